@@ -1,0 +1,1 @@
+"""Everything the container runs: reading, preprocessing, the network, sliding-window prediction, writing."""

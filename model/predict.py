@@ -1,0 +1,294 @@
+"""Sliding-window prediction: where to look, Gaussian-weighted windows, mirrors, and what to do when memory runs out.
+
+All arrays and tensors are (z, y, x), with the channel or class axis in front.
+"""
+
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy import ndimage
+from torch import Tensor, nn
+
+from model.bundle import Bundle
+from model.preprocess import preprocess, restore_labels
+from model.unet import Triple
+from model.volume import InputError, Pair
+
+STEP = 0.5  # windows overlap by half a patch
+SEARCH_PROBABILITY = 0.01  # the search keeps what it takes for tumour with at least this probability
+SEARCH_MARGIN_MM = 10.0  # and this much around it
+BACKGROUND_LOGIT = 1e3  # where nothing was looked at; finite, since it is interpolated later
+PROGRESS_SECONDS = 10.0
+
+Log = Callable[[str], None]
+Corner = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """labels: uint8 (z, y, x), canonical orientation, full input grid; network_seconds: time in the network."""
+
+    labels: np.ndarray
+    network_seconds: float
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where the work is done: passes at once, device of the network, device of the sums."""
+
+    device: torch.device
+    sums: torch.device
+    batch: int
+
+    def __str__(self) -> str:
+        return f"{self.device}, {self.batch} at once, sums on {self.sums}"
+
+
+class Predictor:
+    """A network ready to segment: load once, call `segment` for every pair.
+
+    precision "auto" means float16 on CUDA and bfloat16 on CPUs that multiply it in hardware, else float32.
+    tta averages the mirrors of the bundle's axes; search restricts windows to where tumour is conceivable.
+    """
+
+    def __init__(
+        self, bundle: Bundle, device: str, precision: str, tta: bool, search: bool, log: Log = print
+    ) -> None:
+        self.bundle = bundle
+        self.device = choose_device(device)
+        self.precision = precision
+        self.mirrors = mirror_combinations(bundle.mirror_axes if tta else ())
+        self.search = search
+        self.log = log
+        self.network = bundle.build_network()
+
+    def segment(self, pair: Pair) -> Segmentation:
+        """Label map of one pair: crop, resample, normalise → windows → back to the input grid."""
+        start = time.perf_counter()
+        prepared = preprocess(pair, self.bundle.spacing_zyx, self.bundle.normalisation)
+        if prepared is None:
+            self.log("warning: nothing denser than air in the CT: both masks are empty")
+            return Segmentation(np.zeros(pair.ct.shape, np.uint8), 0.0)
+        image, region = prepared
+        self.log(
+            f"crop, resample, normalise: {_shape(region.input_shape)} -> {_shape(region.network_shape)} voxels,"
+            f" {time.perf_counter() - start:.1f} s"
+        )
+        start = time.perf_counter()
+        logits = self.logits(image)
+        network_seconds = time.perf_counter() - start
+        start = time.perf_counter()
+        labels = restore_labels(logits, region)
+        self.log(f"restore to the input grid: {time.perf_counter() - start:.1f} s")
+        return Segmentation(labels, network_seconds)
+
+    def logits(self, image: Tensor) -> Tensor:
+        """(channels, z, y, x) normalised → float32 logits (classes, z, y, x), falling back when memory runs out."""
+        ladder = placements(self.device, len(self.mirrors))
+        for placement, fallback in itertools.pairwise((*ladder, None)):
+            assert placement is not None
+            try:
+                return self._logits_at(image, placement)
+            except torch.OutOfMemoryError:
+                if fallback is None:
+                    raise
+                self.log(f"out of memory ({placement}): trying again ({fallback})")
+            torch.cuda.empty_cache()
+        raise AssertionError("the ladder of placements is never empty")
+
+    def _logits_at(self, image: Tensor, placement: Placement) -> Tensor:
+        dtype = choose_dtype(placement.device, self.precision)
+        network = self.network.to(placement.device, dtype)
+        patch = self.bundle.patch_zyx
+        padded, inside = pad_to_patch(image, patch)
+        grid = window_corners(_triple(padded.shape[1:]), patch, STEP)
+
+        def run(name: str, corners: list[Corner], mirrors: list[tuple[int, ...]]) -> Tensor:
+            report = _progress(name, len(corners) * len(mirrors), self.log)
+            return sliding_window(network, padded, patch, corners, mirrors, placement, report)
+
+        if self.search:
+            tiles = window_corners(_triple(padded.shape[1:]), patch, 1.0)
+            candidates = candidate_voxels(run("search", tiles, [()]), self.bundle.spacing_zyx)
+            corners = [c for c in grid if bool(candidates[_box(c, patch)].any())]
+            self.log(f"search: tumour conceivable in {len(corners)} of {len(grid)} windows")
+        else:
+            candidates, corners = None, grid
+        logits = run("predict", corners, self.mirrors)
+        if candidates is not None:
+            logits[0].masked_fill_(~candidates.to(logits.device), BACKGROUND_LOGIT)
+        return logits[(slice(None), *inside)]
+
+
+def sliding_window(
+    network: nn.Module,
+    image: Tensor,
+    patch: Triple,
+    corners: list[Corner],
+    mirrors: list[tuple[int, ...]],
+    placement: Placement,
+    report: Callable[[int], None],
+) -> Tensor:
+    """Gaussian-weighted mean over windows of the mean over mirrors: float32 logits (classes, z, y, x).
+
+    image (channels, z, y, x) is at least a patch large; voxels that no window covers get logits of background.
+    report is called with the number of forward passes done after each batch.
+    """
+    device = placement.device
+    parameter = next(network.parameters())
+    weight = gaussian(patch).to(placement.sums)
+    sums: Tensor | None = None
+    weights = torch.zeros(image.shape[1:], device=placement.sums)
+    done = 0
+    with torch.inference_mode():
+        for corner in corners:
+            window = image[(slice(None), *_box(corner, patch))].to(device, parameter.dtype)
+            mean: Tensor | None = None
+            for part in _batches(mirrors, placement.batch):
+                outputs = network(torch.stack([window.flip([a + 1 for a in axes]) for axes in part]))
+                for output, axes in zip(outputs, part, strict=True):
+                    aligned = output.float().flip([a + 1 for a in axes])
+                    mean = aligned if mean is None else mean.add_(aligned)
+                done += len(part)
+                report(done)
+            assert mean is not None
+            if sums is None:
+                sums = torch.zeros((len(mean), *image.shape[1:]), device=placement.sums)
+            at = _box(corner, patch)
+            sums[(slice(None), *at)] += mean.div_(len(mirrors)).to(placement.sums) * weight
+            weights[at] += weight
+    if sums is None:
+        return background_logits(image, network).to(placement.sums)
+    uncovered = weights == 0
+    sums /= weights.masked_fill_(uncovered, 1)
+    sums[0].masked_fill_(uncovered, BACKGROUND_LOGIT)
+    return sums
+
+
+def background_logits(image: Tensor, network: nn.Module) -> Tensor:
+    """Logits that say background everywhere, for when no window is worth a pass."""
+    classes = network.plan.num_classes  # type: ignore[union-attr]
+    logits = torch.zeros((int(classes), *image.shape[1:]))
+    logits[0] = BACKGROUND_LOGIT
+    return logits
+
+
+def candidate_voxels(logits: Tensor, spacing_zyx: tuple[float, float, float]) -> Tensor:
+    """Voxels (z, y, x), bool, within SEARCH_MARGIN_MM (box metric) of a foreground probability worth a look."""
+    found = (logits.softmax(0)[0] < 1 - SEARCH_PROBABILITY).cpu().numpy()
+    size = [2 * round(SEARCH_MARGIN_MM / spacing) + 1 for spacing in spacing_zyx]
+    return torch.from_numpy(ndimage.maximum_filter(found, size))
+
+
+def window_corners(shape: Triple, patch: Triple, step: float) -> list[Corner]:
+    """Lowest corners of evenly spread windows that cover the volume, at most `step` patches apart (z, y, x)."""
+    axes = []
+    for n, p in zip(shape, patch, strict=True):
+        count = int(np.ceil((n - p) / (p * step))) + 1
+        distance = (n - p) / max(1, count - 1)
+        axes.append([int(np.round(distance * i)) for i in range(count)])
+    return [(z, y, x) for z, y, x in itertools.product(*axes)]
+
+
+def gaussian(patch: Triple) -> Tensor:
+    """Weight of each voxel of a window, float32 (z, y, x): sigma an eighth of the patch, nowhere zero."""
+    profiles = []
+    for n in patch:
+        impulse = np.zeros(n)
+        impulse[n // 2] = 1
+        profile = ndimage.gaussian_filter1d(impulse, n / 8, mode="constant")
+        profiles.append(profile / profile.max())
+    z, y, x = profiles
+    weight = z[:, None, None] * y[:, None] * x
+    return torch.from_numpy(np.maximum(weight, weight[weight > 0].min()).astype(np.float32))
+
+
+def mirror_combinations(axes: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """All subsets of the axes, the empty one first: 8 for three axes."""
+    return [subset for n in range(len(axes) + 1) for subset in itertools.combinations(axes, n)]
+
+
+def pad_to_patch(image: Tensor, patch: Triple) -> tuple[Tensor, tuple[slice, slice, slice]]:
+    """Zero-pad (channels, z, y, x) to at least a patch, the image in the middle; and where it lies then."""
+    missing = [max(0, p - n) for p, n in zip(patch, image.shape[1:], strict=True)]
+    before = [m // 2 for m in missing]
+    pads = [side for m, b in zip(missing[::-1], before[::-1], strict=True) for side in (b, m - b)]
+    z, y, x = (slice(b, b + n) for b, n in zip(before, image.shape[1:], strict=True))
+    return nn.functional.pad(image, pads), (z, y, x)
+
+
+def placements(device: torch.device, mirrors: int) -> list[Placement]:
+    """What to try in turn: mirrors batched on the GPU, one at a time, sums on the CPU, all on the CPU."""
+    cpu = Placement(torch.device("cpu"), torch.device("cpu"), 1)  # a CPU gains nothing from batches
+    if device.type == "cpu":
+        return [cpu]
+    return [
+        Placement(device, device, mirrors),
+        Placement(device, device, 1),
+        Placement(device, torch.device("cpu"), 1),
+        cpu,
+    ]
+
+
+def choose_device(name: str) -> torch.device:
+    """The device for "auto", "cuda" or "cpu". Raises InputError where CUDA is asked for and absent."""
+    available = torch.cuda.is_available()
+    if name == "cuda" and not available:
+        raise InputError("--device cuda: no usable CUDA device; start the container with --gpus all or use --device cpu")
+    return torch.device("cuda" if available and name != "cpu" else "cpu")
+
+
+def choose_dtype(device: torch.device, precision: str) -> torch.dtype:
+    """The number format of the passes: the fastest that the hardware multiplies natively, or float32 if asked."""
+    if precision == "fp32":
+        return torch.float32
+    if device.type == "cuda":
+        return torch.float16  # every supported GPU has it; the T4 has no bfloat16
+    return torch.bfloat16 if _cpu_multiplies_bfloat16() else torch.float32
+
+
+def _cpu_multiplies_bfloat16() -> bool:
+    cpuinfo = Path("/proc/cpuinfo")
+    flags = cpuinfo.read_text() if cpuinfo.exists() else ""
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+def _progress(name: str, total: int, log: Log) -> Callable[[int], None]:
+    """A callback that logs every PROGRESS_SECONDS, and once at the end with the duration."""
+    start = time.perf_counter()
+    last = start
+
+    def report(done: int) -> None:
+        nonlocal last
+        now = time.perf_counter()
+        if done == total:
+            log(f"{name}: {total} passes, {now - start:.1f} s")
+        elif now - last > PROGRESS_SECONDS:
+            last = now
+            log(f"{name}: {done} of {total} passes, {(now - start) / done * (total - done):.0f} s left")
+
+    return report
+
+
+def _batches(items: list[tuple[int, ...]], size: int) -> Iterator[list[tuple[int, ...]]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def _box(corner: Corner, patch: Triple) -> tuple[slice, slice, slice]:
+    z, y, x = (slice(c, c + p) for c, p in zip(corner, patch, strict=True))
+    return (z, y, x)
+
+
+def _triple(shape: torch.Size) -> Triple:
+    z, y, x = shape
+    return (z, y, x)
+
+
+def _shape(shape: Triple) -> str:
+    return " x ".join(str(n) for n in shape)

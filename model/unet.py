@@ -1,0 +1,139 @@
+"""The pure 3D U-Net, built from a plan of plain values.
+
+Topology and parameter names follow nnU-Net's PlainConvUNet (Isensee et al., Nature Methods 2021), so that its
+checkpoints map one to one: each stage is a stack of [conv 3D → instance norm → leaky ReLU 0.01], the first
+convolution of an encoder stage is strided, the decoder goes up by transposed convolution and concatenates the skip.
+All tensors are (batch, channel, z, y, x); kernels and strides are (z, y, x).
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+Triple = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class NetworkPlan:
+    """What describes the network wholly. Sequences have one entry per encoder stage, highest resolution first.
+
+    kernels and strides are (z, y, x); the first stride is 1 where the network works at input resolution.
+    decoder_convs alone is ordered as the decoder works, lowest resolution first (as in nnU-Net's plans), and has
+    one entry fewer than features.
+    """
+
+    in_channels: int
+    num_classes: int
+    features: tuple[int, ...]
+    kernels: tuple[Triple, ...]
+    strides: tuple[Triple, ...]
+    encoder_convs: tuple[int, ...]
+    decoder_convs: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        stages = len(self.features)
+        lengths = (len(self.kernels), len(self.strides), len(self.encoder_convs), len(self.decoder_convs) + 1)
+        if stages < 2 or any(length != stages for length in lengths):
+            raise ValueError(f"a plan of {stages} stages needs as many kernels, strides and convolutions, got {lengths}")
+
+    @property
+    def total_stride_zyx(self) -> Triple:
+        """Product of all strides: an input's sides must be multiples of it."""
+        product = [1, 1, 1]
+        for stride in self.strides:
+            product = [p * s for p, s in zip(product, stride, strict=True)]
+        return (product[0], product[1], product[2])
+
+
+class ConvNormAct(nn.Module):
+    """conv 3D → instance norm (eps 1e-5, affine) → leaky ReLU 0.01; odd kernels, size kept at stride 1."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: Triple, stride: Triple) -> None:
+        super().__init__()
+        padding = tuple((k - 1) // 2 for k in kernel)
+        self.conv = nn.Conv3d(in_channels, out_channels, kernel, stride, padding)
+        self.norm = nn.InstanceNorm3d(out_channels, eps=1e-5, affine=True)
+        self.act = nn.LeakyReLU(0.01, inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.act(self.norm(self.conv(x)))
+
+
+class ConvStack(nn.Module):
+    """`count` ConvNormAct blocks, the first one strided."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: Triple, stride: Triple, count: int) -> None:
+        super().__init__()
+        self.convs = nn.Sequential(
+            ConvNormAct(in_channels, out_channels, kernel, stride),
+            *(ConvNormAct(out_channels, out_channels, kernel, (1, 1, 1)) for _ in range(count - 1)),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.convs(x)
+
+
+class Encoder(nn.Module):
+    def __init__(self, plan: NetworkPlan) -> None:
+        super().__init__()
+        channels = (plan.in_channels, *plan.features)
+        self.stages = nn.Sequential(
+            # The inner Sequential only gives the names nnU-Net uses: encoder.stages.<s>.0.convs.<j>.
+            *(
+                nn.Sequential(ConvStack(channels[s], channels[s + 1], plan.kernels[s], plan.strides[s], convs))
+                for s, convs in enumerate(plan.encoder_convs)
+            )
+        )
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        skips = []
+        for stage in self.stages:
+            x = stage(x)
+            skips.append(x)
+        return skips
+
+
+class Decoder(nn.Module):
+    """From the bottleneck up; transpconvs, stages and seg_layers are ordered lowest resolution first."""
+
+    def __init__(self, plan: NetworkPlan) -> None:
+        super().__init__()
+        transpconvs, stages, heads = [], [], []
+        for level, convs in zip(range(len(plan.features) - 2, -1, -1), plan.decoder_convs, strict=True):
+            below, here = plan.features[level + 1], plan.features[level]
+            stride = plan.strides[level + 1]
+            transpconvs.append(nn.ConvTranspose3d(below, here, stride, stride))
+            stages.append(ConvStack(2 * here, here, plan.kernels[level], (1, 1, 1), convs))
+            heads.append(nn.Conv3d(here, plan.num_classes, 1))
+        self.transpconvs = nn.ModuleList(transpconvs)
+        self.stages = nn.ModuleList(stages)
+        self.seg_layers = nn.ModuleList(heads)
+
+    def forward(self, skips: list[Tensor], deep_supervision: bool) -> list[Tensor]:
+        x, logits = skips[-1], []
+        last = len(self.stages) - 1
+        for i, (up, stage, head) in enumerate(zip(self.transpconvs, self.stages, self.seg_layers, strict=True)):
+            x = stage(torch.cat((up(x), skips[-(i + 2)]), dim=1))
+            if deep_supervision or i == last:
+                logits.append(head(x))
+        return logits[::-1]
+
+
+class UNet(nn.Module):
+    """(batch, in_channels, z, y, x) → logits (batch, num_classes, z, y, x).
+
+    In training mode the forward pass returns a list, full resolution first, one entry per decoder stage (deep
+    supervision); in evaluation mode only the full-resolution tensor. The sides must be multiples of
+    plan.total_stride_zyx.
+    """
+
+    def __init__(self, plan: NetworkPlan) -> None:
+        super().__init__()
+        self.plan = plan
+        self.encoder = Encoder(plan)
+        self.decoder = Decoder(plan)
+
+    def forward(self, x: Tensor) -> Tensor | list[Tensor]:
+        logits = self.decoder(self.encoder(x), deep_supervision=self.training)
+        return logits if self.training else logits[0]

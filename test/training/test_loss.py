@@ -1,0 +1,74 @@
+"""The loss against independent float64 formulas and known special cases."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from training.loss import LossPlan, deep_supervision_loss, focal_loss, tversky_loss
+
+
+@pytest.fixture
+def example():
+    generator = torch.Generator().manual_seed(3)
+    logits = torch.randn(2, 3, 4, 5, 6, generator=generator, dtype=torch.float64)
+    target = torch.randint(0, 3, (2, 4, 5, 6), generator=generator)
+    return logits, target
+
+
+def probabilities_and_truth(logits, target):
+    values = logits.numpy()
+    p = np.exp(values) / np.exp(values).sum(1, keepdims=True)
+    return p, np.stack([(target.numpy() == c) for c in range(p.shape[1])], 1).astype(np.float64)
+
+
+@pytest.mark.parametrize(("alpha", "beta"), [(0.5, 0.5), (0.3, 0.7)])
+def test_tversky_equals_the_formula(example, alpha, beta):
+    p, g = probabilities_and_truth(*example)
+    terms = []
+    for c in range(3):
+        tp = (p[:, c] * g[:, c]).sum()
+        fp = (p[:, c] * (1 - g[:, c])).sum()
+        fn = ((1 - p[:, c]) * g[:, c]).sum()
+        terms.append(1 - tp / (tp + alpha * fp + beta * fn))
+    assert tversky_loss(*example, alpha, beta).item() == pytest.approx(np.mean(terms), abs=1e-12)
+
+
+def test_focal_equals_the_formula(example):
+    p, g = probabilities_and_truth(*example)
+    expected = -(g * (1 - p) ** 2 * np.log(p)).sum() / example[1].numel()
+    assert focal_loss(*example, 2.0).item() == pytest.approx(expected, abs=1e-12)
+
+
+def test_focal_without_focus_is_cross_entropy(example):
+    torch.testing.assert_close(focal_loss(*example, 0.0), functional.cross_entropy(*example))
+
+
+def test_gradients(example):
+    logits, target = example
+    logits = logits[:1, :, :2, :2, :2].clone().requires_grad_()
+    target = target[:1, :2, :2, :2]
+    assert torch.autograd.gradcheck(lambda x: tversky_loss(x, target, 0.3, 0.7) + focal_loss(x, target, 2.0), logits)
+
+
+def test_absent_class_gives_finite_loss_and_gradient():
+    logits = torch.full((1, 3, 2, 2, 2), -200.0)
+    logits[:, 0] = 200.0
+    logits.requires_grad_()
+    loss = tversky_loss(logits, torch.zeros(1, 2, 2, 2, dtype=torch.long), 0.5, 0.5)
+    loss.backward()
+    assert torch.isfinite(loss) and torch.isfinite(logits.grad).all()
+
+
+def test_deep_supervision_halves_weights_and_drops_the_lowest(example):
+    logits, target = example
+    outputs = [logits, logits[:, :, ::2, ::1, ::2][..., :5, :3], torch.full((2, 3, 1, 1, 1), torch.nan)]
+    plan = LossPlan()
+
+    def single(output, truth):
+        output = output.float()
+        return tversky_loss(output, truth, 0.5, 0.5) + focal_loss(output, truth, 2.0)
+
+    small = functional.interpolate(target[:, None].double(), outputs[1].shape[2:], mode="nearest-exact")[:, 0].long()
+    expected = (2 * single(outputs[0], target) + single(outputs[1], small)) / 3
+    torch.testing.assert_close(deep_supervision_loss(outputs, target, plan), expected)

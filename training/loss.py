@@ -1,0 +1,63 @@
+"""Dice in the Tversky form plus focal loss, over every decoder resolution.
+
+Tversky: Salehi et al., MLMI 2017; focal: Lin et al., ICCV 2017; deep supervision with halved weights: Isensee et
+al., Nature Methods 2021. Logits are (batch, classes, z, y, x), targets int64 (batch, z, y, x).
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+@dataclass(frozen=True)
+class LossPlan:
+    """alpha weighs false positives, beta false negatives (0.5 and 0.5: Dice); gamma 0 makes focal cross-entropy."""
+
+    alpha: float = 0.5
+    beta: float = 0.5
+    gamma: float = 2.0
+
+
+def tversky_loss(logits: Tensor, target: Tensor, alpha: float, beta: float) -> Tensor:
+    """Mean over classes, background included, of 1 - TP / (TP + alpha FP + beta FN), summed over batch and voxels.
+
+    A class absent from both sides would be 0 / 0; the tiny constant makes its term 1 - 0 = 1 with a zero gradient.
+    """
+    probabilities = logits.softmax(1)
+    truth = _one_hot(target, logits.shape[1], probabilities.dtype)
+    axes = (0, 2, 3, 4)
+    true_positive = (probabilities * truth).sum(axes)
+    false_positive = probabilities.sum(axes) - true_positive
+    false_negative = truth.sum(axes) - true_positive
+    tiny = torch.finfo(probabilities.dtype).tiny
+    denominator = true_positive + alpha * false_positive + beta * false_negative
+    return (1 - true_positive / denominator.clamp(min=tiny)).mean()
+
+
+def focal_loss(logits: Tensor, target: Tensor, gamma: float) -> Tensor:
+    """Mean over voxels of -(1 - p)^gamma log p for the probability p of the true class."""
+    log_p = functional.log_softmax(logits, 1).gather(1, target[:, None])
+    return -((1 - log_p.exp()) ** gamma * log_p).mean()
+
+
+def deep_supervision_loss(outputs: list[Tensor], target: Tensor, plan: LossPlan) -> Tensor:
+    """Weighted sum over resolutions, full one first: 1, 1/2, 1/4, … normalised, the lowest dropped.
+
+    The target is brought to each resolution by taking the nearest voxel.
+    """
+    used = outputs[:-1] if len(outputs) > 1 else outputs
+    weights = [0.5**level for level in range(len(used))]
+    total = torch.zeros((), device=target.device)
+    for logits, weight in zip(used, weights, strict=True):
+        size = logits.shape[2:]
+        truth = functional.interpolate(target[:, None].float(), size, mode="nearest-exact")[:, 0].long()
+        logits = logits.float()
+        dice = tversky_loss(logits, truth, plan.alpha, plan.beta)
+        total = total + weight / sum(weights) * (dice + focal_loss(logits, truth, plan.gamma))
+    return total
+
+
+def _one_hot(target: Tensor, classes: int, dtype: torch.dtype) -> Tensor:
+    return functional.one_hot(target, classes).movedim(-1, 1).to(dtype)
