@@ -145,7 +145,7 @@ def sliding_window(
     sums: Tensor | None = None
     weights = torch.zeros(image.shape[1:], device=placement.sums)
     done = 0
-    with torch.inference_mode():
+    with torch.no_grad():
         for corner in corners:
             window = image[(slice(None), *_box(corner, patch))].to(device, parameter.dtype)
             mean: Tensor | None = None

@@ -83,7 +83,7 @@ def body_box(
     if count == 0:
         return None
     sizes = np.bincount(labels.ravel())[1:]
-    found = ndimage.find_objects(labels == 1 + sizes.argmax())[0]
+    found = ndimage.find_objects(labels)[int(sizes.argmax())]
     margins = [BODY_MARGIN_MM / spacing for spacing in spacing_zyx]
     return _slices(
         (max(0, int(axis.start * step - margin)), min(n, int(np.ceil((axis.stop - 1) * step + 1 + margin))))

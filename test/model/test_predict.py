@@ -1,0 +1,171 @@
+"""Sliding window, mirrors, search and the ladder of placements."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import model.predict as predict
+from model.bundle import Bundle, Normalisation
+from model.predict import Predictor, gaussian, mirror_combinations, placements, window_corners
+from model.unet import NetworkPlan, UNet
+
+PLAN = NetworkPlan(2, 3, (4, 8, 8), ((1, 3, 3), (3, 3, 3), (3, 3, 3)), ((1, 1, 1), (1, 2, 2), (2, 2, 2)), (1, 1, 1), (1, 1))
+PATCH = (8, 16, 16)
+
+
+def random_bundle() -> Bundle:
+    torch.manual_seed(0)
+    network = UNet(PLAN)
+    scheme = Normalisation(-1000, 1000, 0, 100)
+    return Bundle(PLAN, PATCH, (3.0, 2.0, 2.0), (scheme, scheme), (0, 1, 2), {}, network.state_dict())
+
+
+def quiet_predictor(bundle: Bundle, tta: bool = True, search: bool = False) -> Predictor:
+    return Predictor(bundle, "cpu", "fp32", tta, search, log=lambda line: None)
+
+
+class Threshold(nn.Module):
+    """Says GTVp where channel 0 is above 1, with certainty."""
+
+    plan = PLAN
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dummy = nn.Parameter(torch.zeros(1))
+        self.calls = 0
+
+    def forward(self, x):
+        self.calls += len(x)
+        score = 20 * (x[:, :1] - 1)
+        return torch.cat((-score, score, torch.full_like(score, -99)), 1)
+
+
+@pytest.mark.parametrize("axes", [(0,), (1,), (2,), (0, 2), (0, 1, 2)])
+def test_mirrored_input_gives_mirrored_output(axes):
+    predictor = quiet_predictor(random_bundle())
+    image = torch.randn(2, *PATCH)
+    flip = [a + 1 for a in axes]
+    torch.testing.assert_close(predictor.logits(image.flip(flip)), predictor.logits(image).flip(flip))
+
+
+def test_without_mirrors_that_is_not_so():
+    predictor = quiet_predictor(random_bundle(), tta=False)
+    image = torch.randn(2, *PATCH)
+    assert (predictor.logits(image.flip(1)) - predictor.logits(image).flip(1)).abs().max() > 1e-3
+
+
+def test_one_window_equals_the_plain_mean_over_mirrors():
+    bundle = random_bundle()
+    network, image = bundle.build_network(), torch.randn(2, *PATCH)
+    with torch.no_grad():
+        passes = []
+        for flags in itertools.product((False, True), repeat=3):
+            axes = [a + 1 for a, flag in enumerate(flags) if flag]
+            passes.append(network(image.flip(axes)[None])[0].flip(axes))
+    torch.testing.assert_close(quiet_predictor(bundle).logits(image), torch.stack(passes).mean(0))
+
+
+def test_windows_are_blended_with_gaussian_weights():
+    bundle = random_bundle()
+    network, image = bundle.build_network(), torch.randn(2, 8, 16, 24)
+    weight = gaussian(PATCH)
+    with torch.no_grad():
+        total, weights = torch.zeros(3, 8, 16, 24), torch.zeros(8, 16, 24)
+        for x in (0, 8):
+            total[..., x : x + 16] += network(image[None, ..., x : x + 16])[0] * weight
+            weights[..., x : x + 16] += weight
+    torch.testing.assert_close(quiet_predictor(bundle, tta=False).logits(image), total / weights)
+
+
+def test_gaussian_is_that_of_a_filtered_impulse():
+    weight = gaussian((8, 16, 16))
+    assert weight.argmax().item() == np.ravel_multi_index((4, 8, 8), (8, 16, 16))
+    assert weight.max() == 1 and weight.min() > 0
+    assert weight[4, 8, 10].item() == pytest.approx(np.exp(-0.5 * (2 / 2) ** 2), rel=1e-3)
+
+
+@pytest.mark.parametrize(("shape", "patch"), [((8, 16, 16), (8, 16, 16)), ((9, 33, 100), (8, 16, 16)), ((127, 512, 700), (28, 256, 256))])
+def test_windows_cover_and_overlap_by_half(shape, patch):
+    corners = np.array(window_corners(shape, patch, 0.5))
+    for axis in range(3):
+        starts = np.unique(corners[:, axis])
+        assert starts[0] == 0 and starts[-1] == shape[axis] - patch[axis]
+        assert (np.diff(starts) <= patch[axis] / 2 + 0.5).all()
+    assert len(corners) == np.prod([len(np.unique(corners[:, a])) for a in range(3)])
+
+
+def test_published_window_count():
+    """1024 x 1024 x 127 with patch 28 x 256 x 256 at half-patch steps: 9 x 7 x 7 windows."""
+    assert len(window_corners((127, 1024, 1024), (28, 256, 256), 0.5)) == 9 * 7 * 7
+
+
+def test_small_volume_is_padded_and_cropped_back():
+    assert quiet_predictor(random_bundle()).logits(torch.randn(2, 5, 7, 30)).shape == (3, 5, 7, 30)
+
+
+def test_search_finds_what_the_exhaustive_pass_finds_with_fewer_passes():
+    image = torch.full((2, 24, 64, 64), -1.0)
+    image[0, 5:9, 10:20, 40:50] = 3.0
+    results, calls = [], []
+    for search in (True, False):
+        predictor = quiet_predictor(random_bundle(), search=search)
+        predictor.network = Threshold()
+        results.append(predictor.logits(image).argmax(0))
+        calls.append(predictor.network.calls)
+    assert torch.equal(results[0], results[1])
+    assert results[0].sum() == 4 * 10 * 10
+    assert calls[0] < calls[1] / 2
+
+
+def test_search_that_finds_nothing_says_background():
+    predictor = quiet_predictor(random_bundle(), search=True)
+    predictor.network = Threshold()
+    assert not predictor.logits(torch.full((2, 24, 64, 64), -1.0)).argmax(0).any()
+
+
+def test_memory_ladder_goes_down_step_by_step(monkeypatch):
+    """Each step that runs out of memory is named, the next one is tried, the result is the same."""
+    cpu = torch.device("cpu")
+    ladder = [predict.Placement(cpu, cpu, batch) for batch in (8, 4, 1)]
+    lines: list[str] = []
+    predictor = Predictor(random_bundle(), "cpu", "fp32", True, False, lines.append)
+    image = torch.randn(2, *PATCH)
+    expected = predictor.logits(image)
+    original = predict.sliding_window
+
+    def short_of_memory(network, image, patch, corners, mirrors, placement, report):
+        if placement.batch > 1:
+            raise torch.OutOfMemoryError("test")
+        return original(network, image, patch, corners, mirrors, placement, report)
+
+    monkeypatch.setattr(predict, "placements", lambda device, mirrors: ladder)
+    monkeypatch.setattr(predict, "sliding_window", short_of_memory)
+    lines.clear()
+    torch.testing.assert_close(predictor.logits(image), expected)
+    assert sum("out of memory" in line for line in lines) == 2
+
+
+def test_batched_mirrors_equal_single_ones(monkeypatch):
+    predictor = quiet_predictor(random_bundle())
+    image = torch.randn(2, 8, 16, 20)
+    single = predictor.logits(image)
+    cpu = torch.device("cpu")
+    monkeypatch.setattr(predict, "placements", lambda device, mirrors: [predict.Placement(cpu, cpu, mirrors)])
+    torch.testing.assert_close(predictor.logits(image), single)
+
+
+def test_gpu_ladder_ends_on_the_cpu():
+    steps = placements(torch.device("cuda"), 8)
+    assert [(s.device.type, s.sums.type, s.batch) for s in steps] == [
+        ("cuda", "cuda", 8), ("cuda", "cuda", 1), ("cuda", "cpu", 1), ("cpu", "cpu", 1)
+    ]  # fmt: skip
+
+
+def test_eight_mirrors():
+    assert len(set(mirror_combinations((0, 1, 2)))) == 8
+    assert mirror_combinations(()) == [()]
+
+
