@@ -1,0 +1,45 @@
+"""Command line: `python -m phantom OUT --cases N --seed S --geometry segrap|small --layout exec|folder|nnunet`."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from phantom.scene import GEOMETRIES, make_phantom
+from phantom.write import LAYOUTS, write_exec, write_folder, write_nnunet, write_nnunet_description
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Generate the cases; case k of seed S is the same whatever the number of cases."""
+    options = _parser().parse_args(arguments)
+    for k in tqdm(range(options.first, options.first + options.cases), desc="phantoms", unit="case"):
+        seed = np.random.SeedSequence((options.seed, k))
+        phantom = make_phantom(seed, options.geometry)
+        case = f"phantom_{k:04d}"
+        if options.layout == "exec":
+            names = np.random.default_rng((options.seed, k, 1))
+            write_exec(phantom, options.out if options.cases == 1 else options.out / case, names)
+        elif options.layout == "folder":
+            write_folder(phantom, options.out / case)
+        else:
+            write_nnunet(phantom, options.out, case)
+    if options.layout == "nnunet":
+        write_nnunet_description(options.out, len(list((options.out / "labelsTr").glob("*.nii.gz"))))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m phantom", description="Make paired head-and-neck CT phantoms with a known GTVp and GTVnd."
+    )
+    parser.add_argument("out", type=Path, help="folder to write to")
+    parser.add_argument("--cases", type=int, default=1, help="how many (default: 1)")
+    parser.add_argument("--first", type=int, default=0, help="number of the first case (default: 0)")
+    parser.add_argument("--seed", type=int, default=0, help="with the case's number, fixes everything (default: 0)")
+    parser.add_argument("--geometry", choices=GEOMETRIES, default="segrap", help="output grid (default: segrap)")
+    parser.add_argument("--layout", choices=LAYOUTS, default="exec", help="files and folders (default: exec)")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""Muscles of mastication, neck and pharynx."""
+
+from phantom.canvas import Canvas
+from phantom.patient import Patient, cord_depth
+from phantom.shapes import Chain, Column, Ellipsoid, Mirrored, Shape
+
+
+def paint_muscles(canvas: Canvas, patient: Patient) -> None:
+    """Paint every muscle, the two sides a little different, thicker with the patient's muscularity."""
+    m = patient.muscularity
+    for shape in _neck(m) + _mastication(m):
+        muscle = patient.vary(patient.palette.muscle, 2, 1.5)
+        canvas.paint(shape, muscle, 1.0)
+        canvas.paint(Mirrored(shape), muscle, 1.0)
+
+
+def _neck(m: float) -> list[Shape]:
+    sternomastoid = Column(
+        (
+            (-18, 57, 10, 5 * m, 9),
+            (-60, 57, 8, 6.5 * m, 16 * m),
+            (-100, 48, -6, 7 * m, 17 * m),
+            (-140, 41, -24, 7 * m, 16 * m),
+            (-180, 28, -44, 7 * m, 12 * m),
+            (-210, 17, -60, 5, 5),
+        ),
+        turn_deg=-25,
+    )
+    deep_back = Column(
+        tuple((z, 17, cord_depth(z) + (32 if z > -150 else 36), 15 * m, 17 * m) for z in range(-330, -50, 20))
+        + ((-38, 17, 50, 14 * m, 20 * m),),
+        power=2.6,
+    )
+    splenius = Column(tuple((z, 36, cord_depth(z) + 30, 9 * m, 20 * m) for z in range(-190, -20, 20)), turn_deg=35)
+    trapezius = Chain(
+        ((14, 96, -10), (24, 84, -60), (40, 78, -120), (62, 72, -160), (110, 52, -186), (160, 28, -196)),
+        (4, 6 * m, 8 * m, 10 * m, 12 * m, 10),
+    )
+    levator = Column(((-50, 36, 12, 5, 7), (-100, 41, 18, 8 * m, 10 * m), (-150, 46, 28, 9 * m, 12), (-195, 66, 52, 8, 10)))
+    scalene = Column(((-80, 25, 0, 5, 6), (-120, 30, 2, 8 * m, 9 * m), (-160, 38, 4, 10 * m, 11), (-200, 48, 2, 9, 9)))
+    longus = Column(
+        ((-24, 8, -17, 6, 4), (-45, 8.5, -21, 7.5 * m, 4.6 * m))
+        + tuple((z, 9, cord_depth(z) - (30 if z > -150 else 36), 7.5 * m, 4.6 * m) for z in (-70, -100, -130, -160))
+        + ((-220, 10, 3, 4, 3),)
+    )
+    straps = Column(((-96, 9, -70, 7, 3), (-125, 12, -66, 9 * m, 3.4), (-160, 14, -56, 11 * m, 3.6), (-208, 12, -62, 10, 3)))
+    pectoral = Chain(((40, -86, -270), (90, -74, -245), (150, -40, -225)), (13, 15, 12), (1, 1, 1.8))
+    return [sternomastoid, deep_back, splenius, trapezius, levator, scalene, longus, straps, pectoral]
+
+
+def _mastication(m: float) -> list[Shape]:
+    masseter = Ellipsoid((58, -55, -48), (7.5 * m, 19 * m, 31), tilt_deg=-14)
+    medial_pterygoid = Ellipsoid((39, -47, -50), (7.5 * m, 14 * m, 26), tilt_deg=-10)
+    lateral_pterygoid = Ellipsoid((37, -41, -18), (13 * m, 17, 9 * m), turn_deg=35)
+    temporalis = Ellipsoid((62, -46, 16), (6.5 * m, 26, 36))
+    tendon = Ellipsoid((53, -50, -10), (5, 13, 18))
+    digastric = Chain(((50, 2, -30), (44, -18, -60), (32, -50, -92), (12, -98, -94), (6, -112, -92)), (4, 5, 3, 4.5, 4))
+    mylohyoid = Chain(((34, -64, -84), (20, -80, -94), (6, -88, -97)), (3, 3.5, 4), (1, 2.2, 1))
+    buccinator = Chain(((42, -62, -48), (38, -88, -48), (24, -106, -48)), (2.2, 2.2, 3), (1, 1, 6))
+    palatal = Chain(((22, -42, -6), (17, -45, -22)), (4, 3.5), (1, 1.5, 1))
+    return [masseter, medial_pterygoid, lateral_pterygoid, temporalis, tendon, digastric, mylohyoid, buccinator, palatal]
+
+
+def paint_tongue(canvas: Canvas, patient: Patient) -> None:
+    """Tongue, floor of the mouth and soft palate."""
+    palette = patient.palette
+    canvas.paint(Ellipsoid(patient.jitter((0, -72, -60), 1.5), (26, 33, 20)), palette.tongue, 1.0)
+    canvas.paint(Ellipsoid((0, -80, -77), (22, 27, 15)), palette.tongue, 1.0)
+    for side in (1, -1):
+        canvas.paint(Ellipsoid((side * 22, -82, -72), (5, 18, 6)), palette.submandibular, 0.8)
+    canvas.paint(Ellipsoid((0, -70, -67), (1.3, 26, 14)), palette.fat)
+    canvas.paint(Chain(((0, -60, -32), (0, -48, -38), (0, -43, -54)), (4.5, 5, 3.5), (3, 1, 1)), palette.muscle, 0.6)

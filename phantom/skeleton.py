@@ -1,0 +1,269 @@
+"""Skull, mandible, teeth, hyoid, spine, ribs and shoulder girdle."""
+
+import numpy as np
+
+from phantom.canvas import Canvas, Kind, Tissue
+from phantom.patient import Patient, cord_depth
+from phantom.shapes import Box, Chain, Column, Ellipsoid, Mirrored, Offset, Point, Shape, Union, Without
+
+VERTEBRAE = (-55, -72, -89, -106, -123, -140, -159, -180, -202, -224, -247, -271, -295, -320)
+
+
+def both_sides(shape: Shape) -> tuple[Shape, Shape]:
+    """A left-sided shape and its mirror image."""
+    return shape, Mirrored(shape)
+
+
+def cavity() -> Shape:
+    """The inside of the skull: cerebrum, temporal lobes and posterior fossa."""
+    return Union(
+        (
+            Ellipsoid((0, 8, 48), (64, 82, 61)),
+            Ellipsoid((37, 2, 20), (27, 47, 24)),
+            Ellipsoid((-37, 2, 20), (27, 47, 24)),
+            Ellipsoid((0, 40, -3), (51, 40, 27)),
+            Ellipsoid((0, 2, -8), (15, 14, 28)),
+        ),
+        10,
+    )
+
+
+def paint_bone(canvas: Canvas, patient: Patient, shape: Shape, name: str = "", relief_mm: float = 0.6) -> None:
+    """Compact bone around marrow."""
+    palette = patient.palette
+    canvas.paint(shape, palette.cortical, relief_mm, name)
+    canvas.paint(Offset(shape, -palette.marrow_shell_mm), palette.marrow, relief_mm)
+
+
+def paint_skull(canvas: Canvas, patient: Patient) -> None:
+    """Calvaria with diploe, skull base, face bones, mastoid cells and sinuses."""
+    palette = patient.palette
+    inside = cavity()
+    thickness = float(patient.rng.uniform(5.5, 8.5))
+    canvas.paint(Offset(inside, thickness), palette.cortical, 0.8)
+    canvas.paint(Offset(inside, thickness - 1.6), palette.diploe, 0.8)
+    canvas.paint(Offset(inside, 1.8), palette.cortical, 0.8)
+    _paint_skull_base(canvas, patient)
+    _paint_face(canvas, patient)
+    _paint_sinuses(canvas, patient)
+
+
+def _paint_skull_base(canvas: Canvas, patient: Patient) -> None:
+    palette = patient.palette
+    clivus = Chain(((0, -27, 6), (0, -21, -10), (0, -13, -26)), (8, 7, 4.5), (2.0, 1, 1))
+    sphenoid = Ellipsoid((0, -40, 4), (22, 17, 12))
+    for shape in (clivus, sphenoid):
+        paint_bone(canvas, patient, shape)
+    for shape in both_sides(Chain(((15, -28, -2), (34, -12, -5), (50, 2, -5)), (6, 9, 12))):
+        canvas.paint(shape, palette.dense, 1.0)
+    for shape in both_sides(Ellipsoid((53, 2, -14), (12, 16, 20))):
+        canvas.paint(shape, palette.dense, 1.0)
+    _paint_mastoid_cells(canvas, patient)
+    for shape in both_sides(Chain(((20, -58, 18), (40, -48, 14), (56, -40, 20)), (2.5, 3, 3), (1, 1, 2.2))):
+        canvas.paint(shape, palette.cortical)
+    for shape in both_sides(Chain(((21, -37, -6), (24, -30, -4), (46, -20, -5)), (4, 4, 5))):
+        canvas.paint(shape, palette.cortical, 0.8)
+    for shape in both_sides(Ellipsoid((20, 0, -32), (6, 11, 5), turn_deg=25)):
+        paint_bone(canvas, patient, shape)
+    for shape in both_sides(Chain(((14, -46, -10), (16, -44, -32)), (1.6, 1.6), (1, 3, 1))):
+        canvas.paint(shape, palette.cortical)
+    for shape in both_sides(Chain(((21, -49, -10), (24, -44, -30)), (1.4, 1.2), (1, 4, 1))):
+        canvas.paint(shape, palette.cortical)
+    for shape in both_sides(Chain(((36, -6, -24), (33, -20, -52)), (2.2, 1.2))):
+        canvas.paint(shape, palette.cortical)
+
+
+def _paint_mastoid_cells(canvas: Canvas, patient: Patient) -> None:
+    air = Tissue(float(patient.rng.uniform(-900, -600)), 0, 60, Kind.BONE)
+    for side in (1, -1):
+        for _ in range(26):
+            centre = patient.jitter((53, 2, -14), 1)
+            offset = patient.rng.uniform(-1, 1, 3) * (9, 12, 16)
+            spot = (side * (centre[0] + offset[0]), centre[1] + offset[1], centre[2] + offset[2])
+            canvas.paint(Ellipsoid(spot, patient.scale((2.6, 2.8, 3.0), 0.25)), air)
+        canal = Chain(((side * 48, -8, -6), (side * 80, 0, -6)), (3.2, 3.6))
+        canvas.paint(canal, patient.palette.air)
+        canvas.paint(Ellipsoid((side * 42, -11, -6), (3, 5, 7)), air)
+        for spot in ((34.0, -10.0, -5.0), (39.0, -5.0, -4.0)):
+            canvas.paint(Ellipsoid((side * spot[0], spot[1], spot[2]), (2.2, 2, 2)), patient.palette.fluid)
+
+
+def _paint_face(canvas: Canvas, patient: Patient) -> None:
+    palette = patient.palette
+    for shape in both_sides(Ellipsoid((30, -78, -12), (19, 21, 23))):
+        canvas.paint(shape, palette.dense, 1)
+    for shape in both_sides(
+        Chain(((38, -88, 4), (54, -76, -2), (62, -58, -3), (62, -36, -3), (58, -20, -3)), (5, 5, 2.6, 2.2, 3), (1, 1, 1.6))
+    ):
+        paint_bone(canvas, patient, shape, relief_mm=0.3)
+    for shape in both_sides(Chain(((54, -76, 0), (54, -74, 18), (53, -82, 40)), (3.5, 2.8, 3.2))):
+        canvas.paint(shape, palette.cortical)
+    brow = Chain(((-52, -76, 42), (-30, -92, 44), (0, -93, 42), (30, -92, 44), (52, -76, 42)), (4, 5, 6, 5, 4), (1, 1, 1.5))
+    paint_bone(canvas, patient, brow)
+    palate = Ellipsoid((0, -82, -33), (25, 31, 3.5))
+    canvas.paint(palate, palette.dense, 0.5)
+    arch = _arch(((38, -62, -38), (31, -83, -39), (19, -98, -40), (0, -106, -40)), (5, 5, 5, 5), (1, 1, 1.7))
+    paint_bone(canvas, patient, arch)
+    nasal = Chain(((0, -94, 34), (0, -104, 16)), (3, 2), (2.5, 1, 1))
+    canvas.paint(nasal, palette.cortical)
+
+
+def _arch(points: tuple[Point, ...], radii: tuple[float, ...], squash: Point) -> Chain:
+    right = tuple((-x, y, z) for x, y, z in points[-2::-1])
+    return Chain(points + right, radii + radii[-2::-1], squash)
+
+
+def _paint_sinuses(canvas: Canvas, patient: Patient) -> None:
+    palette = patient.palette
+    for side, opacity in zip((1, -1), patient.sinus_opacity, strict=True):
+        sinus = Ellipsoid((side * 31, -76, -11), patient.scale((14.5, 17, 19), 0.08))
+        canvas.paint(Offset(sinus, 0), palette.mucosa if opacity else palette.air, 0.8)
+        if opacity:
+            inner = Ellipsoid((side * 31, -80, -4), patient.scale((12, 13, 14), 0.1))
+            canvas.paint(Offset(inner, -5 * opacity), palette.air, 1.0)
+        frontal = Ellipsoid((side * 13, -86, 44), patient.scale((10, 4, 9), 0.25))
+        canvas.paint(frontal, palette.air, 1)
+        sphenoid = Ellipsoid((side * 8, -43, 3), patient.scale((8, 11, 9), 0.12))
+        canvas.paint(Offset(sphenoid, (patient.sphenoid_air - 1) * 6), palette.air, 1)
+
+
+def paint_ethmoid(canvas: Canvas, patient: Patient) -> None:
+    """Ethmoid cells between the orbits: thin plates in air."""
+    palette = patient.palette
+    for side in (1, -1):
+        block = Box((side * 9, -72, 16), (8, 22, 10), 4)
+        canvas.paint(block, palette.dense)
+        for row in range(4):
+            for level in range(2):
+                centre = patient.jitter((side * 9.5, -88 + row * 11.0, 11 + level * 9.0), 0.8)
+                canvas.paint(Ellipsoid(centre, (5.6, 5, 4)), palette.air)
+
+
+def paint_mandible(canvas: Canvas, patient: Patient) -> None:
+    """Mandible with rami and condyles; volume recorded with marrow."""
+    body = _arch(
+        ((47, -42, -72), (42, -66, -78), (32, -90, -82), (17, -108, -84), (0, -114, -84)),
+        (5.0, 5.2, 5.4, 5.2, 5.4),
+        (1, 1, 2.1),
+    )
+    parts: list[Shape] = [body]
+    for shape in (
+        Column(((-80, 47, -43, 4.6, 12), (-55, 50, -40, 4.2, 16), (-36, 51, -36, 3.6, 16), (-27, 51, -34, 3.2, 14)), 2.5),
+        Chain(((51, -27, -32), (51, -22, -15)), (4.2, 4.6), (1.5, 1, 1)),
+        Chain(((50, -46, -34), (49, -47, -20)), (3.4, 2.0), (1, 2, 1)),
+    ):
+        parts += both_sides(shape)
+    paint_bone(canvas, patient, Union(tuple(parts), 4), "Mandible", 0.5)
+
+
+def paint_teeth(canvas: Canvas, patient: Patient) -> list[Point]:
+    """Teeth that are there, crown and root; returns the centres of those with metal."""
+    palette = patient.palette
+    metal: list[Point] = []
+    angles = np.linspace(-1, 1, 14)
+    for index, present in enumerate(patient.teeth):
+        if not present:
+            continue
+        upper, along = index < 14, angles[index % 14]
+        x, y = 37 * np.sin(along * 1.35), -62 - 43 * np.cos(along * 1.35) + 3
+        size = 3.2 + 1.6 * min(1.0, abs(along) * 1.3)
+        z = -49.0 if upper else -60.0
+        root = z + (16 if upper else -16)
+        tooth = Chain(((x, y, z), (x * 0.98, y + 1, root)), (size, 1.6), (1, 1, 1.2))
+        canvas.paint(tooth, palette.tooth)
+        if index in patient.metal_teeth:
+            canvas.paint(Ellipsoid((x, y, z), (size, size, 3.5)), Tissue(3000, 0, 0, Kind.BONE))
+            metal.append((float(x), float(y), z))
+    return metal
+
+
+def paint_hyoid(canvas: Canvas, patient: Patient) -> None:
+    """Hyoid bone: a U open to the back."""
+    centre = patient.jitter((0, 0, -97), 2)
+    points = tuple((x, y + centre[1], z + centre[2]) for x, y, z in ((20, -40, 4), (17, -56, 0), (8, -67, -1), (0, -69, -1)))
+    paint_bone(canvas, patient, _arch(points, (1.8, 2.4, 3, 3.2), (1, 1, 1.3)))
+
+
+def paint_spine(canvas: Canvas, patient: Patient) -> None:
+    """C1 to T8 in outline: bodies, discs, arches, processes."""
+    palette = patient.palette
+    column = Column(
+        tuple((z, 0, cord_depth(z) - (17.5 if z > -150 else 20), 8.5, 7) for z in range(-335, -40, 15)), power=2.5
+    )
+    canvas.paint(column, palette.disc)
+    _paint_atlas(canvas, patient)
+    for index, z in enumerate(VERTEBRAE):
+        _paint_vertebra(canvas, patient, index, float(z) + float(patient.rng.normal(0, 0.6)))
+    canal = Column(tuple((z, 0, cord_depth(z) + 0.5, 10.5, 7.4) for z in range(-335, -20, 15)), power=2.3)
+    fluid = palette.fluid
+    canvas.paint(canal, Tissue(fluid.hu, fluid.enhancement, fluid.texture, Kind.NERVOUS))
+    cord = Column(tuple((z, 0, cord_depth(z), 6.0, 4.2) for z in range(-335, -20, 15)))
+    canvas.paint(cord, palette.stem, 0.0, "SpinalCord")
+
+
+def _paint_atlas(canvas: Canvas, patient: Patient) -> None:
+    ring = Without(Ellipsoid((0, 2, -40), (27, 23, 7)), Column(((-60, 0, 2, 17, 17), (-20, 0, 2, 17, 17))))
+    paint_bone(canvas, patient, ring)
+    for shape in both_sides(Ellipsoid((22, 0, -40), (8, 11, 8))):
+        paint_bone(canvas, patient, shape)
+    for shape in both_sides(Chain(((26, 1, -41), (39, 2, -41)), (4.5, 4))):
+        paint_bone(canvas, patient, shape)
+    paint_bone(canvas, patient, Chain(((0, -11, -31), (0, -12, -50)), (4.6, 5.8)))
+
+
+def _paint_vertebra(canvas: Canvas, patient: Patient, index: int, z: float) -> None:
+    y = cord_depth(z)
+    thoracic = index >= 6
+    half = 6.4 if not thoracic else 8.5
+    depth, width = (8.6, 12) if not thoracic else (11.5, 14)
+    body_y = y - 8.5 - depth
+    body = Column(
+        ((z - half, 0, body_y, width + 1, depth), (z, 0, body_y, width - 1, depth - 1), (z + half, 0, body_y, width + 1, depth)),
+        power=2.6,
+    )
+    paint_bone(canvas, patient, body)
+    outer = Ellipsoid((0, y + 3, z - 2), (17, 12.5, half + 1.5))
+    arch = Without(outer, Column(((z - 25, 0, y, 11, 7.6), (z + 25, 0, y, 11, 7.6)), 2.3))
+    paint_bone(canvas, patient, arch)
+    spine_length = 38.0 if index in (0, 5) else (26.0 if not thoracic else 40.0)
+    drop = 5.0 if not thoracic else 18.0
+    paint_bone(canvas, patient, Chain(((0, y + 11, z - 2), (0, y + spine_length, z - drop)), (3.4, 3.0), (1, 1, 1.5)))
+    reach = 38.0 if thoracic else 26.0
+    for shape in both_sides(Ellipsoid((18, y - 1, z), (6, 8, half + 1))):
+        paint_bone(canvas, patient, shape)
+    start: Point = (15, y - 5, z)
+    for shape in both_sides(Chain((start, (reach, y + (12 if thoracic else -6), z - 1)), (4, 3.2))):
+        paint_bone(canvas, patient, shape)
+
+
+def paint_girdle(canvas: Canvas, patient: Patient) -> None:
+    """Ribs, sternum, clavicles, scapulae and humeral heads."""
+    for z in VERTEBRAE[6:]:
+        back = cord_depth(z)
+        top = max(0.0, (z + 260) / 100)
+        width, front = 108 - 62 * top, -72 + 20 * top
+        rib = Chain(
+            (
+                (16, back - 4, z),
+                (36, back + 22, z - 4),
+                (width * 0.8, back + 16, z - 12),
+                (width, 18, z - 26),
+                (width * 0.85, front * 0.5, z - 42),
+                (24, front - 4, z - 52),
+            ),
+            (4, 4, 4, 4, 4, 4),
+            (1, 1, 1.5),
+        )
+        for shape in both_sides(rib):
+            paint_bone(canvas, patient, shape)
+    paint_bone(canvas, patient, Box((0, -72, -235), (26, 7, 26), 5))
+    for shape in both_sides(Chain(((18, -64, -212), (60, -62, -203), (110, -20, -192), (152, 0, -190)), (7, 5.5, 5.5, 6))):
+        paint_bone(canvas, patient, shape)
+    for shape in both_sides(Ellipsoid((176, 14, -222), (23, 24, 25))):
+        paint_bone(canvas, patient, shape)
+    for shape in both_sides(Chain(((176, 14, -222), (182, 16, -360)), (15, 12))):
+        paint_bone(canvas, patient, shape)
+    for shape in both_sides(Chain(((150, 20, -205), (110, 78, -200), (70, 98, -250)), (6, 4, 3), (1, 1, 2.5))):
+        paint_bone(canvas, patient, shape)
+    for shape in both_sides(Chain(((120, 70, -215), (100, 92, -300)), (3, 3), (3.5, 1, 1))):
+        paint_bone(canvas, patient, shape)
