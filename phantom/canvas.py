@@ -70,7 +70,10 @@ class OrganSum:
 
 
 class Canvas:
-    """Paints shapes in order; a later one covers an earlier one, with edges one voxel soft."""
+    """Paints shapes in order; a later one covers an earlier one, with edges one voxel soft.
+
+    `limit`, once set, is a distance field (mm) outside which tissue is not painted; air is.
+    """
 
     def __init__(self, grid: Grid, points: list[Array], texture: Array, relief: Array) -> None:
         self.grid = grid
@@ -81,6 +84,7 @@ class Canvas:
         self.kind = np.full(grid.shape_zyx, Kind.OUTSIDE, np.uint8)
         self.edge_mm = np.float32(grid.spacing_xyz[0] * 1.1)
         self.organs: dict[str, OrganSum] = {}
+        self.limit: Array | None = None
         self.refresh()
 
     def refresh(self) -> None:
@@ -109,6 +113,8 @@ class Canvas:
         distance = shape.distance(self.x[block], self.y[block], self.z[block])
         if relief_mm:
             distance = distance + np.float32(relief_mm) * self.relief[block]
+        if self.limit is not None and tissue.kind != Kind.AIRWAY:
+            distance = np.maximum(distance, self.limit[block])
         self.fill(block, distance, tissue, name)
 
     def fill(self, block: Slices, distance: Array, tissue: Tissue, name: str = "") -> None:

@@ -36,19 +36,18 @@ def paint_bone(canvas: Canvas, patient: Patient, shape: Shape, name: str = "", r
 
 
 def paint_skull(canvas: Canvas, patient: Patient) -> None:
-    """Calvaria with diploe, skull base, face bones, mastoid cells and sinuses."""
+    """Calvaria with diploe, and the bones of the face."""
     palette = patient.palette
     inside = cavity()
     thickness = float(patient.rng.uniform(5.5, 8.5))
     canvas.paint(Offset(inside, thickness), palette.cortical, 0.8)
     canvas.paint(Offset(inside, thickness - 1.6), palette.diploe, 0.8)
     canvas.paint(Offset(inside, 1.8), palette.cortical, 0.8)
-    _paint_skull_base(canvas, patient)
     _paint_face(canvas, patient)
-    _paint_sinuses(canvas, patient)
 
 
-def _paint_skull_base(canvas: Canvas, patient: Patient) -> None:
+def paint_skull_base(canvas: Canvas, patient: Patient) -> None:
+    """Clivus, sphenoid, petrous bones, mastoids with cells, pterygoid plates, sinuses; over the brain."""
     palette = patient.palette
     clivus = Chain(((0, -27, 6), (0, -21, -10), (0, -13, -26)), (8, 7, 4.5), (2.0, 1, 1))
     sphenoid = Ellipsoid((0, -40, 4), (22, 17, 12))
@@ -71,6 +70,7 @@ def _paint_skull_base(canvas: Canvas, patient: Patient) -> None:
         canvas.paint(shape, palette.cortical)
     for shape in both_sides(Chain(((36, -6, -24), (33, -20, -52)), (2.2, 1.2))):
         canvas.paint(shape, palette.cortical)
+    _paint_sinuses(canvas, patient)
 
 
 def _paint_mastoid_cells(canvas: Canvas, patient: Patient) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 
 from phantom.canvas import Canvas, Kind, Tissue
 from phantom.patient import Patient
-from phantom.shapes import Array, Box, Chain, Column, Ellipsoid, Mirrored, Point, Shape, Union, sample_rows
+from phantom.shapes import Array, Box, Chain, Column, Ellipsoid, Mirrored, Point, Union, sample_rows, smooth_minimum
 
 # Rows of (z, front y, y of the widest place, back y, half width, power in front, power behind).
 _OUTLINE = (
@@ -12,15 +12,17 @@ _OUTLINE = (
     (122, -22, 12, 45, 33, 2.0, 2.0),
     (110, -48, 12, 70, 53, 2.0, 2.0),
     (90, -72, 14, 92, 68, 2.0, 2.0),
-    (60, -90, 16, 105, 77, 2.1, 2.0),
-    (30, -98, 14, 108, 79, 2.1, 2.0),
-    (5, -98, 8, 104, 77, 2.1, 2.0),
-    (-20, -103, -5, 94, 74, 2.1, 2.0),
-    (-45, -112, -15, 80, 71, 2.0, 2.1),
-    (-70, -117, -22, 70, 67, 1.9, 2.2),
-    (-90, -123, -22, 66, 63, 1.8, 2.2),
-    (-102, -118, -18, 65, 61, 1.8, 2.2),
-    (-111, -92, -8, 66, 60, 1.9, 2.2),
+    (60, -93, 16, 105, 77, 2.3, 2.0),
+    (44, -101, 15, 107, 78, 2.5, 2.0),
+    (30, -99, 14, 108, 79, 2.8, 2.0),
+    (5, -101, 8, 104, 77, 2.8, 2.0),
+    (-20, -106, -5, 94, 75, 2.5, 2.0),
+    (-45, -114, -15, 80, 73, 2.1, 2.1),
+    (-70, -119, -22, 70, 69, 2.0, 2.2),
+    (-88, -125, -22, 66, 65, 1.9, 2.2),
+    (-97, -118, -20, 65, 63, 1.9, 2.2),
+    (-105, -96, -14, 65, 61, 1.9, 2.2),
+    (-113, -83, -6, 66, 60, 2.0, 2.2),
     (-122, -76, 0, 70, 60, 2.1, 2.2),
     (-150, -68, 6, 79, 64, 2.2, 2.2),
     (-170, -63, 14, 90, 82, 2.0, 2.1),
@@ -61,35 +63,46 @@ class Outline:
 def paint_surface(canvas: Canvas, patient: Patient) -> Array:
     """Fill the body with fat under skin, the trunk with muscle; returns the outline's distance (mm)."""
     palette = patient.palette
-    shapes: list[Shape] = [Outline(patient.fatness)]
     whole = (slice(None),) * 3
-    distance = shapes[0].distance(canvas.x, canvas.y, canvas.z) + np.float32(1.2) * canvas.relief
+    distance = Outline(patient.fatness).distance(canvas.x, canvas.y, canvas.z)
+    _add_face(canvas, patient, distance)
+    distance += np.float32(0.8) * canvas.relief
     canvas.fill(whole, distance, palette.skin)
-    _paint_face(canvas, patient, palette.skin)
+    _paint_ears(canvas, patient)
     skin_mm = np.float32(patient.rng.uniform(1.4, 2.4))
     canvas.fill(whole, distance + skin_mm, palette.fat)
     _paint_trunk(canvas, patient, distance)
+    canvas.limit = distance + np.float32(3)
     return distance
 
 
-def _paint_face(canvas: Canvas, patient: Patient, skin: Tissue) -> None:
+def _add_face(canvas: Canvas, patient: Patient, distance: Array) -> None:
+    """Join nose, lips and chin to the outline's distance."""
     length = float(patient.rng.normal(0, 3))
     nose = Union(
         (
-            Chain(((0, -92, 24), (0, -112 - length, -8)), (6, 9)),
-            Ellipsoid((0, -117 - length, -12), (9, 10, 8)),
-            Ellipsoid((10, -108, -14), (7, 9, 7)),
-            Ellipsoid((-10, -108, -14), (7, 9, 7)),
+            Chain(((0, -94, 24), (0, -113 - length, -8)), (6, 9)),
+            Ellipsoid((0, -119 - length, -13), (9, 10, 8)),
+            Ellipsoid((10, -109, -15), (7, 9, 7)),
+            Ellipsoid((-10, -109, -15), (7, 9, 7)),
         ),
         8,
     )
-    canvas.paint(nose, skin, 0.5)
-    for height in (-42, -55):
-        canvas.paint(Ellipsoid((0, -113, height), (24, 9, 7)), skin, 0.5)
+    lips = tuple(Ellipsoid((0, -112, height), (24, 9, 7)) for height in (-43, -56))
+    chin = Ellipsoid((0, -112, -84), (20, 13, 12))
+    for shape in (nose, *lips, chin):
+        block = canvas.find(shape, 10)
+        if block is not None:
+            added = shape.distance(canvas.x[block], canvas.y[block], canvas.z[block])
+            distance[block] = smooth_minimum(distance[block], added, 6)
+
+
+def _paint_ears(canvas: Canvas, patient: Patient) -> None:
+    """Auricles with a hollow."""
     for side in (1, -1):
         ear = Ellipsoid((80, 10, -6), patient.scale((4, 15, 30), 0.1), tilt_deg=15, turn_deg=-28)
         concha = Ellipsoid((80, 5, -6), (4, 8, 13), turn_deg=-28)
-        canvas.paint(ear if side > 0 else Mirrored(ear), skin, 1)
+        canvas.paint(ear if side > 0 else Mirrored(ear), patient.palette.skin, 1)
         canvas.paint(concha if side > 0 else Mirrored(concha), Tissue(-1000, 0, 0, Kind.OUTSIDE))
 
 
@@ -101,8 +114,8 @@ def _paint_trunk(canvas: Canvas, patient: Patient, distance: Array) -> None:
     z = canvas.z[low]
     fat_mm = np.float32(7 * patient.fatness) + 2 * canvas.relief[low]
     inset = distance[low] + fat_mm + np.clip((z + 205) * np.float32(0.8), 0, None)
-    planes = 5 - np.abs(canvas.texture[low] + canvas.relief[low]) * 5
-    canvas.fill(low, np.maximum(inset, planes - np.float32(4.2)), patient.palette.muscle)
+    planes = np.float32(1.0) - np.abs(canvas.relief[low]) * 6
+    canvas.fill(low, np.maximum(inset, planes), patient.palette.muscle)
 
 
 def paint_chest(canvas: Canvas, patient: Patient) -> None:
