@@ -86,19 +86,19 @@ def paint_airway(canvas: Canvas, patient: Patient) -> None:
 
 def _paint_nose(canvas: Canvas, patient: Patient) -> None:
     palette = patient.palette
-    cavity = Union((Box((0, -80, -17), (16, 27, 12), 6), Box((0, -82, 2), (9, 24, 14), 5)), 4)
+    cavity = Union((Box((0, -79, -17), (15, 25, 11.5), 6), Box((0, -80, 2), (8, 22, 14), 5)), 4)
     canvas.paint(cavity, palette.air)
     for side in (1, -1):
         nostril = Chain(((side * 7, -112, -20), (side * 6, -104, -12)), (3.4, 4.4))
         canvas.paint(nostril, palette.air)
-        swelling = float(patient.rng.uniform(0.8, 1.5))
-        lower = Chain(((side * 12, -101, -19), (side * 12, -60, -19)), (3.6 * swelling, 4.0 * swelling), (1, 1, 1.5))
-        middle = Chain(((side * 9, -94, -4), (side * 10, -60, -4)), (2.4 * swelling, 2.8 * swelling), (1, 1, 1.7))
+        swelling = float(patient.rng.uniform(0.85, 1.45))
+        lower = Chain(((side * 12, -101, -19), (side * 12, -60, -19)), (4.2 * swelling, 4.6 * swelling), (1, 1, 1.5))
+        middle = Chain(((side * 9, -94, -4), (side * 10, -60, -4)), (2.9 * swelling, 3.3 * swelling), (1, 1, 1.8))
         upper = Chain(((side * 6, -86, 8), (side * 6, -62, 6)), (2.0, 2.2), (1, 1, 1.5))
         for turbinate in (lower, middle, upper):
             canvas.paint(turbinate, palette.mucosa, 0.5)
     bend = patient.septum_bend_mm
     for height in (-22, -10, 2, 12):
         shift = bend * (1 - abs(height + 8) / 25)
-        septum = Chain(((0, -110, height), (shift, -82, height), (0, -58, height)), (1.2, 1.2, 1.4), (1, 1, 6))
+        septum = Chain(((0, -110, height), (shift, -82, height), (0, -58, height)), (1.7, 1.6, 1.8), (1, 1, 5))
         canvas.paint(septum, palette.disc)

@@ -59,10 +59,11 @@ class Grid:
 
 @dataclass
 class OrganSum:
-    """Running sums over an organ's voxels: volume (cm3) and volume times centre (patient frame, mm)."""
+    """Running sums over an organ's voxels: volume (cm3), volume times centre (patient frame, mm), its slices."""
 
     volume_cm3: float = 0.0
     moment: NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
+    heights: set[int] = field(default_factory=set)
 
     @property
     def centre_mm(self) -> NDArray[np.float64]:
@@ -129,6 +130,7 @@ class Canvas:
 
     def _record(self, block: Slices, weight: Array, name: str) -> None:
         organ = self.organs.setdefault(name, OrganSum())
+        organ.heights.update(int(k) + block[0].start for k in np.flatnonzero(weight.max(axis=(1, 2)) > 0.5))
         organ.volume_cm3 += float(weight.sum(dtype=np.float64)) * self.grid.voxel_cm3
         for dimension, other in ((0, (0, 1)), (1, (0, 2)), (2, (1, 2))):
             mass = weight.sum(axis=other, dtype=np.float64)

@@ -18,20 +18,20 @@ def _neck(m: float) -> list[Shape]:
     sternomastoid = Column(
         (
             (-18, 57, 10, 5 * m, 9),
-            (-60, 57, 8, 6.5 * m, 16 * m),
-            (-100, 48, -6, 7 * m, 17 * m),
-            (-140, 41, -24, 7 * m, 16 * m),
+            (-60, 56, 8, 7.5 * m, 17 * m),
+            (-100, 47, -6, 8.5 * m, 18 * m),
+            (-140, 40, -24, 8.5 * m, 17 * m),
             (-180, 28, -44, 7 * m, 12 * m),
             (-210, 17, -60, 5, 5),
         ),
         turn_deg=-25,
     )
     deep_back = Column(
-        tuple((z, 17, cord_depth(z) + (32 if z > -150 else 36), 15 * m, 17 * m) for z in range(-330, -50, 20))
+        tuple((z, 17, cord_depth(z) + (31 if z > -150 else 36), 16 * m, 19 * m) for z in range(-330, -50, 20))
         + ((-38, 17, 50, 14 * m, 20 * m),),
         power=2.6,
     )
-    splenius = Column(tuple((z, 36, cord_depth(z) + 30, 9 * m, 20 * m) for z in range(-190, -20, 20)), turn_deg=35)
+    splenius = Column(tuple((z, 36, cord_depth(z) + 30, 9.5 * m, 22 * m) for z in range(-190, -20, 20)), turn_deg=35)
     trapezius = Chain(
         ((12, 84, -15), (20, 62, -60), (30, 58, -110), (46, 58, -148), (82, 60, -178), (130, 44, -192), (165, 25, -198)),
         (3, 5 * m, 6 * m, 8 * m, 10 * m, 11 * m, 10),
@@ -54,8 +54,8 @@ def _mastication(m: float) -> list[Shape]:
     lateral_pterygoid = Ellipsoid((37, -41, -18), (13 * m, 17, 9 * m), turn_deg=35)
     temporalis = Ellipsoid((62, -46, 16), (6.5 * m, 26, 36))
     tendon = Ellipsoid((53, -50, -10), (5, 13, 18))
-    digastric = Chain(((50, 2, -30), (44, -18, -60), (32, -50, -92), (12, -98, -94), (6, -112, -92)), (4, 5, 3, 4.5, 4))
-    mylohyoid = Chain(((34, -64, -84), (20, -80, -94), (6, -88, -97)), (3, 3.5, 4), (1, 2.2, 1))
+    digastric = Chain(((50, 2, -30), (44, -18, -60), (32, -50, -92), (12, -98, -94), (6, -112, -92)), (4, 5, 3.5, 5.5, 5))
+    mylohyoid = Chain(((34, -64, -84), (20, -80, -94), (6, -88, -97)), (3.5, 4.5, 5), (1, 2.4, 1))
     buccinator = Chain(((42, -62, -48), (38, -88, -48), (24, -106, -48)), (2.2, 2.2, 3), (1, 1, 6))
     palatal = Chain(((22, -42, -6), (17, -45, -22)), (4, 3.5), (1, 1.5, 1))
     return [masseter, medial_pterygoid, lateral_pterygoid, temporalis, tendon, digastric, mylohyoid, buccinator, palatal]
@@ -64,7 +64,7 @@ def _mastication(m: float) -> list[Shape]:
 def paint_tongue(canvas: Canvas, patient: Patient) -> None:
     """Tongue, floor of the mouth and soft palate."""
     palette = patient.palette
-    canvas.paint(Ellipsoid(patient.jitter((0, -72, -60), 1.5), (26, 33, 20)), palette.tongue, 1.0)
+    canvas.paint(Ellipsoid(patient.jitter((0, -73, -58), 1.5), (26, 34, 22)), palette.tongue, 1.0)
     canvas.paint(Ellipsoid((0, -80, -77), (22, 27, 15)), palette.tongue, 1.0)
     for side in (1, -1):
         canvas.paint(Ellipsoid((side * 22, -82, -72), (5, 18, 6)), palette.submandibular, 0.8)

@@ -14,7 +14,7 @@ def paint_brain(canvas: Canvas, patient: Patient) -> None:
     inside = cavity()
     atrophy = float(patient.rng.uniform(0.8, 2.8))
     canvas.paint(inside, palette.fluid)
-    stem = Chain(((0, 0, 28), (0, -2, 8), (0, 0, -8), (0, 2, -32)), (13.5, 15, 11.5, 8), (1.15, 0.95, 1))
+    stem = Chain(((0, 2, 20), (0, -2, 5), (0, -1, -8), (0, 2, -27)), (10.5, 14, 11.5, 7.5), (1.25, 0.95, 1))
     matter = Without(Offset(inside, -atrophy), Union((Offset(stem, 3.0), Ellipsoid((0, -28, 12), (17, 11, 9))), 2))
     canvas.paint(matter, palette.grey, 0.8, "Brain")
     for shape in both_sides(Ellipsoid((28, 10, 52), (24, 60, 40))):
@@ -68,12 +68,12 @@ def paint_eyes(canvas: Canvas, patient: Patient) -> None:
         for dx, dz, squash in ((12, 0, (1, 1, 2.2)), (-12, 0, (1, 1, 2.2)), (0, 12, (2.2, 1, 1)), (0, -12, (2.2, 1, 1))):
             middle = (side * 25 + dx * 0.9, -64.0, height - 2 + dz * 0.8)
             canvas.paint(Chain((apex, middle, (eye[0] + dx, -78, height + dz)), (1.6, 2.1, 1.0), squash), muscle)
-        nerve = Chain(((side * 5, -32, 18), (side * 14, -42, 21), (side * 25, -60, height - 1), (side * 31, -70, height)), (2.2, 2.0, 2.3, 2.3))
+        nerve = Chain(((side * 11, -40, 20), (side * 16, -48, 21), (side * 26, -63, height - 1), (side * 31, -71, height)), (1.8, 1.8, 2.1, 2.1))
         canvas.paint(nerve, palette.nerve, 0, f"OpticNerve_{label}")
         canvas.paint(Offset(Ellipsoid(eye, (12.6 * size, 12.4 * size, 12.6 * size)), 0), palette.skin, 0, f"Eye_{label}")
         canvas.paint(Ellipsoid(eye, (11.3 * size, 11.1 * size, 11.3 * size)), palette.vitreous)
         canvas.paint(Ellipsoid((eye[0], eye[1] - 8.3, eye[2] + 0.5), (4.6, 2.5, 4.6)), palette.lens, 0, f"Lens_{label}")
-        canvas.paint(Ellipsoid((side * 43, -76, height + 6), (3, 7, 8)), palette.submandibular, 0.5, f"Lacrimal_{label}")
+        canvas.paint(Ellipsoid((side * 43, -76, height + 6), (2.6, 6.4, 7.4)), palette.submandibular, 0.4, f"Lacrimal_{label}")
 
 
 def paint_glands(canvas: Canvas, patient: Patient) -> None:
@@ -82,13 +82,13 @@ def paint_glands(canvas: Canvas, patient: Patient) -> None:
     for side, label in ((1, "L"), (-1, "R")):
         parotid = Union(
             (
-                Ellipsoid(patient.jitter((60, -22, -40), 1), (11.5 * g, 20 * g, 27 * g)),
-                Ellipsoid((48, -17, -40), (10 * g, 9 * g, 20 * g)),
-                Ellipsoid((65, -48, -38), (4.2 * g, 15, 15 * g)),
+                Ellipsoid(patient.jitter((60, -22, -39), 1), (10.5 * g, 18 * g, 26 * g)),
+                Ellipsoid((48, -17, -40), (9 * g, 8 * g, 17 * g)),
+                Ellipsoid((66, -46, -36), (3.8 * g, 15, 14 * g)),
             ),
             5,
         )
-        below = Ellipsoid(patient.jitter((33, -47, -82), 1.5), patient.scale((10.4 * g, 13.2 * g, 17 * g), 0.05), tilt_deg=20)
+        below = Ellipsoid(patient.jitter((33, -47, -81), 1.5), patient.scale((9.8 * g, 12.6 * g, 16.2 * g), 0.05), tilt_deg=20)
         thyroid = Ellipsoid(patient.jitter((18, -37, -158), 1), patient.scale((9 * g, 11 * g, 25 * g), 0.1), turn_deg=20)
         for shape, tissue, name in (
             (parotid, palette.parotid, f"Parotid_{label}"),

@@ -18,10 +18,10 @@ def cavity() -> Shape:
     """The inside of the skull: cerebrum, temporal lobes and posterior fossa."""
     return Union(
         (
-            Ellipsoid((0, 8, 48), (64, 82, 61)),
+            Ellipsoid((0, 7, 48), (65, 82, 62)),
             Ellipsoid((37, 2, 20), (27, 47, 24)),
             Ellipsoid((-37, 2, 20), (27, 47, 24)),
-            Ellipsoid((0, 40, -3), (51, 40, 27)),
+            Ellipsoid((0, 38, -3), (50, 40, 27)),
             Ellipsoid((0, 2, -8), (15, 14, 28)),
         ),
         10,
@@ -53,7 +53,7 @@ def paint_skull_base(canvas: Canvas, patient: Patient) -> None:
     sphenoid = Ellipsoid((0, -40, 4), (22, 17, 12))
     for shape in (clivus, sphenoid):
         paint_bone(canvas, patient, shape)
-    for shape in both_sides(Chain(((15, -28, -2), (34, -12, -5), (50, 2, -5)), (6, 9, 12))):
+    for shape in both_sides(Chain(((15, -26, -3), (34, -11, -4), (50, 2, -5)), (5, 7.5, 11))):
         canvas.paint(shape, palette.dense, 1.0)
     for shape in both_sides(Ellipsoid((53, 2, -14), (12, 16, 20))):
         canvas.paint(shape, palette.dense, 1.0)
@@ -123,7 +123,7 @@ def _paint_sinuses(canvas: Canvas, patient: Patient) -> None:
             canvas.paint(Offset(inner, -5 * opacity), palette.air, 1.0)
         frontal = Ellipsoid((side * 13, -86, 44), patient.scale((10, 4, 9), 0.25))
         canvas.paint(frontal, palette.air, 1)
-        sphenoid = Ellipsoid((side * 8, -43, 3), patient.scale((8, 11, 9), 0.12))
+        sphenoid = Ellipsoid((side * 8, -43, 3), patient.scale((8.5, 13, 10), 0.12))
         canvas.paint(Offset(sphenoid, (patient.sphenoid_air - 1) * 6), palette.air, 1)
 
 
@@ -142,13 +142,13 @@ def paint_ethmoid(canvas: Canvas, patient: Patient) -> None:
 def paint_mandible(canvas: Canvas, patient: Patient) -> None:
     """Mandible with rami and condyles; volume recorded with marrow."""
     body = _arch(
-        ((47, -42, -72), (42, -66, -78), (32, -90, -82), (17, -108, -84), (0, -114, -84)),
+        ((47, -46, -65), (42, -70, -71), (33, -95, -76), (18, -113, -78), (0, -119, -78)),
         (5.0, 5.2, 5.4, 5.2, 5.4),
         (1, 1, 2.1),
     )
     parts: list[Shape] = [body]
     for shape in (
-        Column(((-80, 47, -43, 4.6, 12), (-55, 50, -40, 4.2, 16), (-36, 51, -36, 3.6, 16), (-27, 51, -34, 3.2, 14)), 2.5),
+        Column(((-76, 47, -45, 4.6, 12), (-55, 50, -40, 4.2, 16), (-36, 51, -36, 3.6, 16), (-27, 51, -34, 3.2, 14)), 2.5),
         Chain(((51, -27, -32), (51, -22, -15)), (4.2, 4.6), (1.5, 1, 1)),
         Chain(((50, -46, -34), (49, -47, -20)), (3.4, 2.0), (1, 2, 1)),
     ):

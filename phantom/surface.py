@@ -20,8 +20,8 @@ _OUTLINE = (
     (-45, -114, -15, 80, 73, 2.1, 2.1),
     (-70, -119, -22, 70, 69, 2.0, 2.2),
     (-88, -125, -22, 66, 65, 1.9, 2.2),
-    (-97, -118, -20, 65, 63, 1.9, 2.2),
-    (-105, -96, -14, 65, 61, 1.9, 2.2),
+    (-97, -112, -20, 65, 63, 1.9, 2.2),
+    (-105, -92, -14, 65, 61, 1.9, 2.2),
     (-113, -83, -6, 66, 60, 2.0, 2.2),
     (-122, -76, 0, 70, 60, 2.1, 2.2),
     (-150, -68, 6, 79, 64, 2.2, 2.2),
@@ -49,6 +49,10 @@ class Outline:
         self.bounds: tuple[Point, Point] = ((-260.0, -150.0, -360.0), (260.0, 160.0, 127.0))
 
     def distance(self, x: Array, y: Array, z: Array) -> Array:
+        # Slice by slice, as the arrays cover the whole working grid and each step makes a copy.
+        return np.stack([self._slice_distance(*layers) for layers in zip(x, y, z, strict=True)])
+
+    def _slice_distance(self, x: Array, y: Array, z: Array) -> Array:
         front, middle, back, width, power_front, power_back = sample_rows(self._rows, z)
         ahead = y < middle
         depth = np.where(ahead, middle - front, back - middle)
@@ -114,7 +118,7 @@ def _paint_trunk(canvas: Canvas, patient: Patient, distance: Array) -> None:
     z = canvas.z[low]
     fat_mm = np.float32(7 * patient.fatness) + 2 * canvas.relief[low]
     inset = distance[low] + fat_mm + np.clip((z + 205) * np.float32(0.8), 0, None)
-    planes = np.float32(1.0) - np.abs(canvas.relief[low]) * 6
+    planes = np.float32(0.5) - np.abs(canvas.relief[low] + np.float32(0.3) * canvas.texture[low]) * 7
     canvas.fill(low, np.maximum(inset, planes), patient.palette.muscle)
 
 

@@ -12,7 +12,7 @@ from scipy import ndimage
 from phantom.canvas import Canvas, Kind, Slices, Tissue
 from phantom.organs import NODE_CHAINS
 from phantom.patient import Patient
-from phantom.shapes import Array, Box, Ellipsoid, Mirrored, Point, Shape, Union, smooth_minimum
+from phantom.shapes import Array, Box, Ellipsoid, Mirrored, Offset, Point, Shape, Union, smooth_minimum
 
 _BARRED_MM = np.float32(30)
 
@@ -29,7 +29,7 @@ _EXTENSIONS: tuple[tuple[Point, Point, float, float], ...] = (
     ((8, -26, -36), (12, 7, 14), 0.1, 0.7),
     ((13, -39, -46), (10, 8, 13), 0.05, 0.5),
     ((26, -30, -4), (11, 9, 8), 0.05, 0.6),
-    ((40, -48, -22), (12, 12, 14), 0.0, 0.35),
+    ((38, -46, -22), (11, 11, 14), 0.0, 0.3),
 )
 
 
@@ -63,10 +63,11 @@ def paint_primary(canvas: Canvas, patient: Patient) -> Lesion:
 
 def _primary_shape(rng: np.random.Generator, volume_cm3: float) -> Shape:
     stage = float(np.clip(np.log(volume_cm3 / 2.5) / np.log(110 / 2.5), 0, 1))
-    seat = Ellipsoid((12 + float(rng.normal(0, 2)), -40, -20 + float(rng.normal(0, 3))), (10, 9, 14))
-    parts: list[Shape] = [seat]
+    seat = Ellipsoid((11 + float(rng.normal(0, 2)), -39, -21 + float(rng.normal(0, 3))), (10, 9, 13))
+    # The seat is grown less by the fields around it than it leads them: 2 mm ahead keeps it in the mass.
+    parts: list[Shape] = [Offset(seat, 1 + 2 * stage)]
     for centre, radii, small, large in _EXTENSIONS:
-        if rng.random() < small + (large - small) * stage:
+        if rng.random() < small + (large - small) * stage**1.6:
             moved = np.asarray(centre) + rng.normal(0, 2.5, 3)
             grown = np.asarray(radii) * np.exp(rng.normal(0, 0.22, 3)) * (0.75 + 0.35 * stage)
             parts.append(Ellipsoid((moved[0], moved[1], moved[2]), (grown[0], grown[1], grown[2])))
