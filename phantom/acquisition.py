@@ -37,7 +37,7 @@ def draw_setting(rng: np.random.Generator) -> Setting:
         couch_curve_per_mm=float(rng.choice([0.0, rng.uniform(2e-4, 9e-4)])),
         has_couch=bool(rng.random() < 0.9),
         has_mask=bool(rng.random() < 0.65),
-        streak_hu=float(rng.uniform(80, 420)),
+        streak_hu=float(rng.uniform(60, 320)),
     )
 
 
@@ -63,7 +63,7 @@ def _add_couch(
     thickness, half_width = np.float32(rng.uniform(25, 60)), np.float32(rng.uniform(205, 265))
     inside = (depth > 0) & (depth < thickness) & (np.abs(x[None]) < half_width)
     skin = inside & ((depth < 2.4) | (depth > thickness - 2.4) | (np.abs(x[None]) > half_width - 3))
-    foam, shell = np.float32(rng.uniform(-985, -900)), np.float32(rng.uniform(-500, 50))
+    foam, shell = np.float32(rng.uniform(-985, -900)), np.float32(rng.uniform(-350, 120))
     rest_width = np.float32(rng.uniform(80, 120))
     rest = (np.abs(x[None]) < rest_width) & (y[:, None] > 50) & (depth < 0)
     for k in range(canvas.grid.shape_zyx[0]):
@@ -94,12 +94,16 @@ class Scanner:
         scans = np.empty(shape, np.int16), np.empty(shape, np.int16)
         noises = [_NoiseSource(shape[1:], self.spacing_xyz, blur) for blur in self.setting.kernel_mm]
         outside = self._outside_circle()
+        biases = [self._bias(rng) for _ in scans]
         streaks = _dental_streaks(hu, self.setting.streak_hu, rng)
         for k in range(shape[0]):
             plain = hu[k] + streaks.get(k, np.float32(0))
             width_mm = float((kind[k] != Kind.OUTSIDE).any(axis=0).sum()) * grid.spacing_xyz[0]
-            for scan, noise, sd, added in zip(scans, noises, self.setting.noise_hu, (0, 1), strict=True):
+            parts = zip(scans, noises, biases, self.setting.noise_hu, (0, 1), strict=True)
+            for scan, noise, bias, sd, added in parts:
                 image = plain + added * enhancement[k]
+                image[kind[k] != Kind.OUTSIDE] += np.float32(rng.normal(0, 1))
+                image += np.where(image > -500, bias, np.float32(0))
                 image += _shoulder_streaks(image.shape, width_mm, sd, grid, rng)
                 full = sd * _width_factor(width_mm) * noise.draw(rng) - np.float32(1000)
                 full[self.rows] += self._refined(image) + np.float32(1000)
@@ -116,6 +120,14 @@ class Scanner:
             if distance[k].min() < 0:
                 mask[k, self.rows] = self._refined(distance[k]) < 0
         return mask
+
+    def _bias(self, rng: np.random.Generator) -> Array:
+        """Cupping and a tilt of a few HU over the working grid's slice, as of imperfect calibration."""
+        step = self.coarsening
+        v = np.linspace(-1, 1, (self.rows.stop - self.rows.start) // step, dtype=np.float32)[:, None]
+        u = np.linspace(-1, 1, self.size_xyz[0] // step, dtype=np.float32)[None]
+        a, b, c = rng.normal(0, (10, 4, 4)).astype(np.float32)
+        return a * (u * u + v * v) + b * u + c * v
 
     def _refined(self, image: Array) -> Array:
         return doubled(doubled(image, 0), 1) if self.coarsening == 2 else image

@@ -26,7 +26,8 @@ class Kind(IntEnum):
     BONE = 3
     AIRWAY = 4
     NERVOUS = 5
-    VESSEL = 6
+    ARTERY = 6
+    VEIN = 7
 
 
 @dataclass(frozen=True)

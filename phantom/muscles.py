@@ -1,5 +1,7 @@
 """Muscles of mastication, neck and pharynx."""
 
+import numpy as np
+
 from phantom.canvas import Canvas
 from phantom.patient import Patient, cord_depth
 from phantom.shapes import Chain, Column, Ellipsoid, Mirrored, Shape
@@ -8,10 +10,25 @@ from phantom.shapes import Chain, Column, Ellipsoid, Mirrored, Shape
 def paint_muscles(canvas: Canvas, patient: Patient) -> None:
     """Paint every muscle, the two sides a little different, thicker with the patient's muscularity."""
     m = patient.muscularity
+    _paint_around_spine(canvas, patient)
     for shape in _neck(m) + _mastication(m):
         muscle = patient.vary(patient.palette.muscle, 2, 1.5)
         canvas.paint(shape, muscle, 1.0)
         canvas.paint(Mirrored(shape), muscle, 1.0)
+
+
+def _paint_around_spine(canvas: Canvas, patient: Patient) -> None:
+    """The small muscles that fill the space about the vertebrae, broken up by fat planes."""
+    m = patient.muscularity
+    core = Column(
+        tuple((z, 0, cord_depth(z) - 1, (30 + 6 * (z < -140)) * m, 15 * m) for z in range(-200, -40, 15)), power=2.4
+    )
+    block = canvas.find(core, 4)
+    if block is None:
+        return
+    distance = core.distance(canvas.x[block], canvas.y[block], canvas.z[block]) + np.float32(2) * canvas.relief[block]
+    planes = np.float32(0.9) - np.abs(canvas.texture[block] + np.float32(0.5) * canvas.relief[block]) * 5
+    canvas.fill(block, np.maximum(distance, planes), patient.palette.muscle)
 
 
 def _neck(m: float) -> list[Shape]:
@@ -36,8 +53,8 @@ def _neck(m: float) -> list[Shape]:
         ((12, 84, -15), (20, 62, -60), (30, 58, -110), (46, 58, -148), (82, 60, -178), (130, 44, -192), (165, 25, -198)),
         (3, 5 * m, 6 * m, 8 * m, 10 * m, 11 * m, 10),
     )
-    levator = Column(((-50, 36, 12, 5, 7), (-100, 41, 18, 8 * m, 10 * m), (-150, 46, 28, 9 * m, 12), (-195, 66, 52, 8, 10)))
-    scalene = Column(((-80, 25, 0, 5, 6), (-120, 30, 2, 8 * m, 9 * m), (-160, 38, 4, 10 * m, 11), (-200, 48, 2, 9, 9)))
+    levator = Column(((-50, 36, 12, 5, 7), (-100, 42, 18, 8.5 * m, 12 * m), (-150, 47, 28, 10 * m, 14), (-195, 66, 52, 8, 10)))
+    scalene = Column(((-80, 25, 0, 5, 6), (-120, 31, 2, 9 * m, 10 * m), (-160, 39, 4, 11 * m, 12), (-200, 48, 2, 9, 9)))
     longus = Column(
         ((-24, 8, -17, 6, 4), (-45, 8.5, -21, 7.5 * m, 4.6 * m))
         + tuple((z, 9, cord_depth(z) - (30 if z > -150 else 36), 7.5 * m, 4.6 * m) for z in (-70, -100, -130, -160))

@@ -27,7 +27,6 @@ def paint_brain(canvas: Canvas, patient: Patient) -> None:
         canvas.paint(shape, palette.fluid, 0.5)
     canvas.paint(Chain(((0, -8, 36), (0, 4, 34)), (2, 2), (1, 1, 3)), palette.fluid)
     _paint_sulci(canvas, patient, inside)
-    canvas.paint(Box((0, 36, 18), (48, 30, 1.0), 0.5, tilt_deg=-18), palette.fluid)
     canvas.paint(stem, palette.stem, 0.3, "Brainstem")
     canvas.paint(Ellipsoid((0, 17, -6), (6, 4, 9)), palette.fluid)
     canvas.paint(Ellipsoid((0, -31, 11), (6, 4.5, 3.5)), patient.vary(palette.mucosa, 3, 8))

@@ -50,7 +50,7 @@ def draw_patient(rng: np.random.Generator) -> Patient:
     keep = 0.0 if toothless else rng.uniform(0.6, 1.0)
     teeth = tuple(bool(t) for t in rng.random(28) < keep)
     present = np.flatnonzero(teeth)
-    count = min(len(present), int(rng.integers(1, 6))) if rng.random() < 0.4 else 0
+    count = min(len(present), int(rng.integers(1, 6))) if rng.random() < 0.33 else 0
     metal = tuple(int(t) for t in rng.choice(present, count, replace=False)) if count else ()
     return Patient(
         palette=draw_palette(rng),

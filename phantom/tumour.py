@@ -15,6 +15,8 @@ from phantom.patient import Patient
 from phantom.shapes import Array, Box, Ellipsoid, Mirrored, Offset, Point, Shape, Union, smooth_minimum
 
 _BARRED_MM = np.float32(30)
+# A node that the primary tumour or bone leaves less room than this share of its volume is not there.
+_LEAST_SHARE = 0.35
 
 # Where a nasopharyngeal tumour starts (both sides are possible) and where it extends to: centre, radii (mm),
 # and how likely at the smallest and at the largest volume. Positive x is the tumour's own side.
@@ -53,7 +55,7 @@ def paint_primary(canvas: Canvas, patient: Patient) -> Lesion:
     rough = float(rng.uniform(1.0, 3.2))
     distance = distance + np.float32(rough) * canvas.relief[block] + np.float32(0.8) * canvas.texture[block]
     distance += _resistance(canvas.kind[block], canvas, rng)
-    barred = np.isin(canvas.kind[block], (Kind.NERVOUS, Kind.OUTSIDE, Kind.VESSEL))
+    barred = np.isin(canvas.kind[block], (Kind.NERVOUS, Kind.OUTSIDE, Kind.ARTERY, Kind.VEIN))
     barred |= canvas.y[block] < -96
     distance = _to_volume(distance, barred, volume_cm3, canvas)
     canvas.fill(block, distance, _primary_tissue(patient))
@@ -142,12 +144,12 @@ def plan_nodes(canvas: Canvas, rng: np.random.Generator) -> list[NodePlan]:
     """Draw 0 to 6 involved nodes on the upright template, before anything is displaced by them."""
     if rng.random() < 0.15:
         return []
-    count = 1 + int(rng.binomial(5, 0.42))
+    count = 1 + int(rng.binomial(5, 0.48))
     main_side = int(rng.choice([-1, 1]))
     plans: list[NodePlan] = []
     for index in range(count):
         side = main_side if rng.random() < 0.65 else -main_side
-        shares = (0.42, 0.18, 0.1, 0.14, 0.16) if index else (0.62, 0.12, 0.03, 0.05, 0.18)
+        shares = (0.42, 0.2, 0.1, 0.15, 0.13) if index else (0.66, 0.13, 0.03, 0.05, 0.13)
         level = str(rng.choice(["II", "III", "IV", "V", "RP"], p=shares))
         plan = _plan_node(canvas, rng, level, side)
         if plan is not None:
@@ -158,7 +160,7 @@ def plan_nodes(canvas: Canvas, rng: np.random.Generator) -> list[NodePlan]:
 def _plan_node(canvas: Canvas, rng: np.random.Generator, level: str, side: int) -> NodePlan | None:
     start, stop = (np.asarray(point) for point in NODE_CHAINS[level])
     spot = start + rng.random() * (stop - start) + rng.normal(0, 2.5, 3)
-    short = float(np.clip(np.exp(rng.normal(np.log(17), 0.42)), 8.5, 40)) / 2
+    short = float(np.clip(np.exp(rng.normal(np.log(21), 0.40)), 9, 40)) / 2
     if level == "RP":
         short = float(rng.uniform(4.3, 7.5))
     elif level in ("IV", "V"):
@@ -207,9 +209,12 @@ def paint_nodes(
     for plan in plans:
         block = plan.lesion.block
         kinds = canvas.kind[block]
-        barred = np.isin(kinds, (Kind.BONE, Kind.NERVOUS, Kind.AIRWAY, Kind.OUTSIDE, Kind.VESSEL)) | taken[block]
+        # Veins may be compressed away by a node; everything firmer stays.
+        barred = np.isin(kinds, (Kind.BONE, Kind.NERVOUS, Kind.AIRWAY, Kind.OUTSIDE, Kind.ARTERY)) | taken[block]
         distance = np.maximum(plan.lesion.distance, outline[block] + np.float32(3.5))
         distance = keep_largest(cut(distance, barred))
+        if (distance < 0).sum() < _LEAST_SHARE * (plan.lesion.distance < 0).sum():
+            continue
         lesion = Lesion(block, distance.astype(np.float32))
         _paint_node(canvas, patient, lesion)
         lesions.append(lesion)
