@@ -1,0 +1,236 @@
+"""Layouts: which files under the input folder form a case, and where its result goes."""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from model.volume import IMAGE_SUFFIXES, InputError
+
+CT_SLUG = "head-neck-ct"
+CE_SLUG = "head-neck-contrast-enhanced-ct"
+OUTPUT_SLUG = "gross-tumor-volume-segmentation"
+_NNUNET = re.compile(f"(?P<case>.+)_(?P<channel>000[01])({'|'.join(map(re.escape, IMAGE_SUFFIXES))})")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One patient: both CTs (files or DICOM folders, which need not exist), the result's file and its kind.
+
+    fault: why the case cannot be read although its files exist; one line, as InputError's.
+    """
+
+    name: str
+    ct: Path
+    ce: Path
+    output: Path
+    kind: Literal["label_map", "channels"]
+    fault: str = ""
+
+
+def find_cases(root: Path, output: Path, layout: str) -> list[Case]:
+    """All cases under root in a layout ("auto" recognises it), sorted by name; at least one.
+
+    A case that lacks a file is among them: reading it says what is missing. Raises InputError where the folder
+    is missing, fits no layout or has no case, or a result would replace an input.
+    """
+    if not root.is_dir():
+        raise InputError(f"{root}: no such input folder; give one with --input")
+    if layout == "auto":
+        layout = _recognise(root)
+    cases = _LAYOUTS[layout](root, output)
+    if not cases:
+        raise InputError(f"{root}: no case in layout {layout}; see README.md or choose another --layout")
+    inputs = {path.resolve() for case in cases for path in (case.ct, case.ce)}
+    for case in cases:
+        if case.output.resolve() in inputs:
+            raise InputError(f"{case.output}: the result would replace an input; choose another --output")
+    return cases
+
+
+@contextmanager
+def output_folders(cases: Sequence[Case]) -> Iterator[None]:
+    """Make the folders of the results; on leaving, remove again those that were made here and stayed empty.
+
+    Raises InputError, before any work is done, where a folder cannot be made or written to.
+    """
+    made: list[Path] = []
+    try:
+        for folder in sorted({case.output.parent for case in cases}):
+            try:
+                for ancestor in (*reversed(folder.parents), folder):
+                    if not ancestor.is_dir():
+                        ancestor.mkdir()
+                        made.append(ancestor)
+                probe = folder / ".writable"
+                probe.touch()
+                probe.unlink()
+            except OSError as error:
+                fact = f"cannot write there ({error.strerror})"
+                raise InputError(f"{folder}: {fact}; make it writable or choose another --output") from None
+        for case in cases:
+            if case.output.is_dir():
+                raise InputError(f"{case.output}: a folder has the result's name; move it away")
+        yield
+    finally:
+        for folder in reversed(made):
+            if not any(folder.iterdir()):
+                folder.rmdir()
+
+
+def _recognise(root: Path) -> str:
+    if (root / "images" / CT_SLUG).exists() or (root / "images" / CE_SLUG).exists():
+        return "exec"
+    if any(root.glob("Cohort*/image")):
+        return "segrap2025"
+    if _nnunet_files(root):
+        return "nnunet"
+    if any(_candidates(folder, "image") for folder in _folders(root)):
+        return "folder"
+    raise InputError(
+        f"{root}: no CT pair found (looked for images/{CT_SLUG}/, Cohort*/image/, *_0000.*, */image.*);"
+        " see the layouts in README.md"
+    )
+
+
+def _exec_cases(root: Path, output: Path) -> list[Case]:
+    """grand-challenge: one file per socket, with unrelated names."""
+    ct, ce = (_socket_file(root, slug) for slug in (CT_SLUG, CE_SLUG))
+    name = _stem(ct)
+    return [Case(name, ct, ce, output / "images" / OUTPUT_SLUG / f"{name}.mha", "channels")]
+
+
+def _socket_file(root: Path, slug: str) -> Path:
+    """The socket's file: the one that inputs.json names if it is there, else the only one in the folder."""
+    socket = _sockets(root).get(slug, {})
+    folder = root / socket.get("relative_path", f"images/{slug}")
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; put exactly one CT file there")
+    files = _visible(folder)
+    named = [file for file in files if file.name == socket.get("image")]
+    files = named or files
+    if len(files) != 1:
+        found = f"{len(files)} files ({', '.join(file.name for file in files)})" if files else "no file"
+        raise InputError(f"{folder}: {found}; put exactly one CT file there")
+    return files[0]
+
+
+def _sockets(root: Path) -> dict[str, dict[str, str]]:
+    """From inputs.json, if there: slug → relative_path and image (a name, maybe that before the upload)."""
+    path = root / "inputs.json"
+    if not path.is_file():
+        return {}
+    try:
+        entries = json.loads(path.read_text())
+        sockets = {}
+        for entry in entries:
+            socket: dict[str, Any] = entry.get("socket") or entry["interface"]  # the older name
+            image = str((entry.get("image") or {}).get("name", ""))
+            sockets[str(socket["slug"])] = {"relative_path": str(socket["relative_path"]), "image": image}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: not as the platform writes it ({error!r}); correct or remove it") from None
+    return sockets
+
+
+def _segrap2025_cases(root: Path, output: Path) -> list[Case]:
+    """Offline challenge: all patients of all cohorts in one run."""
+    return [
+        _folder_case(f"{image.parent.name}/{folder.name}", folder, output / image.parent.name, ".nii.gz")
+        for image in sorted(root.glob("Cohort*/image"))
+        for folder in _folders(image)
+    ]
+
+
+def _folder_cases(root: Path, output: Path) -> list[Case]:
+    """One folder per patient; folders without any image* are no patients."""
+    folders = [folder for folder in _folders(root) if _candidates(folder, "image")]
+    return [_folder_case(folder.name, folder, output, "") for folder in folders]
+
+
+def _folder_case(name: str, folder: Path, output: Path, suffix: str) -> Case:
+    """image* and image_contrast*, files or DICOM folders; the result has the CT's suffix unless told otherwise."""
+    contrast = _candidates(folder, "image_contrast")
+    plain = [path for path in _candidates(folder, "image") if path not in contrast]
+    known = _suffix((plain + contrast or [folder])[0])
+    ct = plain[0] if plain else folder / f"image{known}"
+    ce = contrast[0] if contrast else folder / f"image_contrast{known}"
+    result = output / f"{folder.name}{suffix or _result_suffix(ct)}"
+    return Case(name, ct, ce, result, "label_map", _ambiguity(plain) or _ambiguity(contrast))
+
+
+def _nnunet_cases(root: Path, output: Path) -> list[Case]:
+    """nnU-Net's raw layout: channel 0000 without contrast, 0001 with."""
+    channels: dict[str, dict[str, list[Path]]] = {}
+    for file in _nnunet_files(root):
+        match = _NNUNET.fullmatch(file.name)
+        assert match is not None
+        channels.setdefault(match["case"], {"0000": [], "0001": []})[match["channel"]].append(file)
+    cases = []
+    for name, found in sorted(channels.items()):
+        any_file = (found["0000"] + found["0001"])[0]
+        ct, ce = (
+            (found[channel] or [any_file.with_name(f"{name}_{channel}{_suffix(any_file)}")])[0]
+            for channel in ("0000", "0001")
+        )
+        fault = _ambiguity(found["0000"]) or _ambiguity(found["0001"])
+        cases.append(Case(name, ct, ce, output / f"{name}{_result_suffix(ct)}", "label_map", fault))
+    return cases
+
+
+def _nnunet_files(root: Path) -> list[Path]:
+    """The channel files of the first of the folder itself, imagesTs and imagesTr that has any."""
+    for folder in (root, root / "imagesTs", root / "imagesTr"):
+        files = [file for file in _visible(folder) if _NNUNET.fullmatch(file.name)] if folder.is_dir() else []
+        if files:
+            return files
+    return []
+
+
+def _candidates(folder: Path, prefix: str) -> list[Path]:
+    """What may be a CT: image files prefix*, and the folder called prefix (DICOM)."""
+    return [
+        path
+        for path in _visible(folder)
+        if (path.is_dir() and path.name in (prefix, "image_contrast") and path.name.startswith(prefix))
+        or (path.is_file() and path.name.startswith(prefix) and path.name.endswith(IMAGE_SUFFIXES))
+    ]
+
+
+def _ambiguity(found: list[Path]) -> str:
+    if len(found) < 2:
+        return ""
+    return f"{found[0].parent}: {', '.join(path.name for path in found)} could all be the CT; leave one"
+
+
+def _visible(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+
+
+def _folders(root: Path) -> list[Path]:
+    return [path for path in _visible(root) if path.is_dir()]
+
+
+def _suffix(path: Path) -> str:
+    """.nii.gz and the like; empty for a folder."""
+    return next((s for s in IMAGE_SUFFIXES if path.name.endswith(s)), "") if not path.is_dir() else ""
+
+
+def _stem(path: Path) -> str:
+    return path.name.removesuffix(_suffix(path))
+
+
+def _result_suffix(ct: Path) -> str:
+    """The CT's own, but one file rather than header and data, and NIfTI for DICOM."""
+    return {".mhd": ".mha", "": ".nii.gz"}.get(_suffix(ct), _suffix(ct))
+
+
+_LAYOUTS: dict[str, Callable[[Path, Path], list[Case]]] = {
+    "exec": _exec_cases,
+    "segrap2025": _segrap2025_cases,
+    "nnunet": _nnunet_cases,
+    "folder": _folder_cases,
+}
+LAYOUTS = ("auto", *_LAYOUTS)

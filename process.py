@@ -1,0 +1,159 @@
+"""Segment GTVp and GTVnd on paired head-and-neck CTs: python process.py --input DIR --output DIR."""
+
+import argparse
+import resource
+import signal
+import sys
+import time
+from argparse import ArgumentDefaultsHelpFormatter as DefaultsInHelp
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from model.cases import LAYOUTS, Case, find_cases, output_folders
+from model.volume import (
+    InputError,
+    empty_labels,
+    read_grid,
+    read_pair,
+    volume_cm3,
+    write_channels,
+    write_label_map,
+)
+
+if TYPE_CHECKING:  # torch takes seconds to import: wrong input is reported before
+    from model.predict import Predictor, Segmentation
+
+WEIGHTS = Path(__file__).resolve().parent / "weights" / "gtv.pt"
+WRITERS = {"label_map": write_label_map, "channels": write_channels}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit code: 0 all cases done, 2 bad input, 130 interrupted."""
+    args = parse_arguments(arguments)
+    try:
+        if args.serve:
+            return serve(args)
+        return 2 if run(args, lambda: load_predictor(args)) else 0
+    except InputError as error:
+        report(error)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def run(args: argparse.Namespace, predictor_of: Callable[[], "Predictor"]) -> list[str]:
+    """Segment every case under the input folder; returns one line for each that was left without a result."""
+    cases = find_cases(args.input, args.output, args.layout)
+    with output_folders(cases):
+        predictor = predictor_of()
+        failures = []
+        for case in cases:
+            try:
+                segment(case, predictor)
+            except InputError as error:
+                report(error)
+                if args.on_error == "fail" or not write_empty(case):
+                    failures.append(str(error))
+    return failures
+
+
+def segment(case: Case, predictor: "Predictor") -> None:
+    start = time.perf_counter()
+    if case.fault:
+        raise InputError(case.fault)
+    pair = read_pair(case.ct, case.ce, log)
+    found = predictor.segment(pair)
+    write_start = time.perf_counter()
+    WRITERS[case.kind](case.output, found.labels, pair.grid)
+    log(f"write {case.output}: {time.perf_counter() - write_start:.1f} s")
+    gtvp, gtvnd = (volume_cm3(found.labels, label, pair.grid) for label in (1, 2))
+    volumes = f"GTVp {gtvp:.1f} cm³, GTVnd {gtvnd:.1f} cm³"
+    log(f"{case.name}: {volumes}, {durations(found, start)}, {peak_memory(predictor)}")
+
+
+def write_empty(case: Case) -> bool:
+    """An all-background result on the CT's grid, or else the contrast CT's; False where neither is known."""
+    for path in (case.ct, case.ce):
+        try:
+            grid = read_grid(path)
+            WRITERS[case.kind](case.output, empty_labels(grid), grid)
+        except InputError:
+            continue
+        log(f"{case.name}: empty mask, since the case cannot be segmented")
+        return True
+    return False
+
+
+def load_predictor(args: argparse.Namespace) -> "Predictor":
+    start = time.perf_counter()
+    from model.bundle import load_bundle
+    from model.predict import Predictor
+
+    bundle = load_bundle(args.weights)
+    predictor = Predictor(bundle, args.device, args.precision, args.tta, args.search, log)
+    log(f"load {args.weights.name} for {predictor.device}: {time.perf_counter() - start:.1f} s")
+    return predictor
+
+
+def serve(args: argparse.Namespace) -> int:
+    from model.serve import make_server
+
+    predictor = load_predictor(args)
+
+    def invoke() -> list[str]:
+        try:
+            return run(args, lambda: predictor)
+        except InputError as error:
+            report(error)
+            return [str(error)]
+
+    with make_server(invoke, args.port) as server:
+        log(f"listening on port {args.port}")
+        server.serve_forever()
+    return 0
+
+
+def durations(found: "Segmentation", start: float) -> str:
+    total, network = time.perf_counter() - start, found.network_seconds
+    return f"{total:.1f} s (network {network:.1f} s, rest {total - network:.1f} s)"
+
+
+def peak_memory(predictor: "Predictor") -> str:
+    """Of the whole process so far."""
+    text = f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GB"
+    if predictor.device.type == "cuda":
+        import torch
+
+        text += f", of the GPU {torch.cuda.max_memory_allocated() / 2**30:.2f} GB"
+    return text
+
+
+def log(line: str) -> None:
+    print(line, flush=True)
+
+
+def report(error: InputError) -> None:
+    print(f"error: {error}", file=sys.stderr, flush=True)
+
+
+def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=DefaultsInHelp)
+    add = parser.add_argument
+    add("--input", type=Path, default=Path("/input"), help="folder with the CTs")
+    add("--output", type=Path, default=Path("/output"), help="folder for the masks")
+    add("--weights", type=Path, default=WEIGHTS, help="weights file")
+    add("--layout", choices=LAYOUTS, default="auto", help="how the files are arranged, see README.md")
+    add("--device", choices=("auto", "cuda", "cpu"), default="auto", help="where the network runs")
+    add("--precision", choices=("auto", "fp32"), default="auto", help="auto: 16 bit where the hardware has it")
+    add("--no-tta", dest="tta", action="store_false", help="one pass per window instead of one per mirror")
+    add("--no-search", dest="search", action="store_false", help="look everywhere, not only where tumour can be")
+    add("--on-error", choices=("fail", "empty"), default="fail", help="what a case that cannot be read gets")
+    add("--serve", action="store_true", help="invoke mode: GET /health, POST /invoke")
+    add("--port", type=int, default=4743, help="of the invoke mode")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # process 1 would ignore it
+    sys.exit(main())
