@@ -73,15 +73,21 @@ def load_bundle(path: Path) -> Bundle:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, pickle.UnpicklingError, EOFError, OSError, ValueError, KeyError) as error:
-        raise InputError(f"{path}: not a readable weights file ({_first_line(error)}); train or import one") from None
+        raise InputError(
+            f"{path}: not a readable weights file ({_first_line(error)}); train or import one"
+        ) from None
     schema = content.get("schema") if isinstance(content, dict) else None
     if schema != SCHEMA:
-        raise InputError(f"{path}: weights schema is {schema!r}, this version reads {SCHEMA!r}; train or import anew")
+        raise InputError(
+            f"{path}: weights schema is {schema!r}, this version reads {SCHEMA!r}; train or import anew"
+        )
     try:
         bundle = _from_content(content)
         bundle.build_network()
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
-        raise InputError(f"{path}: damaged weights file ({_first_line(error)}); train or import anew") from None
+        raise InputError(
+            f"{path}: damaged weights file ({_first_line(error)}); train or import anew"
+        ) from None
     return bundle
 
 
@@ -98,9 +104,13 @@ def _from_content(content: dict[str, Any]) -> Bundle:
         state=content["state"],
     )
     if len(bundle.normalisation) != bundle.network.in_channels:
-        raise ValueError(f"{len(bundle.normalisation)} normalisations for {bundle.network.in_channels} channels")
+        raise ValueError(
+            f"{len(bundle.normalisation)} normalisations for {bundle.network.in_channels} channels"
+        )
     if any(p % s for p, s in zip(bundle.patch_zyx, bundle.network.total_stride_zyx, strict=True)):
-        raise ValueError(f"patch {bundle.patch_zyx} is no multiple of the stride {bundle.network.total_stride_zyx}")
+        raise ValueError(
+            f"patch {bundle.patch_zyx} is no multiple of the stride {bundle.network.total_stride_zyx}"
+        )
     return bundle
 
 

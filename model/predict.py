@@ -239,7 +239,9 @@ def choose_device(name: str) -> torch.device:
     """The device for "auto", "cuda" or "cpu". Raises InputError where CUDA is asked for and absent."""
     available = torch.cuda.is_available()
     if name == "cuda" and not available:
-        raise InputError("--device cuda: no usable CUDA device; start the container with --gpus all or use --device cpu")
+        raise InputError(
+            "--device cuda: no usable CUDA device; start the container with --gpus all or use --device cpu"
+        )
     return torch.device("cuda" if available and name != "cpu" else "cpu")
 
 

@@ -53,9 +53,7 @@ def find_region(pair: Pair, spacing_zyx: tuple[float, float, float]) -> Region |
     if box is None:
         return None
     lengths = [axis.stop - axis.start for axis in box]
-    shape = [
-        max(1, round(n * s / t)) for n, s, t in zip(lengths, pair.spacing_zyx, spacing_zyx, strict=True)
-    ]
+    shape = [max(1, round(n * s / t)) for n, s, t in zip(lengths, pair.spacing_zyx, spacing_zyx, strict=True)]
     return Region(_triple(pair.ct.shape), box, _triple(shape))
 
 

@@ -35,7 +35,9 @@ class NetworkPlan:
         stages = len(self.features)
         lengths = (len(self.kernels), len(self.strides), len(self.encoder_convs), len(self.decoder_convs) + 1)
         if stages < 2 or any(length != stages for length in lengths):
-            raise ValueError(f"a plan of {stages} stages needs as many kernels, strides and convolutions, got {lengths}")
+            raise ValueError(
+                f"a plan of {stages} stages needs as many kernels, strides and convolutions, got {lengths}"
+            )
 
     @property
     def total_stride_zyx(self) -> Triple:
@@ -63,7 +65,9 @@ class ConvNormAct(nn.Module):
 class ConvStack(nn.Module):
     """`count` ConvNormAct blocks, the first one strided."""
 
-    def __init__(self, in_channels: int, out_channels: int, kernel: Triple, stride: Triple, count: int) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel: Triple, stride: Triple, count: int
+    ) -> None:
         super().__init__()
         self.convs = nn.Sequential(
             ConvNormAct(in_channels, out_channels, kernel, stride),
@@ -81,7 +85,9 @@ class Encoder(nn.Module):
         self.stages = nn.Sequential(
             # The inner Sequential only gives the names nnU-Net uses: encoder.stages.<s>.0.convs.<j>.
             *(
-                nn.Sequential(ConvStack(channels[s], channels[s + 1], plan.kernels[s], plan.strides[s], convs))
+                nn.Sequential(
+                    ConvStack(channels[s], channels[s + 1], plan.kernels[s], plan.strides[s], convs)
+                )
                 for s, convs in enumerate(plan.encoder_convs)
             )
         )
@@ -113,7 +119,9 @@ class Decoder(nn.Module):
     def forward(self, skips: list[Tensor], deep_supervision: bool) -> list[Tensor]:
         x, logits = skips[-1], []
         last = len(self.stages) - 1
-        for i, (up, stage, head) in enumerate(zip(self.transpconvs, self.stages, self.seg_layers, strict=True)):
+        for i, (up, stage, head) in enumerate(
+            zip(self.transpconvs, self.stages, self.seg_layers, strict=True)
+        ):
             x = stage(torch.cat((up(x), skips[-(i + 2)]), dim=1))
             if deep_supervision or i == last:
                 logits.append(head(x))

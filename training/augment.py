@@ -4,9 +4,7 @@ import numpy as np
 from scipy import ndimage
 
 
-def augment(
-    image: np.ndarray, label: np.ndarray, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
+def augment(image: np.ndarray, label: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """image float32 (channels, z, y, x) normalised, label (z, y, x) → the same shapes, fresh arrays.
 
     All three axes are mirrored with probability 1/2 each, as test-time augmentation does.

@@ -11,7 +11,7 @@ from model.preprocess import Region, interpolation_matrix, preprocess
 from model.unet import Triple
 from model.volume import Pair
 
-FOREGROUND_SHARE = 2 / 3  # of the patches are centred on a tumour voxel
+FOREGROUND_SHARE = 0.8  # of the patches are centred on a tumour voxel
 
 
 @dataclass(frozen=True)
@@ -93,5 +93,3 @@ def draw_patch(case: CachedCase, patch: Triple, rng: np.random.Generator) -> tup
 def cached_folders(cache: Path) -> list[Path]:
     """The whole cases of a cache, sorted by name."""
     return sorted(path.parent for path in cache.glob("*/label.npy"))
-
-

@@ -76,7 +76,9 @@ def train(plan: TrainPlan, cases: list[CachedCase], folder: Path, device: torch.
                 outputs = state.network(image.to(device))
             loss = deep_supervision_loss(outputs, target.to(device), plan.loss)
             if not torch.isfinite(loss):
-                raise FloatingPointError(f"loss is {loss.item()} at iteration {state.iteration}; resume from {checkpoint}")
+                raise FloatingPointError(
+                    f"loss is {loss.item()} at iteration {state.iteration}; resume from {checkpoint}"
+                )
             state.optimiser.zero_grad()
             scaler.scale(loss).backward()
             scaler.unscale_(state.optimiser)

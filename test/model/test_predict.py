@@ -12,7 +12,9 @@ from model.bundle import Bundle, Normalisation
 from model.predict import Predictor, gaussian, mirror_combinations, placements, window_corners
 from model.unet import NetworkPlan, UNet
 
-PLAN = NetworkPlan(2, 3, (4, 8, 8), ((1, 3, 3), (3, 3, 3), (3, 3, 3)), ((1, 1, 1), (1, 2, 2), (2, 2, 2)), (1, 1, 1), (1, 1))
+PLAN = NetworkPlan(
+    2, 3, (4, 8, 8), ((1, 3, 3), (3, 3, 3), (3, 3, 3)), ((1, 1, 1), (1, 2, 2), (2, 2, 2)), (1, 1, 1), (1, 1)
+)
 PATCH = (8, 16, 16)
 
 
@@ -87,7 +89,10 @@ def test_gaussian_is_that_of_a_filtered_impulse():
     assert weight[4, 8, 10].item() == pytest.approx(np.exp(-0.5 * (2 / 2) ** 2), rel=1e-3)
 
 
-@pytest.mark.parametrize(("shape", "patch"), [((8, 16, 16), (8, 16, 16)), ((9, 33, 100), (8, 16, 16)), ((127, 512, 700), (28, 256, 256))])
+@pytest.mark.parametrize(
+    ("shape", "patch"),
+    [((8, 16, 16), (8, 16, 16)), ((9, 33, 100), (8, 16, 16)), ((127, 512, 700), (28, 256, 256))],
+)
 def test_windows_cover_and_overlap_by_half(shape, patch):
     corners = np.array(window_corners(shape, patch, 0.5))
     for axis in range(3):
@@ -167,5 +172,3 @@ def test_gpu_ladder_ends_on_the_cpu():
 def test_eight_mirrors():
     assert len(set(mirror_combinations((0, 1, 2)))) == 8
     assert mirror_combinations(()) == [()]
-
-

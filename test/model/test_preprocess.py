@@ -102,7 +102,10 @@ def test_labels_return_to_where_they_were():
     volume = scan(-1000)
     region = find_region(pair_of(volume), (3.0, 2.0, 2.0))
     z0, y0, x0 = (axis.start for axis in region.box)
-    centres = [(np.arange(m) + 0.5) * (b.stop - b.start) / m - 0.5 for m, b in zip(region.network_shape, region.box, strict=True)]
+    centres = [
+        (np.arange(m) + 0.5) * (b.stop - b.start) / m - 0.5
+        for m, b in zip(region.network_shape, region.box, strict=True)
+    ]
     zz, yy, xx = np.meshgrid(*centres, indexing="ij")
     distance = np.sqrt(((zz + z0 - 6) * 3) ** 2 + (yy + y0 - 60) ** 2 + (xx + x0 - 70) ** 2)
     inside = torch.from_numpy((12 - distance).astype(np.float32))

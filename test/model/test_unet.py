@@ -7,8 +7,24 @@ from torch import nn
 from model.unet import NetworkPlan, UNet
 
 PLANS = [
-    NetworkPlan(2, 3, (4, 8, 16), ((1, 3, 3), (3, 3, 3), (3, 3, 3)), ((1, 1, 1), (1, 2, 2), (2, 2, 2)), (2, 2, 2), (2, 2)),
-    NetworkPlan(1, 2, (6, 6, 12, 12), ((3, 3, 3),) * 4, ((1, 1, 1), (2, 2, 2), (2, 1, 2), (1, 2, 2)), (1, 2, 3, 1), (3, 1, 2)),
+    NetworkPlan(
+        2,
+        3,
+        (4, 8, 16),
+        ((1, 3, 3), (3, 3, 3), (3, 3, 3)),
+        ((1, 1, 1), (1, 2, 2), (2, 2, 2)),
+        (2, 2, 2),
+        (2, 2),
+    ),
+    NetworkPlan(
+        1,
+        2,
+        (6, 6, 12, 12),
+        ((3, 3, 3),) * 4,
+        ((1, 1, 1), (2, 2, 2), (2, 1, 2), (1, 2, 2)),
+        (1, 2, 3, 1),
+        (3, 1, 2),
+    ),
 ]
 
 
@@ -37,7 +53,9 @@ def reference_network(plan: NetworkPlan) -> nn.Module:
 def test_equals_plainconvunet_with_the_same_weights(plan):
     torch.manual_seed(0)
     theirs, ours = reference_network(plan), UNet(plan)
-    for parameter in theirs.parameters():  # their default biases and norms are trivial: make all of them count
+    for (
+        parameter
+    ) in theirs.parameters():  # their default biases and norms are trivial: make all of them count
         nn.init.normal_(parameter, std=0.3)
     weights = {
         name: tensor

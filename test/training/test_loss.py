@@ -48,7 +48,9 @@ def test_gradients(example):
     logits, target = example
     logits = logits[:1, :, :2, :2, :2].clone().requires_grad_()
     target = target[:1, :2, :2, :2]
-    assert torch.autograd.gradcheck(lambda x: tversky_loss(x, target, 0.3, 0.7) + focal_loss(x, target, 2.0), logits)
+    assert torch.autograd.gradcheck(
+        lambda x: tversky_loss(x, target, 0.3, 0.7) + focal_loss(x, target, 2.0), logits
+    )
 
 
 def test_absent_class_gives_finite_loss_and_gradient():
@@ -69,6 +71,8 @@ def test_deep_supervision_halves_weights_and_drops_the_lowest(example):
         output = output.float()
         return tversky_loss(output, truth, 0.5, 0.5) + focal_loss(output, truth, 2.0)
 
-    small = functional.interpolate(target[:, None].double(), outputs[1].shape[2:], mode="nearest-exact")[:, 0].long()
+    small = functional.interpolate(target[:, None].double(), outputs[1].shape[2:], mode="nearest-exact")[
+        :, 0
+    ].long()
     expected = (2 * single(outputs[0], target) + single(outputs[1], small)) / 3
     torch.testing.assert_close(deep_supervision_loss(outputs, target, plan), expected)
