@@ -1,7 +1,6 @@
 """Train a network on phantoms and write a weights file: python train.py --phantoms 120 --minutes 60 --out FILE."""
 
 import argparse
-import dataclasses
 import datetime
 import subprocess
 import sys

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from model.bundle import Bundle
 from model.preprocess import preprocess, restore_labels
-from model.unet import Triple
+from model.unet import Triple, UNet
 from model.volume import InputError, Pair
 
 STEP = 0.5  # windows overlap by half a patch
@@ -126,7 +126,7 @@ class Predictor:
 
 
 def sliding_window(
-    network: nn.Module,
+    network: UNet,
     image: Tensor,
     patch: Triple,
     corners: list[Corner],
@@ -163,17 +163,16 @@ def sliding_window(
             sums[(slice(None), *at)] += mean.div_(len(mirrors)).to(placement.sums) * weight
             weights[at] += weight
     if sums is None:
-        return background_logits(image, network).to(placement.sums)
+        return background_logits(network.plan.num_classes, image.shape[1:], placement.sums)
     uncovered = weights == 0
     sums /= weights.masked_fill_(uncovered, 1)
     sums[0].masked_fill_(uncovered, BACKGROUND_LOGIT)
     return sums
 
 
-def background_logits(image: Tensor, network: nn.Module) -> Tensor:
-    """Logits that say background everywhere, for when no window is worth a pass."""
-    classes = network.plan.num_classes  # type: ignore[union-attr]
-    logits = torch.zeros((int(classes), *image.shape[1:]))
+def background_logits(classes: int, shape: torch.Size, device: torch.device) -> Tensor:
+    """Logits (classes, z, y, x) that say background everywhere."""
+    logits = torch.zeros((classes, *shape), device=device)
     logits[0] = BACKGROUND_LOGIT
     return logits
 

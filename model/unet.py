@@ -53,8 +53,8 @@ class ConvNormAct(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, kernel: Triple, stride: Triple) -> None:
         super().__init__()
-        padding = tuple((k - 1) // 2 for k in kernel)
-        self.conv = nn.Conv3d(in_channels, out_channels, kernel, stride, padding)
+        z, y, x = ((k - 1) // 2 for k in kernel)
+        self.conv = nn.Conv3d(in_channels, out_channels, kernel, stride, padding=(z, y, x))
         self.norm = nn.InstanceNorm3d(out_channels, eps=1e-5, affine=True)
         self.act = nn.LeakyReLU(0.01, inplace=True)
 

@@ -9,8 +9,8 @@ def augment(image: np.ndarray, label: np.ndarray, rng: np.random.Generator) -> t
 
     All three axes are mirrored with probability 1/2 each, as test-time augmentation does.
     """
-    axes = [axis for axis in range(3) if rng.random() < 0.5]
-    image = np.flip(image, [a + 1 for a in axes]).copy()
+    axes = tuple(axis for axis in range(3) if rng.random() < 0.5)
+    image = np.flip(image, tuple(a + 1 for a in axes)).copy()
     label = np.flip(label, axes).copy()
     for channel in range(len(image)):
         image[channel] = _intensity(image[channel], rng)
