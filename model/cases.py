@@ -2,6 +2,7 @@
 
 import json
 import re
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from model.volume import IMAGE_SUFFIXES, InputError
 CT_SLUG = "head-neck-ct"
 CE_SLUG = "head-neck-contrast-enhanced-ct"
 OUTPUT_SLUG = "gross-tumor-volume-segmentation"
+SCAN_FOLDERS = ("image", "image_contrast")
 _NNUNET = re.compile(f"(?P<case>.+)_(?P<channel>000[01])({'|'.join(map(re.escape, IMAGE_SUFFIXES))})")
 
 
@@ -34,7 +36,7 @@ class Case:
 def find_cases(root: Path, output: Path, layout: str) -> list[Case]:
     """All cases under root in a layout ("auto" recognises it), sorted by name; at least one.
 
-    A case that lacks a file is among them: reading it says what is missing. Raises InputError where the folder
+    A case that lacks a file is among them: reading it says what is missing. Raises InputError: the folder
     is missing, fits no layout or has no case, or a result would replace an input.
     """
     if not root.is_dir():
@@ -65,9 +67,8 @@ def output_folders(cases: Sequence[Case]) -> Iterator[None]:
                     if not ancestor.is_dir():
                         ancestor.mkdir()
                         made.append(ancestor)
-                probe = folder / ".writable"
-                probe.touch()
-                probe.unlink()
+                with tempfile.TemporaryFile(dir=folder):
+                    pass
             except OSError as error:
                 fact = f"cannot write there ({error.strerror})"
                 raise InputError(f"{folder}: {fact}; make it writable or choose another --output") from None
@@ -112,8 +113,8 @@ def _socket_file(root: Path, slug: str) -> Path:
     files = _visible(folder)
     named = [file for file in files if file.name == socket.get("image")]
     files = named or files
-    if len(files) != 1:
-        found = f"{len(files)} files ({', '.join(file.name for file in files)})" if files else "no file"
+    if len(files) != 1 or not files[0].is_file():
+        found = f"{len(files)} entries ({', '.join(file.name for file in files)})" if files else "empty"
         raise InputError(f"{folder}: {found}; put exactly one CT file there")
     return files[0]
 
@@ -151,7 +152,7 @@ def _folder_cases(root: Path, output: Path) -> list[Case]:
 
 
 def _folder_case(name: str, folder: Path, output: Path, suffix: str) -> Case:
-    """image* and image_contrast*, files or DICOM folders; the result has the CT's suffix unless told otherwise."""
+    """image* and image_contrast*, files or DICOM folders. suffix: of the result; empty for the CT's own."""
     contrast = _candidates(folder, "image_contrast")
     plain = [path for path in _candidates(folder, "image") if path not in contrast]
     known = _suffix((plain + contrast or [folder])[0])
@@ -190,12 +191,12 @@ def _nnunet_files(root: Path) -> list[Path]:
 
 
 def _candidates(folder: Path, prefix: str) -> list[Path]:
-    """What may be a CT: image files prefix*, and the folder called prefix (DICOM)."""
+    """What may be a CT: image files prefix*, and folders image and image_contrast (DICOM)."""
     return [
         path
         for path in _visible(folder)
-        if (path.is_dir() and path.name in (prefix, "image_contrast") and path.name.startswith(prefix))
-        or (path.is_file() and path.name.startswith(prefix) and path.name.endswith(IMAGE_SUFFIXES))
+        if path.name.startswith(prefix)
+        and (path.name in SCAN_FOLDERS if path.is_dir() else path.name.endswith(IMAGE_SUFFIXES))
     ]
 
 

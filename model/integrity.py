@@ -3,8 +3,11 @@
 import gzip
 import struct
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
+
+import numpy as np
 
 _CHUNK = 1 << 20
 _ZLIB, _GZIP = 15, 31  # zlib's window-bits codes for its two wrappers, both of which end in a checksum
@@ -13,6 +16,7 @@ _META_BYTES = {
     **{"MET_LONG": 4, "MET_ULONG": 4, "MET_LONG_LONG": 8, "MET_ULONG_LONG": 8},
     **{"MET_FLOAT": 4, "MET_DOUBLE": 8},
 }
+_NIFTI_FLOATS = {16: "f4", 64: "f8"}
 
 
 def damage(path: Path, voxels: int) -> str | None:
@@ -22,63 +26,73 @@ def damage(path: Path, voxels: int) -> str | None:
     """
     try:
         if path.name.endswith((".nii", ".nii.gz")):
-            length, needed = _nifti_length(path), _nifti_needs(path, voxels)
-        elif path.suffix in (".mha", ".mhd"):
-            length, needed = _meta_image_length(path, voxels)
-        else:
-            return None
+            return _nifti_damage(path, voxels)
+        if path.suffix in (".mha", ".mhd"):
+            return _meta_image_damage(path, voxels)
     except (zlib.error, EOFError, OSError, struct.error) as error:
         return f"damaged or truncated: {error}"
-    return f"truncated: {length} of {needed} bytes" if length < needed else None
+    return None
 
 
-def inflated_length(file: BinaryIO, window_bits: int) -> int:
-    """Length in bytes of the compressed stream(s) from here to the end of the file, checksums verified.
+def inflated(file: BinaryIO, window_bits: int) -> Iterator[bytes]:
+    """The compressed stream(s) from here to the end of the file, piece by piece, checksums verified.
 
     Raises zlib.error where the stream is damaged, EOFError where it ends early.
     """
-    length = 0
     inflate = zlib.decompressobj(window_bits)
     data = file.read(_CHUNK)
     while data:
-        length += len(inflate.decompress(data))
+        yield inflate.decompress(data)
         data = inflate.unused_data.lstrip(b"\0") if inflate.eof else b""
         if data:  # another member follows, as bgzip and concatenation make them
             inflate = zlib.decompressobj(window_bits)
         data = data or file.read(_CHUNK)
     if not inflate.eof:
         raise EOFError("the compressed data end early")
-    return length
 
 
-def _nifti_length(path: Path) -> int:
-    if path.suffix != ".gz":
-        return path.stat().st_size
+def _nifti_damage(path: Path, voxels: int) -> str | None:
+    """ITK's voxel type will not do here: where the file has a slope it is float, whatever is stored."""
+    compressed = path.suffix == ".gz"
+    with gzip.open(path) if compressed else path.open("rb") as file:
+        order, code, bits, offset = _nifti_header(file.read(176))
+    needed = offset + voxels * bits // 8
     with path.open("rb") as file:
-        return inflated_length(file, _GZIP)
+        if not compressed and code not in _NIFTI_FLOATS:
+            return _shortage(path.stat().st_size, needed)
+        chunks = inflated(file, _GZIP) if compressed else iter(lambda: file.read(_CHUNK), b"")
+        return _walk(chunks, offset, needed, np.dtype(order + _NIFTI_FLOATS.get(code, "u1")))
 
 
-def _nifti_needs(path: Path, voxels: int) -> int:
-    """Bytes up to the last voxel: NIfTI-1 has bitpix at byte 72 and vox_offset at 108, NIfTI-2 at 14 and 168.
+def _walk(chunks: Iterator[bytes], offset: int, needed: int, dtype: np.dtype) -> str | None:
+    """Through a NIfTI file: is it long enough, and are its floats finite? ITK would turn the others into zeros."""
+    length, rest, finite = 0, b"", True
+    for chunk in chunks:
+        skip = max(0, offset - length)
+        length += len(chunk)
+        if dtype.kind == "f":
+            rest += chunk[skip:]
+            whole = len(rest) - len(rest) % dtype.itemsize
+            finite = finite and bool(np.isfinite(np.frombuffer(rest[:whole], dtype)).all())
+            rest = rest[whole:]
+    return _shortage(length, needed) or (None if finite else "voxels that are NaN or infinite")
 
-    ITK's voxel type will not do: where the file has a slope it is float, whatever is stored.
-    """
-    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-        header = file.read(176)
+
+def _nifti_header(header: bytes) -> tuple[str, int, int, int]:
+    """Byte order, datatype, bits per voxel and where the voxels begin, of NIfTI-1 (348 bytes) or NIfTI-2 (540)."""
     for order in "<>":
         (size,) = struct.unpack_from(f"{order}i", header)
         if size == 348:
-            bits, offset = struct.unpack_from(f"{order}h34xf", header, 72)
+            code, bits, offset = struct.unpack_from(f"{order}hh34xf", header, 70)
         elif size == 540:
-            bits, offset = struct.unpack_from(f"{order}h152xq", header, 14)
+            code, bits, offset = struct.unpack_from(f"{order}hh152xq", header, 12)
         else:
             continue
-        return int(offset) + voxels * bits // 8
-    return 0
+        return order, code, bits, int(offset)
+    raise EOFError("no NIfTI header")
 
 
-def _meta_image_length(path: Path, voxels: int) -> tuple[int, int]:
-    """Bytes of voxels that a MetaImage holds and should hold; (0, 0) where several files hold them."""
+def _meta_image_damage(path: Path, voxels: int) -> str | None:
     fields: dict[str, str] = {}
     with path.open("rb") as file:
         while "ElementDataFile" not in fields:
@@ -91,9 +105,13 @@ def _meta_image_length(path: Path, voxels: int) -> tuple[int, int]:
     if where.upper() != "LOCAL":
         path, offset = path.parent / where, 0
         if not path.is_file():
-            return 0, 0
+            return None  # several files, or none: the reader knows
     if fields.get("CompressedData", "").lower() != "true":
-        return path.stat().st_size - offset, needed
+        return _shortage(path.stat().st_size - offset, needed)
     with path.open("rb") as file:
         file.seek(offset)
-        return inflated_length(file, _ZLIB), needed
+        return _shortage(sum(map(len, inflated(file, _ZLIB))), needed)
+
+
+def _shortage(length: int, needed: int) -> str | None:
+    return f"truncated: {length} of {needed} bytes" if length < needed else None

@@ -139,7 +139,7 @@ def _read_scan(path: Path) -> _Scan:
         reader = _open(path)
         fault = damage(path, math.prod(reader.GetSize()))
         if fault:
-            raise InputError(f"{path}: {fault}; replace it by a whole file")
+            raise InputError(f"{path}: {fault}; replace the file")
         image = _execute(reader, path)
     return _Scan(_to_int16(np.asarray(_Pixels(image)), path), _checked_grid(image, path))
 
@@ -148,7 +148,7 @@ def _open(path: Path) -> sitk.ImageFileReader:
     """A reader that has read the header of one scalar 3D image."""
     if not path.is_file():
         raise InputError(f"{path}: no such file; put the CT there")
-    if not path.name.lower().endswith(IMAGE_SUFFIXES):
+    if not path.name.endswith(IMAGE_SUFFIXES):
         raise InputError(f"{path}: not a format read here; convert it to one of {' '.join(IMAGE_SUFFIXES)}")
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
@@ -185,7 +185,7 @@ def _execute(reader: sitk.ImageFileReader | sitk.ImageSeriesReader, path: Path) 
     try:
         return reader.Execute()
     except RuntimeError as error:
-        raise InputError(f"{path}: cannot be read ({_reason(error)}); replace it by a whole file") from None
+        raise InputError(f"{path}: cannot be read ({_reason(error)}); replace the file") from None
 
 
 def _checked_grid(image: sitk.Image | sitk.ImageFileReader, path: Path) -> Grid:
@@ -232,7 +232,7 @@ def _warn_if_odd(path: Path, array: np.ndarray, log: Log) -> None:
 
 
 def _orientation(grid: Grid) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """For each patient axis (left, back, head): the file's axis (0 x, 1 y, 2 z) nearest to it; its sense ±1."""
+    """For each patient axis (left, back, head): the file's nearest axis (0 x, 1 y, 2 z) and its sense, ±1."""
     cosines = np.reshape(grid.direction, (3, 3))  # row: patient axis, column: the file's axis
     orders = itertools.permutations(range(3))
     axes = max(orders, key=lambda order: sum(abs(cosines[p, a]) for p, a in enumerate(order)))
