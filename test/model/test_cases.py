@@ -1,0 +1,223 @@
+"""Which files form a case in each layout, and where the result goes. Files need no content here."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from model.cases import CE_SLUG, CT_SLUG, find_cases, output_folders
+from model.volume import InputError
+
+SEGMENTATION = Path("images/gross-tumor-volume-segmentation")
+
+
+def touch(*paths: Path) -> None:
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def make(root: Path, *names: str) -> None:
+    touch(*(root / name for name in names))
+
+
+def fault(root: Path, layout: str = "auto", output: Path = Path("out")) -> str:
+    with pytest.raises(InputError) as caught:
+        find_cases(root, output, layout)
+    message = str(caught.value)
+    assert "; " in message and "\n" not in message
+    return message
+
+
+def test_exec_takes_the_only_file_of_each_folder(tmp_path):
+    make(tmp_path, f"images/{CT_SLUG}/a.mha", f"images/{CE_SLUG}/b.mha", f"images/{CT_SLUG}/.hidden")
+    for layout in ("auto", "exec"):
+        (case,) = find_cases(tmp_path, Path("out"), layout)
+        assert case.ct == tmp_path / "images" / CT_SLUG / "a.mha"
+        assert case.ce == tmp_path / "images" / CE_SLUG / "b.mha"
+        assert case.output == Path("out") / SEGMENTATION / "a.mha"
+        assert (case.name, case.kind) == ("a", "channels")
+
+
+def test_exec_result_is_mha_whatever_the_input(tmp_path):
+    make(tmp_path, f"images/{CT_SLUG}/a.b.nii.gz", f"images/{CE_SLUG}/b.nrrd")
+    assert find_cases(tmp_path, Path("out"), "auto")[0].output.name == "a.b.mha"
+
+
+@pytest.mark.parametrize("present", [CT_SLUG, CE_SLUG])
+def test_exec_without_the_other_folder_names_it(tmp_path, present):
+    make(tmp_path, f"images/{present}/a.mha")
+    missing = CE_SLUG if present == CT_SLUG else CT_SLUG
+    assert f"images/{missing}: no such folder" in fault(tmp_path)
+
+
+def test_exec_with_two_files_or_none_or_a_folder_is_refused(tmp_path):
+    make(tmp_path, f"images/{CT_SLUG}/a.mha", f"images/{CE_SLUG}/b.mha", f"images/{CT_SLUG}/notes.txt")
+    message = fault(tmp_path)
+    assert "a.mha" in message and "notes.txt" in message
+    (tmp_path / "images" / CT_SLUG / "notes.txt").unlink()
+    (tmp_path / "images" / CE_SLUG / "b.mha").unlink()
+    assert f"{CE_SLUG}: empty" in fault(tmp_path)
+    (tmp_path / "images" / CE_SLUG / "series").mkdir()
+    assert "series" in fault(tmp_path)
+
+
+def write_inputs_json(root: Path, key: str, folder: str, ct_name: str) -> None:
+    entries = [
+        {key: {"slug": CT_SLUG, "relative_path": folder}, "file": None, "image": {"name": ct_name}, "value": None},
+        {key: {"slug": CE_SLUG, "relative_path": f"images/{CE_SLUG}"}, "image": {"name": "as uploaded.mha"}},
+        {key: {"slug": "age", "relative_path": "age.json"}, "image": None, "value": 50},
+    ]
+    (root / "inputs.json").write_text(json.dumps(entries))
+
+
+@pytest.mark.parametrize("key", ["socket", "interface"])
+def test_inputs_json_is_honoured(tmp_path, key):
+    make(tmp_path, f"images/{CT_SLUG}/wrong.mha", f"images/{CE_SLUG}/b.mha", "images/elsewhere/a.mha")
+    write_inputs_json(tmp_path, key, "images/elsewhere", "a.mha")
+    (case,) = find_cases(tmp_path, Path("out"), "exec")
+    assert case.ct == tmp_path / "images" / "elsewhere" / "a.mha"
+    assert case.ce.name == "b.mha"  # its name in inputs.json is that before the upload
+
+
+def test_inputs_json_chooses_among_two_files(tmp_path):
+    make(tmp_path, f"images/{CT_SLUG}/a.mha", f"images/{CT_SLUG}/other.mha", f"images/{CE_SLUG}/b.mha")
+    write_inputs_json(tmp_path, "socket", f"images/{CT_SLUG}", "a.mha")
+    assert find_cases(tmp_path, Path("out"), "exec")[0].ct.name == "a.mha"
+
+
+@pytest.mark.parametrize("content", ["{", "3", "[3]", "[{}]", '[{"socket": {}}]', '{"a": 1}'])
+def test_inputs_json_that_makes_no_sense_is_refused(tmp_path, content):
+    make(tmp_path, f"images/{CT_SLUG}/a.mha", f"images/{CE_SLUG}/b.mha")
+    (tmp_path / "inputs.json").write_text(content)
+    assert "inputs.json" in fault(tmp_path)
+
+
+def test_segrap2025_lists_all_cases_of_all_cohorts_sorted(tmp_path):
+    for case in ("Cohort2/image/segrap_0003", "Cohort1/image/segrap_0002", "Cohort1/image/segrap_0001"):
+        make(tmp_path, f"{case}/image.nii.gz", f"{case}/image_contrast.nii.gz")
+    make(tmp_path, "Cohort1/image/readme.txt", "Cohort1/image/.hidden/image.nii.gz")
+    for layout in ("auto", "segrap2025"):
+        cases = find_cases(tmp_path, Path("out"), layout)
+        assert [case.name for case in cases] == [
+            "Cohort1/segrap_0001", "Cohort1/segrap_0002", "Cohort2/segrap_0003",
+        ]  # fmt: skip
+        assert cases[2].output == Path("out/Cohort2/segrap_0003.nii.gz")
+        assert cases[2].ct == tmp_path / "Cohort2/image/segrap_0003/image.nii.gz"
+        assert cases[2].ce == tmp_path / "Cohort2/image/segrap_0003/image_contrast.nii.gz"
+        assert cases[2].kind == "label_map"
+
+
+def test_segrap2025_case_that_lacks_files_is_listed_with_the_names_it_should_have(tmp_path):
+    make(tmp_path, "Cohort1/image/nc/image.nii.gz", "Cohort1/image/ce/image_contrast.nii.gz")
+    (tmp_path / "Cohort1/image/none").mkdir()
+    ce, nc, none = find_cases(tmp_path, Path("out"), "auto")
+    assert nc.ce.name == "image_contrast.nii.gz" and not nc.ce.exists()
+    assert ce.ct.name == "image.nii.gz" and ce.ce.exists()
+    assert none.output == Path("out/Cohort1/none.nii.gz") and not none.ct.exists()
+
+
+@pytest.mark.parametrize("folder", ["", "imagesTs/", "imagesTr/"])
+def test_nnunet_pairs_channels_0000_and_0001(tmp_path, folder):
+    make(tmp_path, f"{folder}b_0000.nii.gz", f"{folder}b_0001.nii.gz", f"{folder}a_0000.mha", f"{folder}a_0001.mha")
+    make(tmp_path, f"{folder}a_0002.mha", f"{folder}dataset.json", f"{folder}b.nii.gz")
+    for layout in ("auto", "nnunet"):
+        a, b = find_cases(tmp_path, Path("out"), layout)
+        assert (a.name, a.ct.name, a.ce.name, a.output) == ("a", "a_0000.mha", "a_0001.mha", Path("out/a.mha"))
+        assert (b.output, b.kind, b.fault) == (Path("out/b.nii.gz"), "label_map", "")
+
+
+def test_nnunet_case_that_lacks_a_channel_is_listed(tmp_path):
+    make(tmp_path, "a_0000.mha", "b_0001.nrrd")
+    a, b = find_cases(tmp_path, Path("out"), "nnunet")
+    assert a.ce == tmp_path / "a_0001.mha" and b.ct == tmp_path / "b_0000.nrrd"
+    assert b.output == Path("out/b.nrrd")
+
+
+def test_nnunet_may_write_into_its_input_folder(tmp_path):
+    make(tmp_path, "a_0000.mha", "a_0001.mha", "a.mha")
+    assert find_cases(tmp_path, tmp_path, "auto")[0].output == tmp_path / "a.mha"
+
+
+def test_a_result_never_replaces_an_input(tmp_path):
+    make(tmp_path, "a_0000.mha", "a_0001.mha", "a_0000_0000.mha", "a_0000_0001.mha")
+    assert "a_0000.mha: the result would replace an input" in fault(tmp_path, output=tmp_path)
+
+
+def test_folder_takes_image_and_image_contrast(tmp_path):
+    make(tmp_path, "p1/image.nii.gz", "p1/image_contrast.nii.gz", "p1/GTVp.nii.gz")
+    make(tmp_path, "p2/image_x.mhd", "p2/image_x.raw", "p2/image_contrast_x.mha", "results/p1.nii.gz")
+    for layout in ("auto", "folder"):
+        p1, p2 = find_cases(tmp_path, Path("out"), layout)
+        assert (p1.ct.name, p1.ce.name) == ("image.nii.gz", "image_contrast.nii.gz")
+        assert p1.output == Path("out/p1.nii.gz") and not p1.fault
+        assert (p2.ct.name, p2.ce.name, p2.output.name) == ("image_x.mhd", "image_contrast_x.mha", "p2.mha")
+
+
+def test_folder_takes_dicom_folders_and_writes_nifti(tmp_path):
+    make(tmp_path, "p1/image/1.dcm", "p1/image_contrast/1.dcm", "p2/image/1.dcm")
+    p1, p2 = find_cases(tmp_path, Path("out"), "auto")
+    assert (p1.ct, p1.ce) == (tmp_path / "p1/image", tmp_path / "p1/image_contrast")
+    assert p1.output == Path("out/p1.nii.gz") and not p1.fault
+    assert not p2.ce.exists()
+
+
+@pytest.mark.parametrize(
+    ("layout", "names", "ambiguous"),
+    [
+        ("folder", ["p/image.nii.gz", "p/image.mha", "p/image_contrast.mha"], ["image.mha", "image.nii.gz"]),
+        ("folder", ["p/image.mha", "p/image_contrast.mha", "p/image_contrast/1.dcm"], ["image_contrast.mha"]),
+        ("nnunet", ["p_0000.mha", "p_0000.nii.gz", "p_0001.mha"], ["p_0000.mha", "p_0000.nii.gz"]),
+        ("nnunet", ["p_0000.mha", "p_0001.nii", "p_0001.mha"], ["p_0001.mha", "p_0001.nii"]),
+    ],
+)
+def test_two_files_for_one_ct_are_that_cases_fault(tmp_path, layout, names, ambiguous):
+    make(tmp_path, *names, *(name.replace("p", "good", 1) for name in names if name not in names[1:2]))
+    cases = {case.name: case for case in find_cases(tmp_path, Path("out"), layout)}
+    assert all(name in cases["p"].fault for name in ambiguous) and "; " in cases["p"].fault
+
+
+def test_input_that_fits_no_layout_is_refused(tmp_path):
+    assert "no such input folder" in fault(tmp_path / "nowhere")
+    message = fault(tmp_path)
+    assert CT_SLUG in message and "Cohort*/image" in message and "*_0000.*" in message
+    for layout in ("segrap2025", "nnunet", "folder"):
+        assert f"no case in layout {layout}" in fault(tmp_path, layout)
+
+
+def exec_case(tmp_path: Path):
+    make(tmp_path, f"images/{CT_SLUG}/a.mha", f"images/{CE_SLUG}/b.mha")
+    return find_cases(tmp_path, tmp_path / "new" / "out", "auto")
+
+
+def test_output_folders_are_made_and_removed_when_nothing_was_written(tmp_path):
+    cases = exec_case(tmp_path)
+    with output_folders(cases):
+        assert cases[0].output.parent.is_dir()
+    assert not (tmp_path / "new").exists()
+
+
+def test_output_folders_stay_when_something_was_written_or_was_there(tmp_path):
+    cases = exec_case(tmp_path)
+    (tmp_path / "new").mkdir()
+    with output_folders(cases):
+        pass
+    assert (tmp_path / "new").exists() and not (tmp_path / "new" / "out").exists()
+    with output_folders(cases):
+        cases[0].output.touch()
+    assert cases[0].output.exists()
+
+
+@pytest.mark.parametrize("output", ["a file", "/proc/self"])
+def test_unwritable_output_is_refused_before_the_work(tmp_path, output):
+    make(tmp_path, "a_0000.mha", "a_0001.mha", "a file")
+    cases = find_cases(tmp_path, tmp_path / output, "nnunet")
+    with pytest.raises(InputError, match="cannot write there .*; make it writable"), output_folders(cases):
+        pytest.fail("the work began")
+
+
+def test_a_folder_in_the_results_place_is_refused_before_the_work(tmp_path):
+    make(tmp_path, "a_0000.mha", "a_0001.mha", "out/a.mha/x")
+    cases = find_cases(tmp_path, tmp_path / "out", "nnunet")
+    with pytest.raises(InputError, match="a.mha: a folder"), output_folders(cases):
+        pytest.fail("the work began")

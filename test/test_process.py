@@ -1,0 +1,386 @@
+"""The entrypoint and the invoke server with a predictor that thresholds instead of thinking."""
+
+import http.client
+import json
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+import torch
+
+import model.bundle
+import model.predict
+import process
+from model.cases import CE_SLUG, CT_SLUG
+from model.predict import Segmentation
+from model.serve import make_server
+from model.volume import InputError
+
+SHAPE = (4, 5, 6)
+ROOT = Path(process.__file__).parent
+PRIMARY = (1, 2, 3)  # voxels (z, y, x) in canonical orientation
+NODE = (2, 0, 0)
+
+
+class FakePredictor:
+    """GTVp where the CT is above 1000, GTVnd where the contrast CT is above 2000."""
+
+    device = torch.device("cpu")
+
+    def __init__(self, *arguments) -> None:
+        pass
+
+    def segment(self, pair) -> Segmentation:
+        labels = (pair.ct > 1000).astype(np.uint8)
+        labels[pair.ce > 2000] = 2
+        return Segmentation(labels, 0.25)
+
+
+@pytest.fixture(autouse=True)
+def fake_model(monkeypatch):
+    monkeypatch.setattr(model.bundle, "load_bundle", lambda path: None)
+    monkeypatch.setattr(model.predict, "Predictor", FakePredictor)
+
+
+def ct_image(marked=None, value=1500, origin=(1.0, 2.0, 3.0)) -> sitk.Image:
+    array = np.full(SHAPE, -500, np.int16)
+    if marked is not None:
+        array[marked] = value
+    image = sitk.GetImageFromArray(array)
+    image.SetSpacing((10, 10, 5))
+    image.SetOrigin(origin)
+    return image
+
+
+def save_pair(ct_path: Path, ce_path: Path, code: str = "LPS") -> None:
+    for path, image in ((ct_path, ct_image(PRIMARY)), (ce_path, ct_image(NODE, 2500))):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sitk.WriteImage(sitk.DICOMOrient(image, code), str(path), True)
+
+
+def save_exec(root: Path, code: str = "LPS") -> tuple[Path, Path]:
+    ct, ce = root / "images" / CT_SLUG / "plain.mha", root / "images" / CE_SLUG / "contrast.mha"
+    save_pair(ct, ce, code)
+    return ct, ce
+
+
+def save_segrap(root: Path, *names: str) -> None:
+    for name in names:
+        save_pair(*(root / name / f"{stem}.nii.gz" for stem in ("image", "image_contrast")))
+
+
+def call(tmp_path: Path, *options: str, source: str = "in") -> int:
+    return process.main(["--input", str(tmp_path / source), "--output", str(tmp_path / "out"), *options])
+
+
+def files_in(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def one_error(capsys) -> str:
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1 and lines[0].startswith("error: ") and "; " in lines[0]
+    return lines[0]
+
+
+@pytest.mark.parametrize("code", ["LPS", "RAS", "SLP"])
+def test_exec_writes_one_4d_file_on_the_cts_grid(tmp_path, capsys, code):
+    ct, _ = save_exec(tmp_path / "in", code)
+    assert call(tmp_path) == 0
+    assert files_in(tmp_path / "out") == ["images/gross-tumor-volume-segmentation/plain.mha"]
+    masks = sitk.ReadImage(str(tmp_path / "out/images/gross-tumor-volume-segmentation/plain.mha"))
+    image = sitk.ReadImage(str(ct))
+    assert masks.GetSize() == (*image.GetSize(), 2)
+    assert masks.GetOrigin()[:3] == image.GetOrigin() and masks.GetSpacing()[:3] == image.GetSpacing()
+    gtvp, gtvnd = sitk.GetArrayFromImage(masks)
+    np.testing.assert_array_equal(gtvp, sitk.GetArrayFromImage(image) > 1000)
+    assert gtvnd.sum() == 1 and not (gtvp & gtvnd).any()
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    last = captured.out.splitlines()[-1]
+    for part in ("plain: ", "GTVp 0.5 cm³", "GTVnd 0.5 cm³", "network 0.2 s", "rest", "peak memory"):
+        assert part in last
+    assert len(captured.out.splitlines()) == 4  # load, read, write, the case
+
+
+def test_segrap2025_writes_a_label_map_per_case(tmp_path):
+    save_segrap(tmp_path / "in", "Cohort1/image/a", "Cohort2/image/b")
+    assert call(tmp_path) == 0
+    assert files_in(tmp_path / "out") == ["Cohort1/a.nii.gz", "Cohort2/b.nii.gz"]
+    labels = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "out/Cohort2/b.nii.gz")))
+    expected = np.zeros(SHAPE, np.uint8)
+    expected[PRIMARY], expected[NODE] = 1, 2
+    np.testing.assert_array_equal(labels, expected)
+
+
+def test_nnunet_and_folder_layouts(tmp_path):
+    save_pair(tmp_path / "nnunet/a_0000.nrrd", tmp_path / "nnunet/a_0001.nrrd")
+    save_segrap(tmp_path / "folder", "b")
+    assert call(tmp_path, source="nnunet") == 0 and call(tmp_path, source="folder") == 0
+    assert files_in(tmp_path / "out") == ["a.nrrd", "b.nii.gz"]
+
+
+def break_case(folder: Path, how: str) -> str:
+    """Break a segrap2025 case; returns what the error names."""
+    ct, ce = folder / "image.nii.gz", folder / "image_contrast.nii.gz"
+    if how == "no contrast":
+        ce.unlink()
+        return str(ce)
+    if how == "truncated":
+        ct.write_bytes(ct.read_bytes()[:-20])
+        return str(ct)
+    if how == "4D":
+        sitk.WriteImage(sitk.JoinSeries([ct_image(), ct_image()]), str(ct))
+        return str(ct)
+    if how == "no overlap":
+        sitk.WriteImage(ct_image(origin=(999, 0, 0)), str(ce))
+        return str(ce)
+    sitk.WriteImage(ct_image(), str(folder / "image.mha"))
+    return "image.mha"
+
+
+FAULTS = ["no contrast", "truncated", "4D", "no overlap", "ambiguous"]
+
+
+@pytest.mark.parametrize("how", FAULTS)
+def test_a_bad_case_does_not_sink_the_others(tmp_path, capsys, how):
+    save_segrap(tmp_path / "in", "Cohort1/image/a", "Cohort1/image/b", "Cohort2/image/c")
+    named = break_case(tmp_path / "in/Cohort1/image/a", how)
+    assert call(tmp_path) == 2
+    assert named in one_error(capsys)
+    assert files_in(tmp_path / "out") == ["Cohort1/b.nii.gz", "Cohort2/c.nii.gz"]
+
+
+@pytest.mark.parametrize("how", FAULTS)
+def test_a_bad_case_gets_an_empty_mask_if_asked_for(tmp_path, capsys, how):
+    save_segrap(tmp_path / "in", "Cohort1/image/a", "Cohort2/image/c")
+    break_case(tmp_path / "in/Cohort1/image/a", how)
+    assert call(tmp_path, "--on-error", "empty") == 0
+    one_error(capsys)
+    assert files_in(tmp_path / "out") == ["Cohort1/a.nii.gz", "Cohort2/c.nii.gz"]
+    mask = sitk.ReadImage(str(tmp_path / "out/Cohort1/a.nii.gz"))
+    assert mask.GetSize() == SHAPE[::-1] and not sitk.GetArrayFromImage(mask).any()
+    assert mask.GetOrigin() == ct_image().GetOrigin() and mask.GetSpacing() == ct_image().GetSpacing()
+
+
+def test_an_empty_mask_takes_the_contrast_cts_grid_where_the_ct_is_missing(tmp_path):
+    save_segrap(tmp_path / "in", "Cohort1/image/a")
+    (tmp_path / "in/Cohort1/image/a/image.nii.gz").unlink()
+    assert call(tmp_path, "--on-error", "empty") == 0
+    assert sitk.ReadImage(str(tmp_path / "out/Cohort1/a.nii.gz")).GetSize() == SHAPE[::-1]
+
+
+def test_without_any_geometry_there_is_no_empty_mask(tmp_path, capsys):
+    save_segrap(tmp_path / "in", "Cohort1/image/a", "Cohort1/image/b")
+    for file in (tmp_path / "in/Cohort1/image/a").iterdir():
+        file.write_bytes(b"")
+    assert call(tmp_path, "--on-error", "empty") == 2
+    one_error(capsys)
+    assert files_in(tmp_path / "out") == ["Cohort1/b.nii.gz"]
+
+
+def test_an_empty_exec_result_has_both_channels(tmp_path):
+    _, ce = save_exec(tmp_path / "in")
+    ce.write_bytes(ce.read_bytes()[:-20])
+    assert call(tmp_path, "--on-error", "empty") == 0
+    masks = sitk.ReadImage(str(tmp_path / "out/images/gross-tumor-volume-segmentation/plain.mha"))
+    assert masks.GetSize() == (*SHAPE[::-1], 2) and not sitk.GetArrayFromImage(masks).any()
+
+
+@pytest.mark.parametrize("how", ["no input", "no contrast folder", "two files", "truncated", "NaN", "unwritable"])
+def test_wrong_exec_input_is_one_line_and_leaves_nothing(tmp_path, capsys, how):
+    ct, ce = save_exec(tmp_path / "in")
+    options = []
+    if how == "no input":
+        options = ["--input", str(tmp_path / "nowhere")]
+    elif how == "no contrast folder":
+        ce.unlink()
+        ce.parent.rmdir()
+    elif how == "two files":
+        (ct.parent / "second.mha").write_bytes(ct.read_bytes())
+    elif how == "truncated":
+        ct.write_bytes(ct.read_bytes()[:-20])
+    elif how == "NaN":
+        sitk.WriteImage(sitk.GetImageFromArray(np.full(SHAPE, np.nan, np.float32)), str(ct))
+    else:
+        (tmp_path / "file").touch()
+        options = ["--output", str(tmp_path / "file")]
+    assert call(tmp_path, *options) == 2
+    one_error(capsys)
+    assert not (tmp_path / "out").exists()
+
+
+def test_output_problems_are_found_before_the_model_is_loaded(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(model.bundle, "load_bundle", lambda path: pytest.fail("loaded"))
+    save_exec(tmp_path / "in")
+    assert call(tmp_path, "--output", "/proc/self/nowhere") == 2
+    assert "/proc/self/nowhere" in one_error(capsys)
+
+
+def test_weights_problems_are_found_before_reading(tmp_path, capsys, monkeypatch):
+    def refuse(path):
+        raise InputError(f"{path}: other schema; import anew")
+
+    monkeypatch.setattr(model.bundle, "load_bundle", refuse)
+    monkeypatch.setattr(process, "read_pair", lambda *args: pytest.fail("read"))
+    save_exec(tmp_path / "in")
+    assert call(tmp_path, "--weights", "mine.pt") == 2
+    assert one_error(capsys) == "error: mine.pt: other schema; import anew"
+    assert not (tmp_path / "out").exists()
+
+
+def test_interruption_is_130_and_leaves_nothing(tmp_path, monkeypatch):
+    def interrupt(self, pair):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(FakePredictor, "segment", interrupt)
+    save_exec(tmp_path / "in")
+    assert call(tmp_path) == 130
+    assert not (tmp_path / "out").exists()
+
+
+def test_bugs_are_not_hidden(tmp_path, monkeypatch):
+    def bug(self, pair):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(FakePredictor, "segment", bug)
+    save_exec(tmp_path / "in")
+    with pytest.raises(ZeroDivisionError):
+        call(tmp_path)
+
+
+def test_odd_volumes_give_a_warning_and_a_result(tmp_path, capsys):
+    ct, ce = save_exec(tmp_path / "in")
+    for path in (ct, ce):
+        sitk.WriteImage(sitk.Image(SHAPE[::-1], sitk.sitkInt16), str(path))
+    assert call(tmp_path) == 0
+    captured = capsys.readouterr()
+    assert captured.out.count("warning: ") == 2 and captured.err == ""
+    assert len(files_in(tmp_path / "out")) == 1
+
+
+def test_wrong_input_as_a_program_is_fast_one_line_and_no_traceback(tmp_path):
+    command = [sys.executable, str(ROOT / "process.py"), "--input", str(tmp_path), "--output", str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    assert done.returncode == 2 and done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1 and done.stderr.startswith(f"error: {tmp_path}: ")
+    command.insert(1, "-Ximporttime")
+    traced = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    assert "SimpleITK" in traced.stderr and "torch" not in traced.stderr
+
+
+@pytest.fixture
+def serving():
+    """Starts servers on any free port and stops them at the end."""
+    servers = []
+
+    def start(run) -> http.client.HTTPConnection:
+        server = make_server(run, 0)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        servers.append((server, thread))
+        return http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=20)
+
+    yield start
+    for server, thread in servers:
+        server.shutdown()
+        server.server_close()
+        thread.join(20)
+
+
+def ask(connection, method: str, path: str, body: str | None = None) -> tuple[int, dict]:
+    connection.request(method, path, body)
+    response = connection.getresponse()
+    assert response.getheader("Content-Type") == "application/json"
+    return response.status, json.loads(response.read())
+
+
+def test_server_answers_health_invoke_and_nothing_else(serving):
+    calls = []
+    connection = serving(lambda: calls.append(1) or [])
+    assert ask(connection, "GET", "/health")[0] == 200
+    assert ask(connection, "GET", "/invoke")[0] == 404
+    assert ask(connection, "POST", "/health")[0] == 404
+    assert calls == []
+    assert ask(connection, "POST", "/invoke", "{}") == (201, {"status": "done"})
+    assert ask(connection, "POST", "/invoke")[0] == 201
+    assert calls == [1, 1]
+
+
+def test_server_reports_failures_and_survives_them(serving, capsys):
+    results = iter([["a.mha: truncated; replace it"], []])
+    connection = serving(lambda: next(results))
+    assert ask(connection, "POST", "/invoke") == (500, {"status": "failed", "errors": ["a.mha: truncated; replace it"]})
+    assert ask(connection, "POST", "/invoke")[0] == 201
+    status, content = ask(connection, "POST", "/invoke")  # StopIteration: a bug
+    assert status == 500 and "internal error" in content["errors"][0]
+    assert ask(connection, "GET", "/health")[0] == 200
+    assert "StopIteration" in capsys.readouterr().err
+
+
+def test_server_does_one_invocation_at_a_time_and_stays_healthy(serving):
+    entered, release = threading.Semaphore(0), threading.Event()
+    running = []
+
+    def run() -> list[str]:
+        running.append(1)
+        entered.release()
+        assert release.wait(20)
+        running.append(-1)
+        return []
+
+    first = serving(run)
+    second, third = (http.client.HTTPConnection("127.0.0.1", first.port, timeout=20) for _ in range(2))
+    with ThreadPoolExecutor(2) as pool:
+        answers = [pool.submit(ask, connection, "POST", "/invoke") for connection in (first, second)]
+        assert entered.acquire(timeout=20)
+        assert ask(third, "GET", "/health")[0] == 200
+        assert not entered.acquire(timeout=0.3)
+        release.set()
+        assert [answer.result()[0] for answer in answers] == [201, 201]
+    assert running == [1, -1, 1, -1]
+
+
+def test_port_in_use_is_one_line(tmp_path, capsys):
+    with make_server(lambda: [], 0) as server:
+        assert process.main(["--serve", "--port", str(server.server_port)]) == 2
+    assert str(server.server_port) in one_error(capsys)
+
+
+def test_serve_loads_once_and_segments_per_invocation(tmp_path, monkeypatch, capsys):
+    ct, _ = save_exec(tmp_path / "in")
+    loads = []
+    monkeypatch.setattr(model.bundle, "load_bundle", lambda path: loads.append(path))
+    servers = []
+
+    def make_and_keep(run, port):
+        servers.append(make_server(run, port))
+        started.set()
+        return servers[0]
+
+    started = threading.Event()
+    monkeypatch.setattr("model.serve.make_server", make_and_keep)
+    with ThreadPoolExecutor(1) as pool:
+        exit_code = pool.submit(call, tmp_path, "--serve", "--port", "0")
+        assert started.wait(20)
+        connection = http.client.HTTPConnection("127.0.0.1", servers[0].server_port, timeout=20)
+        try:
+            assert ask(connection, "POST", "/invoke")[0] == 201
+            assert files_in(tmp_path / "out") == ["images/gross-tumor-volume-segmentation/plain.mha"]
+            ct.write_bytes(ct.read_bytes()[:-20])
+            status, content = ask(connection, "POST", "/invoke")
+            assert status == 500 and str(ct) in content["errors"][0]
+            ct.unlink()
+            status, content = ask(connection, "POST", "/invoke")
+            assert status == 500 and str(ct.parent) in content["errors"][0]
+        finally:
+            servers[0].shutdown()
+        assert exit_code.result(20) == 0
+    assert len(loads) == 1
+    errors = capsys.readouterr().err.splitlines()
+    assert len(errors) == 2 and all(line.startswith("error: ") for line in errors)
