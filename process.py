@@ -121,11 +121,11 @@ def durations(found: "Segmentation", start: float) -> str:
 
 def peak_memory(predictor: "Predictor") -> str:
     """Of the whole process so far."""
-    text = f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GB"
+    text = f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9:.2f} GB"
     if predictor.device.type == "cuda":
         import torch
 
-        text += f", of the GPU {torch.cuda.max_memory_allocated() / 2**30:.2f} GB"
+        text += f", of the GPU {torch.cuda.max_memory_allocated() / 1e9:.2f} GB"
     return text
 
 

@@ -44,7 +44,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class Pair:
-    """Both CTs, int16 HU, (z, y, x) in canonical orientation, read-only; grid is the input file's own."""
+    """Both CTs, int16 HU, (z, y, x) in canonical orientation, views perhaps; grid is the input file's own."""
 
     ct: np.ndarray
     ce: np.ndarray
@@ -65,7 +65,9 @@ class _Pixels:
 
     def __init__(self, image: sitk.Image) -> None:
         self.image = image
-        self.__array_interface__ = sitk.GetArrayViewFromImage(image).__array_interface__
+        interface = sitk.GetArrayViewFromImage(image).__array_interface__
+        address, _ = interface["data"]
+        self.__array_interface__ = {**interface, "data": (address, False)}  # torch warns of read-only arrays
 
 
 def read_pair(ct_path: Path, ce_path: Path, log: Log) -> Pair:

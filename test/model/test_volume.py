@@ -110,7 +110,7 @@ def test_all_formats_give_the_same_pair(tmp_path, suffix, compress):
     pair = read_one(save(image, tmp_path / f"ct{suffix}", compress))
     gc.collect()  # the arrays must keep their pixels alive
     np.testing.assert_array_equal(to_input_grid(pair.ct, pair.grid), sitk.GetArrayFromImage(image))
-    assert pair.ct.dtype == np.int16
+    assert pair.ct.dtype == np.int16 and pair.ct.flags.writeable  # torch warns on stderr about others
     np.testing.assert_allclose(pair.grid.spacing_xyz, image.GetSpacing(), rtol=1e-6)
     np.testing.assert_allclose(pair.grid.origin_xyz, image.GetOrigin(), rtol=1e-6)
     np.testing.assert_allclose(pair.grid.direction, image.GetDirection(), atol=1e-6)
@@ -210,6 +210,12 @@ def test_gzip_of_several_members_is_whole(tmp_path):
     error_of(path)
 
 
+def test_gzip_without_its_checksum_is_refused(tmp_path):
+    path = save(ct_image(), tmp_path / "ct.nii.gz")
+    path.write_bytes(path.read_bytes()[:-6])  # all voxels are there
+    error_of(path)
+
+
 def test_nifti_slope_is_applied_and_not_taken_for_truncation(tmp_path):
     path = save(ct_image(), tmp_path / "ct.nii")
     content = bytearray(path.read_bytes())
@@ -249,6 +255,8 @@ def test_absurd_size_is_refused(tmp_path, size):
     path = save(ct_image(), tmp_path / "ct.mhd", compress=False)
     path.write_text(path.read_text().replace("DimSize = 6 5 4", f"DimSize = {size}"))
     error_of(path)
+    with pytest.raises(InputError):
+        read_grid(path)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -268,6 +276,15 @@ def test_a_nan_is_found_wherever_the_pieces_of_the_stream_end(tmp_path):
     array[7, 255, 255] = np.nan
     assert "NaN or infinite" in error_of(save(ct_image(array), tmp_path / "ct.nii.gz"))
     assert "NaN or infinite" in error_of(save(ct_image(array), tmp_path / "ct.nii"))
+
+
+def test_what_only_looks_like_nan_is_read(tmp_path):
+    array = np.random.default_rng(0).normal(0, 500, (8, 64, 64)).astype(np.float32)
+    content = bytearray(save(ct_image(array), tmp_path / "ct.nii").read_bytes())
+    content[148:152] = b"\xff" * 4  # in the header's free text
+    pieces = [gzip.compress(content[i : i + 4099]) for i in range(0, len(content), 4099)]  # 4099 splits floats
+    (tmp_path / "ct.nii.gz").write_bytes(b"".join(pieces))
+    np.testing.assert_array_equal(read_one(tmp_path / "ct.nii.gz").ct, np.rint(array))
 
 
 @pytest.mark.parametrize(
