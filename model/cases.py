@@ -39,11 +39,13 @@ def find_cases(root: Path, output: Path, layout: str) -> list[Case]:
     A case that lacks a file is among them: reading it says what is missing. Raises InputError: the folder
     is missing, fits no layout or has no case, or a result would replace an input.
     """
-    if not root.is_dir():
-        raise InputError(f"{root}: no such input folder; give one with --input")
-    if layout == "auto":
-        layout = _recognise(root)
-    cases = _LAYOUTS[layout](root, output)
+    try:
+        if not root.is_dir():
+            raise InputError(f"{root}: no such input folder; give one with --input")
+        layout = _recognise(root) if layout == "auto" else layout
+        cases = _LAYOUTS[layout](root, output)
+    except OSError as error:
+        raise InputError(f"{error.filename}: {error.strerror}; make the input readable") from None
     if not cases:
         raise InputError(f"{root}: no case in layout {layout}; see README.md or choose another --layout")
     inputs = {path.resolve() for case in cases for path in (case.ct, case.ce)}

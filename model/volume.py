@@ -6,6 +6,7 @@ canonical orientation: z grows to the head, y to the back, x to the patient's le
 
 import itertools
 import math
+import os
 import re
 import time
 from collections.abc import Callable
@@ -150,6 +151,8 @@ def _open(path: Path) -> sitk.ImageFileReader:
     """A reader that has read the header of one scalar 3D image."""
     if not path.is_file():
         raise InputError(f"{path}: no such file; put the CT there")
+    if not os.access(path, os.R_OK):
+        raise InputError(f"{path}: no permission to read it; make it readable for this user")
     if not path.name.endswith(IMAGE_SUFFIXES):
         raise InputError(f"{path}: not a format read here; convert it to one of {' '.join(IMAGE_SUFFIXES)}")
     reader = sitk.ImageFileReader()

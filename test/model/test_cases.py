@@ -185,6 +185,16 @@ def test_input_that_fits_no_layout_is_refused(tmp_path):
         assert f"no case in layout {layout}" in fault(tmp_path, layout)
 
 
+def test_input_that_may_not_be_listed_is_refused(tmp_path, monkeypatch):
+    make(tmp_path, f"images/{CT_SLUG}/a.mha", f"images/{CE_SLUG}/b.mha")
+
+    def forbidden(folder):
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr(Path, "iterdir", forbidden)
+    assert f"images/{CT_SLUG}: Permission denied" in fault(tmp_path)
+
+
 def exec_case(tmp_path: Path):
     make(tmp_path, f"images/{CT_SLUG}/a.mha", f"images/{CE_SLUG}/b.mha")
     return find_cases(tmp_path, tmp_path / "new" / "out", "auto")

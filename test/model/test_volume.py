@@ -3,6 +3,7 @@
 import gc
 import gzip
 import itertools
+import os
 import struct
 
 import numpy as np
@@ -231,6 +232,12 @@ def test_missing_file_and_unknown_format_are_refused(tmp_path):
     assert "format" in error_of(tmp_path / "ct.txt")
     (tmp_path / "ct.mha").write_text("version https://git-lfs.github.com/spec/v1\n")
     error_of(tmp_path / "ct.mha")
+
+
+def test_file_without_permission_is_refused(tmp_path, monkeypatch):
+    path = save(ct_image(), tmp_path / "ct.mha")
+    monkeypatch.setattr(os, "access", lambda *arguments: False)  # root may read everything
+    assert "no permission" in error_of(path)
 
 
 @pytest.mark.parametrize(
