@@ -1,12 +1,14 @@
 """Compares the organs of N phantoms with those of real patients.
 
-    python bench/phantom_organs.py ORGANS_CSV [--cases 12] [--seed 0]
+    python bench/phantom_organs.py ORGANS_CSV [--cases 16] [--seed 0]
 
-ORGANS_CSV has one row per patient and organ: case, organ, volume_cm3 and the centre dx_mm, dy_mm, dz_mm
-relative to the brainstem's centre (x right to left, y front to back, z feet to head). An organ passes when its
-median volume is within 30 % and its median centre within 10 mm. Lungs and spinal cord are cut off by the field
-of view, in the table as here: of the lungs only the sideways position is compared, of the cord the
-cross-section. Organs that only one patient has are shown but do not decide the exit code.
+ORGANS_CSV has one row per patient and organ: case, organ, volume_cm3, the centre dx_mm, dy_mm, dz_mm relative
+to the brainstem's centre (x right to left, y front to back, z feet to head) and extent_z_mm. An organ passes
+when its median volume is within 30 % and its median centre within 10 mm. Lungs and spinal cord are cut off
+by the field of view, in the table as here, so neither their volumes nor their heights compare: of the cord
+the cross-section is compared (30 %), of the lungs the distance from the midline (10 mm). Some phantoms'
+brains are cut off at the top, as some scans are, and count as they are. Organs that only one patient has
+are shown but do not decide the exit code.
 """
 
 import argparse
@@ -23,7 +25,8 @@ from phantom import organ_sums
 VOLUME_TOLERANCE, CENTRE_TOLERANCE_MM = 0.30, 10.0
 
 # Phantom's name -> names in the table; the first group decides, the second is informative.
-DECIDING = {
+Names = dict[str, tuple[str, ...]]
+DECIDING: Names = {
     "Brain": ("Brain",),
     "Brainstem": ("Brainstem",),
     "Mandible": ("Mandible",),
@@ -40,9 +43,9 @@ DECIDING = {
     "Submandibular_L": ("Submandibular-Lt", "Submandibular_Lt"),
     "Submandibular_R": ("Submandibular-Rt", "Submandibular_Rt"),
 }
-INFORMATIVE = {"Thyroid": ("Thyroid",)}
-LUNGS = {"Lung_L": ("Lung-Lt", "Lung_Lt"), "Lung_R": ("Lung-Rt", "Lung_Rt")}
-CORD = ("Spinal-Cord", "Spinal_Cord")
+INFORMATIVE: Names = {"Thyroid": ("Thyroid",)}
+LUNGS: Names = {"Lung_L": ("Lung-Lt", "Lung_Lt"), "Lung_R": ("Lung-Rt", "Lung_Rt")}
+CORD: Names = {"SpinalCord": ("Spinal-Cord", "Spinal_Cord")}
 
 
 @dataclass(frozen=True)
@@ -69,65 +72,82 @@ class Row:
 
 
 def read_table(path: Path) -> dict[str, NDArray[np.float64]]:
-    """Rows (volume, dx, dy, dz, vertical extent) of each organ."""
-    columns = ("volume_cm3", "dx_mm", "dy_mm", "dz_mm", "extent_z_mm")
+    """Rows (volume cm3, dx, dy, dz mm, mean cross-section mm2) of each organ."""
+    columns = ("volume_cm3", "dx_mm", "dy_mm", "dz_mm")
     table: dict[str, list[list[float]]] = {}
     with path.open(newline="") as file:
         for row in csv.DictReader(file):
-            table.setdefault(row["organ"], []).append([float(row[column]) for column in columns])
+            values = [float(row[column]) for column in columns]
+            area = values[0] * 1000 / float(row["extent_z_mm"])
+            table.setdefault(row["organ"], []).append([*values, area])
     return {organ: np.array(rows) for organ, rows in table.items()}
 
 
 def measure_phantoms(cases: int, seed: int) -> dict[str, NDArray[np.float64]]:
-    """Rows (volume, dx, dy, dz) of each organ over the phantoms, relative to the phantom's brainstem."""
+    """Rows as in `read_table`, of the phantoms, relative to their own brainstem."""
     rows: dict[str, list[list[float]]] = {}
     for k in range(cases):
         organs = organ_sums(np.random.SeedSequence((seed, k)), "small")
         stem = organs["Brainstem"].centre_mm
         for name, organ in organs.items():
-            if organ.volume_cm3 > 0:
-                rows.setdefault(name, []).append([organ.volume_cm3, *(organ.centre_mm - stem)])
+            if organ.slices:
+                rows.setdefault(name, []).append(
+                    [organ.volume_cm3, *(organ.centre_mm - stem), organ.area_mm2]
+                )
     return {name: np.array(values) for name, values in rows.items()}
 
 
-def compare(
-    names: dict[str, tuple[str, ...]],
-    table: dict[str, NDArray[np.float64]],
-    phantoms: dict[str, NDArray[np.float64]],
-) -> list[Row]:
-    """Medians side by side."""
-    rows = []
+def medians(
+    names: Names, table: dict[str, NDArray[np.float64]], phantoms: dict[str, NDArray[np.float64]]
+) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Median rows of the real and of the phantoms' organs, by the phantoms' names."""
+    pairs = {}
     for name, aliases in names.items():
-        real = np.median(np.concatenate([table[alias] for alias in aliases if alias in table]), axis=0)
-        made = np.median(phantoms[name], axis=0)
-        rows.append(Row(name, real[0], made[0], real[1:4], made[1:4]))
-    return rows
-
-
-def cord_areas_mm2(table: dict[str, NDArray[np.float64]], cases: int, seed: int) -> tuple[float, float]:
-    """Median cross-section of the cord (volume by vertical extent), in patients and in phantoms."""
-    real = np.concatenate([table[name] for name in CORD if name in table])
-    made = []
-    for k in range(cases):
-        cord = organ_sums(np.random.SeedSequence((seed, k)), "small")["SpinalCord"]
-        made.append(cord.volume_cm3 * 1000 / cord.height_mm)
-    return float(np.median(real[:, 0] * 1000 / real[:, 4])), float(np.median(made))
+        real = np.concatenate([table[alias] for alias in aliases if alias in table])
+        pairs[name] = np.median(real, axis=0), np.median(phantoms[name], axis=0)
+    return pairs
 
 
 def print_rows(title: str, rows: list[Row]) -> None:
     """A table of medians."""
-    print(f"\n{title}\n{'organ':<16}{'real cm3':>10}{'phantom':>10}{'ratio':>7}   real centre        phantom centre     shift mm")
+    print(f"\n{title}")
+    print(
+        f"{'organ':<16}{'real cm3':>9}{'phantom':>9}{'ratio':>7}   {'real centre':<19}{'phantom':<19}shift mm"
+    )
     for row in rows:
-        real, made = ("(" + ", ".join(f"{v:4.0f}" for v in centre) + ")" for centre in (row.real_mm, row.phantom_mm))
-        verdict = "ok" if row.passes else "OUT"
-        print(f"{row.organ:<16}{row.real_cm3:>10.2f}{row.phantom_cm3:>10.2f}{row.ratio:>7.2f}   {real:<18} {made:<18} {row.shift_mm:>6.1f}  {verdict}")
+        real, made = (
+            "(" + ", ".join(f"{v:4.0f}" for v in centre) + ")" for centre in (row.real_mm, row.phantom_mm)
+        )
+        volumes = f"{row.real_cm3:>9.2f}{row.phantom_cm3:>9.2f}{row.ratio:>7.2f}"
+        print(f"{row.organ:<16}{volumes}   {real:<19}{made:<19}{row.shift_mm:>8.1f}  {verdict(row.passes)}")
+
+
+def verdict(passes: bool) -> str:
+    """How a row ends."""
+    return "ok" if passes else "OUT"
+
+
+def compare_cut_organs(
+    table: dict[str, NDArray[np.float64]], phantoms: dict[str, NDArray[np.float64]]
+) -> bool:
+    """Print what is comparable of the organs that the field of view cuts; whether all pass."""
+    print("\nCut off by the field of view; decides")
+    real, made = medians(CORD, table, phantoms)["SpinalCord"]
+    results = [abs(made[4] / real[4] - 1) <= VOLUME_TOLERANCE]
+    print(
+        f"{'SpinalCord':<16}cross-section {real[4]:.0f} mm2, phantom {made[4]:.0f} mm2  {verdict(results[0])}"
+    )
+    for name, (real, made) in medians(LUNGS, table, phantoms).items():
+        results.append(abs(made[1] - real[1]) <= CENTRE_TOLERANCE_MM)
+        print(f"{name:<16}sideways {real[1]:.0f} mm, phantom {made[1]:.0f} mm  {verdict(results[-1])}")
+    return all(results)
 
 
 def main() -> int:
     """Print the tables; 1 if a deciding organ is out of tolerance."""
     parser = argparse.ArgumentParser(description="Compare the phantoms' organs with those of real patients.")
     parser.add_argument("organs_csv", type=Path)
-    parser.add_argument("--cases", type=int, default=12)
+    parser.add_argument("--cases", type=int, default=16)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     if not options.organs_csv.is_file():
@@ -135,10 +155,14 @@ def main() -> int:
         return 0
     table = read_table(options.organs_csv)
     phantoms = measure_phantoms(options.cases, options.seed)
-    deciding = compare(DECIDING, table, phantoms)
+    deciding, single = (
+        [Row(name, real[0], made[0], real[1:4], made[1:4]) for name, (real, made) in pairs.items()]
+        for pairs in (medians(DECIDING, table, phantoms), medians(INFORMATIVE, table, phantoms))
+    )
     print_rows(f"Medians over {options.cases} phantoms; decides", deciding)
-    print_rows("One patient only; for information", compare(INFORMATIVE, table, phantoms))
-    return 0 if all(row.passes for row in deciding) else 1
+    cut_organs_pass = compare_cut_organs(table, phantoms)
+    print_rows("One patient only; for information", single)
+    return 0 if cut_organs_pass and all(row.passes for row in deciding) else 1
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Command line: `python -m phantom OUT --cases N --seed S --geometry segrap|small --layout exec|folder|nnunet`."""
+"""Command line: `python -m phantom OUT --cases N --seed S --geometry ... --layout ...`."""
 
 import argparse
 from pathlib import Path
@@ -30,13 +30,18 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m phantom", description="Make paired head-and-neck CT phantoms with a known GTVp and GTVnd."
+        prog="python -m phantom",
+        description="Make paired head-and-neck CT phantoms with a known GTVp and GTVnd.",
     )
     parser.add_argument("out", type=Path, help="folder to write to")
     parser.add_argument("--cases", type=int, default=1, help="how many (default: 1)")
     parser.add_argument("--first", type=int, default=0, help="number of the first case (default: 0)")
-    parser.add_argument("--seed", type=int, default=0, help="with the case's number, fixes everything (default: 0)")
-    parser.add_argument("--geometry", choices=GEOMETRIES, default="segrap", help="output grid (default: segrap)")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="with the case's number, fixes everything (default: 0)"
+    )
+    parser.add_argument(
+        "--geometry", choices=GEOMETRIES, default="segrap", help="output grid (default: segrap)"
+    )
     parser.add_argument("--layout", choices=LAYOUTS, default="exec", help="files and folders (default: exec)")
     return parser
 

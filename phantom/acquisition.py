@@ -29,7 +29,7 @@ class Setting:
 def draw_setting(rng: np.random.Generator) -> Setting:
     """Draw the scan's setting; a background of None means air up to the corners."""
     background = None if rng.random() < 0.2 else int(rng.choice(BACKGROUNDS))
-    noise = tuple(float(v) for v in rng.uniform(5, 18, 2))
+    noise = tuple(float(v) for v in rng.uniform(7.07, 25.46, 2))
     return Setting(
         noise_hu=(noise[0], noise[1]),
         kernel_mm=(float(rng.uniform(0.5, 0.9)), float(rng.uniform(0.5, 0.9))),
@@ -92,10 +92,10 @@ class Scanner:
         """The scan without and the scan with contrast, int16 HU, (z, y, x); noise is independent."""
         shape = self.size_xyz[::-1]
         scans = np.empty(shape, np.int16), np.empty(shape, np.int16)
-        noises = [_NoiseSource(shape[1:], self.spacing_xyz, blur) for blur in self.setting.kernel_mm]
+        noises = [NoiseSource(shape[1:], self.spacing_xyz, blur) for blur in self.setting.kernel_mm]
         outside = self._outside_circle()
         biases = [self._bias(rng) for _ in scans]
-        streaks = _dental_streaks(hu, self.setting.streak_hu, rng)
+        streaks = dental_streaks(hu, self.setting.streak_hu, rng)
         for k in range(shape[0]):
             plain = hu[k] + streaks.get(k, np.float32(0))
             width_mm = float((kind[k] != Kind.OUTSIDE).any(axis=0).sum()) * grid.spacing_xyz[0]
@@ -150,20 +150,22 @@ def doubled(image: Array, axis: int) -> Array:
     return np.moveaxis(fine, 0, axis)
 
 
-class _NoiseSource:
-    """Band-limited noise of unit variance: white spectrum times a ramp, rolled off by a Gaussian of `blur_mm`."""
+class NoiseSource:
+    """Noise of unit variance: white times the root of a ramp, rolled off by a Gaussian (`blur_mm`)."""
 
-    def __init__(self, shape: tuple[int, ...], spacing_xyz: tuple[float, float, float], blur_mm: float) -> None:
+    def __init__(
+        self, shape: tuple[int, ...], spacing_xyz: tuple[float, float, float], blur_mm: float
+    ) -> None:
         self._shape = shape
         fy, fx = fft.fftfreq(shape[0], spacing_xyz[1])[:, None], fft.rfftfreq(shape[1], spacing_xyz[0])[None]
         frequency = np.sqrt(fx**2 + fy**2)
         gain = np.sqrt(frequency + 0.02) * np.exp(-0.5 * (2 * np.pi * frequency * blur_mm) ** 2)
-        energy = 2 * np.sum(gain**2)
-        self._gain = (gain * np.prod(shape) / np.sqrt(2 * energy)).astype(np.float32)
+        # Parseval: real and imaginary part have unit variance, and the half spectrum counts twice.
+        self._gain = (gain * np.prod(shape) / (2 * np.sqrt(np.sum(gain**2)))).astype(np.float32)
 
     def draw(self, rng: np.random.Generator) -> Array:
         white = rng.standard_normal((*self._gain.shape, 2), dtype=np.float32).view(np.complex64)[..., 0]
-        return fft.irfft2(white * self._gain * np.float32(np.sqrt(2)), s=self._shape)
+        return fft.irfft2(white * self._gain, s=self._shape)
 
 
 def _width_factor(width_mm: float) -> np.float32:
@@ -181,10 +183,10 @@ def _shoulder_streaks(
     noise = ndimage.uniform_filter1d(noise, max(3, int(60 / grid.spacing_xyz[0])), axis=1)
     noise = ndimage.gaussian_filter1d(noise, 1.0 / grid.spacing_xyz[1], axis=0)
     noise /= max(float(noise.std()), 1e-6)
-    return noise * np.float32(sd_hu * min(1.2, (width_mm - 270) / 130))
+    return noise * np.float32(sd_hu * min(0.85, (width_mm - 270) / 184))
 
 
-def _dental_streaks(hu: Array, streak_hu: float, rng: np.random.Generator) -> dict[int, Array]:
+def dental_streaks(hu: Array, streak_hu: float, rng: np.random.Generator) -> dict[int, Array]:
     """Bright and dark rays from metal in the slices that contain it and, weaker, in their neighbours."""
     streaks: dict[int, Array] = {}
     rows, columns = np.meshgrid(np.arange(hu.shape[1]), np.arange(hu.shape[2]), indexing="ij")

@@ -38,9 +38,22 @@ def paint_throat_walls(canvas: Canvas, patient: Patient) -> None:
         tonsil = Ellipsoid((side * 16, -45, -56), patient.scale((6, 7, 12), 0.2))
         canvas.paint(tonsil, palette.mucosa, 0.8)
     canvas.paint(Ellipsoid((0, -54, -82), (17, 6, 10)), palette.mucosa, 0.8)
-    canvas.paint(Column(((-96, 0, -52, 18, 14), (-112, 0, -50, 19, 17), (-128, 0, -48, 17, 16), (-142, 0, -44, 13, 13))), palette.muscle)
+    canvas.paint(
+        Column(
+            ((-96, 0, -52, 18, 14), (-112, 0, -50, 19, 17), (-128, 0, -48, 17, 16), (-142, 0, -44, 13, 13))
+        ),
+        palette.muscle,
+    )
     _paint_cartilages(canvas, patient)
-    oesophagus = Column(((-140, 0, -29, 9, 4), (-165, 3, -25, 8, 5.5), (-200, 5, -11, 8, 6), (-255, 4, 24, 8, 7), (-340, 3, 44, 9, 7)))
+    oesophagus = Column(
+        (
+            (-140, 0, -29, 9, 4),
+            (-165, 3, -25, 8, 5.5),
+            (-200, 5, -11, 8, 6),
+            (-255, 4, 24, 8, 7),
+            (-340, 3, 44, 9, 7),
+        )
+    )
     canvas.paint(oesophagus, palette.muscle, 0.5)
 
 
@@ -92,13 +105,19 @@ def _paint_nose(canvas: Canvas, patient: Patient) -> None:
         nostril = Chain(((side * 7, -112, -20), (side * 6, -104, -12)), (3.4, 4.4))
         canvas.paint(nostril, palette.air)
         swelling = float(patient.rng.uniform(0.85, 1.45))
-        lower = Chain(((side * 12, -101, -19), (side * 12, -60, -19)), (4.2 * swelling, 4.6 * swelling), (1, 1, 1.5))
-        middle = Chain(((side * 9, -94, -4), (side * 10, -60, -4)), (2.9 * swelling, 3.3 * swelling), (1, 1, 1.8))
+        lower = Chain(
+            ((side * 12, -101, -19), (side * 12, -60, -19)), (4.2 * swelling, 4.6 * swelling), (1, 1, 1.5)
+        )
+        middle = Chain(
+            ((side * 9, -94, -4), (side * 10, -60, -4)), (2.9 * swelling, 3.3 * swelling), (1, 1, 1.8)
+        )
         upper = Chain(((side * 6, -86, 8), (side * 6, -62, 6)), (2.0, 2.2), (1, 1, 1.5))
         for turbinate in (lower, middle, upper):
             canvas.paint(turbinate, palette.mucosa, 0.5)
     bend = patient.septum_bend_mm
     for height in (-22, -10, 2, 12):
         shift = bend * (1 - abs(height + 8) / 25)
-        septum = Chain(((0, -110, height), (shift, -82, height), (0, -58, height)), (1.7, 1.6, 1.8), (1, 1, 5))
+        septum = Chain(
+            ((0, -110, height), (shift, -82, height), (0, -58, height)), (1.7, 1.6, 1.8), (1, 1, 5)
+        )
         canvas.paint(septum, palette.disc)

@@ -60,11 +60,17 @@ class Grid:
 
 @dataclass
 class OrganSum:
-    """Running sums over an organ's voxels: volume (cm3), volume times centre (patient frame, mm), its slices."""
+    """Sums over an organ's voxels: volume (cm3), volume times centre (patient frame, mm), its slices."""
 
     volume_cm3: float = 0.0
     moment: NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
-    heights: set[int] = field(default_factory=set)
+    slices: set[int] = field(default_factory=set)
+    slice_mm: float = 1.0
+
+    @property
+    def area_mm2(self) -> float:
+        """Mean cross-section over the slices that the organ reaches."""
+        return self.volume_cm3 * 1000 / (len(self.slices) * self.slice_mm)
 
     @property
     def centre_mm(self) -> NDArray[np.float64]:
@@ -91,7 +97,9 @@ class Canvas:
 
     def refresh(self) -> None:
         """Call after changing x, y or z: the coarse copies decide which voxels a shape can touch."""
-        self._coarse = [c[:: _COARSE[0], :: _COARSE[1], :: _COARSE[2]].copy() for c in (self.x, self.y, self.z)]
+        self._coarse = [
+            c[:: _COARSE[0], :: _COARSE[1], :: _COARSE[2]].copy() for c in (self.x, self.y, self.z)
+        ]
 
     def find(self, shape: Shape, margin_mm: float) -> Slices | None:
         """The block of voxels whose canonical points can lie within the shape's bounds plus a margin."""
@@ -130,8 +138,8 @@ class Canvas:
             self._record(block, weight, name)
 
     def _record(self, block: Slices, weight: Array, name: str) -> None:
-        organ = self.organs.setdefault(name, OrganSum())
-        organ.heights.update(int(k) + block[0].start for k in np.flatnonzero(weight.max(axis=(1, 2)) > 0.5))
+        organ = self.organs.setdefault(name, OrganSum(slice_mm=self.grid.spacing_xyz[2]))
+        organ.slices.update(int(k) + block[0].start for k in np.flatnonzero(weight.max(axis=(1, 2)) > 0.5))
         organ.volume_cm3 += float(weight.sum(dtype=np.float64)) * self.grid.voxel_cm3
         for dimension, other in ((0, (0, 1)), (1, (0, 2)), (2, (1, 2))):
             mass = weight.sum(axis=other, dtype=np.float64)

@@ -15,7 +15,9 @@ def paint_brain(canvas: Canvas, patient: Patient) -> None:
     atrophy = float(patient.rng.uniform(0.8, 2.8))
     canvas.paint(inside, palette.fluid)
     stem = Chain(((0, 2, 20), (0, -2, 5), (0, -1, -8), (0, 2, -27)), (10.5, 14, 11.5, 7.5), (1.25, 0.95, 1))
-    matter = Without(Offset(inside, -atrophy), Union((Offset(stem, 3.0), Ellipsoid((0, -28, 12), (17, 11, 9))), 2))
+    matter = Without(
+        Offset(inside, -atrophy), Union((Offset(stem, 3.0), Ellipsoid((0, -28, 12), (17, 11, 9))), 2)
+    )
     canvas.paint(matter, palette.grey, 0.8, "Brain")
     for shape in both_sides(Ellipsoid((28, 10, 52), (24, 60, 40))):
         canvas.paint(shape, palette.white, 3.0)
@@ -23,7 +25,9 @@ def paint_brain(canvas: Canvas, patient: Patient) -> None:
     for shape in both_sides(Chain(((34, -25, 26), (50, -5, 34), (56, 12, 42)), (2.2, 1.8, 1.2), (1, 1, 2))):
         canvas.paint(shape, palette.fluid, 0.8)
     size = float(np.exp(patient.rng.normal(0, 0.25)))
-    for shape in both_sides(Chain(((9, -26, 46), (10, 0, 52), (18, 28, 46)), (4 * size, 4 * size, 6 * size), (1, 1, 1.5))):
+    for shape in both_sides(
+        Chain(((9, -26, 46), (10, 0, 52), (18, 28, 46)), (4 * size, 4 * size, 6 * size), (1, 1, 1.5))
+    ):
         canvas.paint(shape, palette.fluid, 0.5)
     canvas.paint(Chain(((0, -8, 36), (0, 4, 34)), (2, 2), (1, 1, 3)), palette.fluid)
     _paint_sulci(canvas, patient, inside)
@@ -32,7 +36,9 @@ def paint_brain(canvas: Canvas, patient: Patient) -> None:
     canvas.paint(Ellipsoid((0, -31, 11), (6, 4.5, 3.5)), patient.vary(palette.mucosa, 3, 8))
     vein, artery = palette.vein, palette.artery
     canvas.paint(Chain(((0, 92, -2), (0, 92, 40), (0, 60, 100), (0, 0, 110)), (3.4, 3.2, 3, 2)), vein)
-    for shape in both_sides(Chain(((0, 92, 0), (38, 74, -2), (50, 34, -6), (46, 14, -24), (32, -2, -28)), (3.5, 3.5, 3.8, 4, 4))):
+    for shape in both_sides(
+        Chain(((0, 92, 0), (38, 74, -2), (50, 34, -6), (46, 14, -24), (32, -2, -28)), (3.5, 3.5, 3.8, 4, 4))
+    ):
         canvas.paint(shape, vein)
     canvas.paint(Chain(((0, -16, 24), (0, -16, -4), (0, -12, -16)), (1.6, 1.8, 1.8)), artery)
     for shape in both_sides(Chain(((10, -28, 16), (28, -24, 20), (46, -16, 26)), (1.8, 1.5, 1.2))):
@@ -64,15 +70,42 @@ def paint_eyes(canvas: Canvas, patient: Patient) -> None:
         canvas.paint(cone, palette.fat)
         muscle = palette.muscle
         apex: Point = (side * 17, -46, 22)
-        for dx, dz, squash in ((12, 0, (1, 1, 2.2)), (-12, 0, (1, 1, 2.2)), (0, 12, (2.2, 1, 1)), (0, -12, (2.2, 1, 1))):
+        for dx, dz, squash in (
+            (12, 0, (1, 1, 2.2)),
+            (-12, 0, (1, 1, 2.2)),
+            (0, 12, (2.2, 1, 1)),
+            (0, -12, (2.2, 1, 1)),
+        ):
             middle = (side * 25 + dx * 0.9, -64.0, height - 2 + dz * 0.8)
-            canvas.paint(Chain((apex, middle, (eye[0] + dx, -78, height + dz)), (1.6, 2.1, 1.0), squash), muscle)
-        nerve = Chain(((side * 11, -40, 20), (side * 16, -48, 21), (side * 26, -63, height - 1), (side * 31, -71, height)), (1.8, 1.8, 2.1, 2.1))
+            canvas.paint(
+                Chain((apex, middle, (eye[0] + dx, -78, height + dz)), (1.6, 2.1, 1.0), squash), muscle
+            )
+        nerve = Chain(
+            (
+                (side * 11, -40, 20),
+                (side * 16, -48, 21),
+                (side * 26, -63, height - 1),
+                (side * 31, -71, height),
+            ),
+            (1.8, 1.8, 2.1, 2.1),
+        )
         canvas.paint(nerve, palette.nerve, 0, f"OpticNerve_{label}")
-        canvas.paint(Offset(Ellipsoid(eye, (12.6 * size, 12.4 * size, 12.6 * size)), 0), palette.skin, 0, f"Eye_{label}")
+        canvas.paint(
+            Offset(Ellipsoid(eye, (12.6 * size, 12.4 * size, 12.6 * size)), 0),
+            palette.skin,
+            0,
+            f"Eye_{label}",
+        )
         canvas.paint(Ellipsoid(eye, (11.3 * size, 11.1 * size, 11.3 * size)), palette.vitreous)
-        canvas.paint(Ellipsoid((eye[0], eye[1] - 8.3, eye[2] + 0.5), (4.6, 2.5, 4.6)), palette.lens, 0, f"Lens_{label}")
-        canvas.paint(Ellipsoid((side * 43, -76, height + 6), (2.6, 6.4, 7.4)), palette.submandibular, 0.4, f"Lacrimal_{label}")
+        canvas.paint(
+            Ellipsoid((eye[0], eye[1] - 8.3, eye[2] + 0.5), (4.6, 2.5, 4.6)), palette.lens, 0, f"Lens_{label}"
+        )
+        canvas.paint(
+            Ellipsoid((side * 43, -76, height + 6), (2.6, 6.4, 7.4)),
+            palette.submandibular,
+            0.4,
+            f"Lacrimal_{label}",
+        )
 
 
 def paint_glands(canvas: Canvas, patient: Patient) -> None:
@@ -87,15 +120,26 @@ def paint_glands(canvas: Canvas, patient: Patient) -> None:
             ),
             5,
         )
-        below = Ellipsoid(patient.jitter((33, -47, -81), 1.5), patient.scale((9.8 * g, 12.6 * g, 16.2 * g), 0.05), tilt_deg=20)
-        thyroid = Ellipsoid(patient.jitter((18, -37, -158), 1), patient.scale((9 * g, 11 * g, 25 * g), 0.1), turn_deg=20)
+        below = Ellipsoid(
+            patient.jitter((33, -47, -81), 1.5),
+            patient.scale((9.8 * g, 12.6 * g, 16.2 * g), 0.05),
+            tilt_deg=20,
+        )
+        thyroid = Ellipsoid(
+            patient.jitter((18, -37, -158), 1), patient.scale((9 * g, 11 * g, 25 * g), 0.1), turn_deg=20
+        )
         for shape, tissue, name in (
             (parotid, palette.parotid, f"Parotid_{label}"),
             (below, palette.submandibular, f"Submandibular_{label}"),
             (thyroid, palette.thyroid, "Thyroid"),
         ):
             canvas.paint(shape if side > 0 else Mirrored(shape), patient.vary(tissue, 3, 4), 1.0, name)
-    canvas.paint(Chain(((-16, -46, -162), (0, -51, -163), (16, -46, -162)), (3.5, 2.6, 3.5), (1, 1, 2)), palette.thyroid, 0.4, "Thyroid")
+    canvas.paint(
+        Chain(((-16, -46, -162), (0, -51, -163), (16, -46, -162)), (3.5, 2.6, 3.5), (1, 1, 2)),
+        palette.thyroid,
+        0.4,
+        "Thyroid",
+    )
 
 
 def paint_vessels(canvas: Canvas, patient: Patient) -> None:
@@ -116,19 +160,46 @@ def paint_vessels(canvas: Canvas, patient: Patient) -> None:
         )
         artery = patient.vary(palette.artery, 1, 10)
         canvas.paint(_placed(vein, side), patient.vary(palette.vein, 1, 12), 0.5)
-        common = Column(((-240, 16, -25, 4, 4), (-205, 20, -24, 3.6, 3.6), (-150, 24, -25, 3.5, 3.5), (fork - 4, 26, -29, 4.3, 4.0)))
-        inner = Column(((fork - 8, 28, -27, 3.2, 3.2), (-60, 27, -25, 2.6, 2.6), (-36, 27, -23, 2.5, 2.5), (-10, 25, -22, 2.5, 2.5)))
-        siphon = Chain(((25, -22, -12), (20, -26, -4), (10, -34, 2), (10, -40, 9), (10, -30, 16)), (2.5, 2.4, 2.3, 2.2, 2.0))
+        common = Column(
+            (
+                (-240, 16, -25, 4, 4),
+                (-205, 20, -24, 3.6, 3.6),
+                (-150, 24, -25, 3.5, 3.5),
+                (fork - 4, 26, -29, 4.3, 4.0),
+            )
+        )
+        inner = Column(
+            (
+                (fork - 8, 28, -27, 3.2, 3.2),
+                (-60, 27, -25, 2.6, 2.6),
+                (-36, 27, -23, 2.5, 2.5),
+                (-10, 25, -22, 2.5, 2.5),
+            )
+        )
+        siphon = Chain(
+            ((25, -22, -12), (20, -26, -4), (10, -34, 2), (10, -40, 9), (10, -30, 16)),
+            (2.5, 2.4, 2.3, 2.2, 2.0),
+        )
         outer = Chain(((25, -31, fork), (30, -38, -78), (46, -30, -50), (52, -26, -24)), (2.4, 2.1, 1.9, 1.5))
         facial = Chain(((31, -38, -78), (44, -62, -86), (50, -80, -74)), (1.6, 1.3, 1.0))
-        subclavian = Chain(((16, -20, -235), (26, -8, -205), (60, -14, -200), (110, 0, -208)), (5, 4.5, 4.5, 4))
+        subclavian = Chain(
+            ((16, -20, -235), (26, -8, -205), (60, -14, -200), (110, 0, -208)), (5, 4.5, 4.5, 4)
+        )
         spine = tuple((float(z), 16.5, cord_depth(z) - 14, 1.8, 1.8) for z in range(-145, -49, 12))
         for shape in (common, inner, siphon, outer, facial, subclavian, Column(spine)):
             canvas.paint(_placed(shape, side), artery)
-        canvas.paint(_placed(Chain(((24, -38, -212), (50, -40, -212), (110, -22, -215)), (6, 5.5, 5)), side), palette.vein)
-        surface = Chain(((58, -20, -66), (57, -8, -110), (52, 4, -150), (40, -14, -200)), (1.6, 1.8, 2.0, 2.2))
+        canvas.paint(
+            _placed(Chain(((24, -38, -212), (50, -40, -212), (110, -22, -215)), (6, 5.5, 5)), side),
+            palette.vein,
+        )
+        surface = Chain(
+            ((58, -20, -66), (57, -8, -110), (52, 4, -150), (40, -14, -200)), (1.6, 1.8, 2.0, 2.2)
+        )
         canvas.paint(_placed(surface, side), patient.vary(palette.vein, 1, 15))
-        canvas.paint(_placed(Chain(((51, -32, -20), (50, -28, -60), (40, -26, -84)), (1.6, 1.9, 2.0)), side), palette.vein)
+        canvas.paint(
+            _placed(Chain(((51, -32, -20), (50, -28, -60), (40, -26, -84)), (1.6, 1.9, 2.0)), side),
+            palette.vein,
+        )
     canvas.paint(Chain(((-30, -46, -238), (0, -40, -256), (30, -20, -262)), (9, 12, 11)), palette.artery)
 
 
@@ -161,4 +232,6 @@ def paint_normal_nodes(canvas: Canvas, patient: Patient) -> None:
         canvas.paint(node, patient.vary(patient.palette.node, 3, 5))
         if short > 2.5 and rng.random() < 0.3:
             fat = patient.palette.fat
-            canvas.paint(Ellipsoid(node.centre, (0.8, 1.2, 1.5)), Tissue(fat.hu * 0.6, fat.enhancement, 4, Kind.FAT))
+            canvas.paint(
+                Ellipsoid(node.centre, (0.8, 1.2, 1.5)), Tissue(fat.hu * 0.6, fat.enhancement, 4, Kind.FAT)
+            )

@@ -44,7 +44,9 @@ class Palette:
 def draw_palette(rng: np.random.Generator) -> Palette:
     """Draw the tissues; literature values with a generous spread."""
 
-    def tissue(kind: Kind, hu: float, sd: float, enhancement: float = 0, esd: float = 0, texture: float = 4) -> Tissue:
+    def tissue(
+        kind: Kind, hu: float, sd: float, enhancement: float = 0, esd: float = 0, texture: float = 4
+    ) -> Tissue:
         added = max(0.0, float(rng.normal(enhancement, esd)))
         return Tissue(float(rng.normal(hu, sd)), added, texture * float(rng.uniform(0.6, 1.4)), kind)
 
@@ -56,7 +58,9 @@ def draw_palette(rng: np.random.Generator) -> Palette:
         skin=tissue(soft, 5, 20, 8, 4),
         fat=tissue(Kind.FAT, -102, 9, 2, 1, 9),
         muscle=muscle,
-        tongue=Tissue(muscle_hu - float(rng.uniform(2, 25)), muscle_added + float(rng.uniform(0, 10)), 14, soft),
+        tongue=Tissue(
+            muscle_hu - float(rng.uniform(2, 25)), muscle_added + float(rng.uniform(0, 10)), 14, soft
+        ),
         mucosa=tissue(soft, 40, 6, 45, 15),
         cortical=tissue(bone, 1050, 170, texture=90),
         dense=tissue(bone, 780, 130, texture=110),

@@ -10,7 +10,17 @@ from phantom.shapes import Point
 
 # Height (z) -> depth (y) of the spinal cord's centre in the template, from the radiographers' contours
 # summarised in the anatomy table (centre y about +24 at z about -155, extent 76 mm over 240 mm).
-CORD_ROWS = ((-340, 88), (-290, 71), (-250, 57), (-200, 39), (-160, 25), (-120, 15), (-80, 9), (-45, 5), (-28, 2))
+CORD_ROWS = (
+    (-340, 88),
+    (-290, 71),
+    (-250, 57),
+    (-200, 39),
+    (-160, 25),
+    (-120, 15),
+    (-80, 9),
+    (-45, 5),
+    (-28, 2),
+)
 
 
 @dataclass(frozen=True)

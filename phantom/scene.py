@@ -16,7 +16,7 @@ _FRONT_MM, _BACK_MM = -165.0, 205.0
 
 @dataclass(frozen=True)
 class Geometry:
-    """Output grid: size and spacing (x, y, z), where it lies in the patient, and the working grid's refinement.
+    """Output grid: size and spacing (x, y, z), where it lies in the patient; and the working grid.
 
     `first_xyz` is the first voxel's centre in the patient frame (mm). The working grid is `coarsening` times
     coarser in plane and covers the rows that can hold the patient, from `first_row` of the output grid on.
@@ -82,9 +82,7 @@ def make_phantom(seed: int | np.random.SeedSequence, geometry: str) -> Phantom:
     scanner = acquisition.Scanner(frame.size_xyz, frame.spacing_xyz, frame.rows, frame.coarsening, setting)
     ct, ce = scanner.scan_pair(hu, enhancement, kind, grid, rng)
     del hu, enhancement, kind
-    return Phantom(
-        ct, ce, scanner.mask(primary), scanner.mask(nodes), frame.spacing_xyz, frame.origin_xyz
-    )
+    return Phantom(ct, ce, scanner.mask(primary), scanner.mask(nodes), frame.spacing_xyz, frame.origin_xyz)
 
 
 def organ_sums(seed: int | np.random.SeedSequence, geometry: str) -> dict[str, OrganSum]:

@@ -54,7 +54,9 @@ class Ellipsoid:
         rx, ry, rz = (np.float32(radius) for radius in self.radii)
         first = np.sqrt((x / rx) ** 2 + (y / ry) ** 2 + (z / rz) ** 2)
         slope = np.sqrt((x / rx**2) ** 2 + (y / ry**2) ** 2 + (z / rz**2) ** 2)
-        return first * (first - 1) / np.maximum(slope, np.float32(1e-3))
+        # At the centre itself both vanish; their ratio stays below the largest radius.
+        first = np.maximum(first, np.float32(1e-6))
+        return first * (first - 1) / np.maximum(slope, first / np.float32(max(self.radii)))
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,11 @@ class Column:
         if self.turn_deg:
             dx, dy = _rotated(dx, dy, self.turn_deg)
         u, v = np.abs(dx) / rx, np.abs(dy) / ry
-        first = np.sqrt(u * u + v * v) if self.power == 2.0 else (u**self.power + v**self.power) ** (1 / self.power)
+        first = (
+            np.sqrt(u * u + v * v)
+            if self.power == 2.0
+            else (u**self.power + v**self.power) ** (1 / self.power)
+        )
         slope = np.sqrt((u / rx) ** 2 + (v / ry) ** 2) / np.maximum(first, np.float32(1e-3))
         side = (first - 1) / np.maximum(slope, np.float32(1e-3))
         side = np.maximum(side, -np.minimum(rx, ry))
@@ -222,7 +228,8 @@ def smooth_minimum(a: Array, b: Array, blend_mm: float) -> Array:
 
 def sample_rows(rows: Sequence[Sequence[float]], z: Array) -> list[Array]:
     """Values of the columns after the first of `rows` at heights `z`, by PCHIP; constant past the ends."""
-    table = np.asarray(sorted(rows), np.float64)
+    table = np.asarray(rows, np.float64)
+    table = table[np.argsort(table[:, 0])]
     count = int((table[-1, 0] - table[0, 0]) / _TABLE_STEP_MM) + 2
     heights = table[0, 0] + _TABLE_STEP_MM * np.arange(count)
     curves = PchipInterpolator(table[:, 0], table[:, 1:])(np.minimum(heights, table[-1, 0]))

@@ -28,7 +28,9 @@ def cavity() -> Shape:
     )
 
 
-def paint_bone(canvas: Canvas, patient: Patient, shape: Shape, name: str = "", relief_mm: float = 0.6) -> None:
+def paint_bone(
+    canvas: Canvas, patient: Patient, shape: Shape, name: str = "", relief_mm: float = 0.6
+) -> None:
     """Compact bone around marrow."""
     palette = patient.palette
     canvas.paint(shape, palette.cortical, relief_mm, name)
@@ -51,6 +53,7 @@ def paint_skull_base(canvas: Canvas, patient: Patient) -> None:
     palette = patient.palette
     clivus = Chain(((0, -27, 6), (0, -21, -10), (0, -13, -26)), (8, 7, 4.5), (2.0, 1, 1))
     sphenoid = Ellipsoid((0, -40, 4), (22, 17, 12))
+    shape: Shape
     for shape in (clivus, sphenoid):
         paint_bone(canvas, patient, shape)
     for shape in both_sides(Chain(((15, -26, -3), (34, -11, -4), (50, 2, -5)), (5, 7.5, 11))):
@@ -93,12 +96,20 @@ def _paint_face(canvas: Canvas, patient: Patient) -> None:
     for shape in both_sides(Ellipsoid((30, -78, -12), (19, 21, 23))):
         canvas.paint(shape, palette.dense, 1)
     for shape in both_sides(
-        Chain(((38, -88, 4), (54, -76, -2), (62, -58, -3), (62, -36, -3), (58, -20, -3)), (5, 5, 2.6, 2.2, 3), (1, 1, 1.6))
+        Chain(
+            ((38, -88, 4), (54, -76, -2), (62, -58, -3), (62, -36, -3), (58, -20, -3)),
+            (5, 5, 2.6, 2.2, 3),
+            (1, 1, 1.6),
+        )
     ):
         paint_bone(canvas, patient, shape, relief_mm=0.3)
     for shape in both_sides(Chain(((54, -76, 0), (54, -74, 18), (53, -82, 40)), (3.5, 2.8, 3.2))):
         canvas.paint(shape, palette.cortical)
-    brow = Chain(((-52, -76, 42), (-30, -92, 44), (0, -93, 42), (30, -92, 44), (52, -76, 42)), (4, 5, 6, 5, 4), (1, 1, 1.5))
+    brow = Chain(
+        ((-52, -76, 42), (-30, -92, 44), (0, -93, 42), (30, -92, 44), (52, -76, 42)),
+        (4, 5, 6, 5, 4),
+        (1, 1, 1.5),
+    )
     paint_bone(canvas, patient, brow)
     palate = Ellipsoid((0, -82, -33), (25, 31, 3.5))
     canvas.paint(palate, palette.dense, 0.5)
@@ -148,7 +159,15 @@ def paint_mandible(canvas: Canvas, patient: Patient) -> None:
     )
     parts: list[Shape] = [body]
     for shape in (
-        Column(((-76, 47, -45, 4.6, 12), (-55, 50, -40, 4.2, 16), (-36, 51, -36, 3.6, 16), (-27, 51, -34, 3.2, 14)), 2.5),
+        Column(
+            (
+                (-76, 47, -45, 4.6, 12),
+                (-55, 50, -40, 4.2, 16),
+                (-36, 51, -36, 3.6, 16),
+                (-27, 51, -34, 3.2, 14),
+            ),
+            2.5,
+        ),
         Chain(((51, -27, -32), (51, -22, -15)), (4.2, 4.6), (1.5, 1, 1)),
         Chain(((50, -46, -34), (49, -47, -20)), (3.4, 2.0), (1, 2, 1)),
     ):
@@ -180,7 +199,10 @@ def paint_teeth(canvas: Canvas, patient: Patient) -> list[Point]:
 def paint_hyoid(canvas: Canvas, patient: Patient) -> None:
     """Hyoid bone: a U open to the back."""
     centre = patient.jitter((0, 0, -97), 2)
-    points = tuple((x, y + centre[1], z + centre[2]) for x, y, z in ((20, -40, 4), (17, -56, 0), (8, -67, -1), (0, -69, -1)))
+    points = tuple(
+        (x, y + centre[1], z + centre[2])
+        for x, y, z in ((20, -40, 4), (17, -56, 0), (8, -67, -1), (0, -69, -1))
+    )
     paint_bone(canvas, patient, _arch(points, (1.8, 2.4, 3, 3.2), (1, 1, 1.3)))
 
 
@@ -188,7 +210,8 @@ def paint_spine(canvas: Canvas, patient: Patient) -> None:
     """C1 to T8 in outline: bodies, discs, arches, processes."""
     palette = patient.palette
     column = Column(
-        tuple((z, 0, cord_depth(z) - (17.5 if z > -150 else 20), 8.5, 7) for z in range(-335, -40, 15)), power=2.5
+        tuple((z, 0, cord_depth(z) - (17.5 if z > -150 else 20), 8.5, 7) for z in range(-335, -40, 15)),
+        power=2.5,
     )
     canvas.paint(column, palette.disc)
     _paint_atlas(canvas, patient)
@@ -218,7 +241,11 @@ def _paint_vertebra(canvas: Canvas, patient: Patient, index: int, z: float) -> N
     depth, width = (8.6, 12) if not thoracic else (11.5, 14)
     body_y = y - 8.5 - depth
     body = Column(
-        ((z - half, 0, body_y, width + 1, depth), (z, 0, body_y, width - 1, depth - 1), (z + half, 0, body_y, width + 1, depth)),
+        (
+            (z - half, 0, body_y, width + 1, depth),
+            (z, 0, body_y, width - 1, depth - 1),
+            (z + half, 0, body_y, width + 1, depth),
+        ),
         power=2.6,
     )
     paint_bone(canvas, patient, body)
@@ -227,7 +254,9 @@ def _paint_vertebra(canvas: Canvas, patient: Patient, index: int, z: float) -> N
     paint_bone(canvas, patient, arch)
     spine_length = 38.0 if index in (0, 5) else (26.0 if not thoracic else 40.0)
     drop = 5.0 if not thoracic else 18.0
-    paint_bone(canvas, patient, Chain(((0, y + 11, z - 2), (0, y + spine_length, z - drop)), (3.4, 3.0), (1, 1, 1.5)))
+    paint_bone(
+        canvas, patient, Chain(((0, y + 11, z - 2), (0, y + spine_length, z - drop)), (3.4, 3.0), (1, 1, 1.5))
+    )
     reach = 38.0 if thoracic else 26.0
     for shape in both_sides(Ellipsoid((18, y - 1, z), (6, 8, half + 1))):
         paint_bone(canvas, patient, shape)
@@ -257,13 +286,17 @@ def paint_girdle(canvas: Canvas, patient: Patient) -> None:
         for shape in both_sides(rib):
             paint_bone(canvas, patient, shape)
     paint_bone(canvas, patient, Box((0, -72, -235), (26, 7, 26), 5))
-    for shape in both_sides(Chain(((18, -64, -212), (60, -62, -203), (110, -20, -192), (152, 0, -190)), (7, 5.5, 5.5, 6))):
+    for shape in both_sides(
+        Chain(((18, -64, -212), (60, -62, -203), (110, -20, -192), (152, 0, -190)), (7, 5.5, 5.5, 6))
+    ):
         paint_bone(canvas, patient, shape)
     for shape in both_sides(Ellipsoid((176, 14, -222), (23, 24, 25))):
         paint_bone(canvas, patient, shape)
     for shape in both_sides(Chain(((176, 14, -222), (182, 16, -360)), (15, 12))):
         paint_bone(canvas, patient, shape)
-    for shape in both_sides(Chain(((150, 20, -205), (110, 78, -200), (70, 98, -250)), (6, 4, 3), (1, 1, 2.5))):
+    for shape in both_sides(
+        Chain(((150, 20, -205), (110, 78, -200), (70, 98, -250)), (6, 4, 3), (1, 1, 2.5))
+    ):
         paint_bone(canvas, patient, shape)
     for shape in both_sides(Chain(((120, 70, -215), (100, 92, -300)), (3, 3), (3.5, 1, 1))):
         paint_bone(canvas, patient, shape)

@@ -4,7 +4,19 @@ import numpy as np
 
 from phantom.canvas import Canvas, Kind, Tissue
 from phantom.patient import Patient
-from phantom.shapes import Array, Box, Chain, Column, Ellipsoid, Mirrored, Point, Union, sample_rows, smooth_minimum
+from phantom.shapes import (
+    Array,
+    Box,
+    Chain,
+    Column,
+    Ellipsoid,
+    Mirrored,
+    Point,
+    Shape,
+    Union,
+    sample_rows,
+    smooth_minimum,
+)
 
 # Rows of (z, front y, y of the widest place, back y, half width, power in front, power behind).
 _OUTLINE = (
@@ -94,7 +106,8 @@ def _add_face(canvas: Canvas, patient: Patient, distance: Array) -> None:
     )
     lips = tuple(Ellipsoid((0, -112, height), (24, 9, 7)) for height in (-43, -56))
     chin = Ellipsoid((0, -112, -84), (20, 13, 12))
-    for shape in (nose, *lips, chin):
+    face: tuple[Shape, ...] = (nose, *lips, chin)
+    for shape in face:
         block = canvas.find(shape, 10)
         if block is not None:
             added = shape.distance(canvas.x[block], canvas.y[block], canvas.z[block])
@@ -130,7 +143,9 @@ def paint_chest(canvas: Canvas, patient: Patient) -> None:
     for side in (1, -1):
         apex = float(patient.rng.normal(-189, 6))
         lung = Ellipsoid((64, 12, apex - 112), patient.scale((54, 84, 112), 0.05))
-        canvas.paint(lung if side > 0 else Mirrored(lung), palette.lung, 1.5, "Lung_L" if side > 0 else "Lung_R")
+        canvas.paint(
+            lung if side > 0 else Mirrored(lung), palette.lung, 1.5, "Lung_L" if side > 0 else "Lung_R"
+        )
     _paint_lung_vessels(canvas, patient)
 
 

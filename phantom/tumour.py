@@ -166,12 +166,16 @@ def _plan_node(canvas: Canvas, rng: np.random.Generator, level: str, side: int) 
     elif level in ("IV", "V"):
         short = max(4.3, short * 0.8)
     radii = (short, short * float(rng.uniform(1.0, 1.3)), short * float(rng.uniform(1.15, 1.7)))
-    parts: list[Shape] = [Ellipsoid((side * spot[0], spot[1], spot[2]), radii, turn_deg=float(rng.uniform(-50, 50)))]
+    parts: list[Shape] = [
+        Ellipsoid((side * spot[0], spot[1], spot[2]), radii, turn_deg=float(rng.uniform(-50, 50)))
+    ]
     if level != "RP" and rng.random() < 0.25:
         for _ in range(int(rng.integers(1, 3))):
             moved = spot + rng.normal(0, 1, 3) * (0.5, 0.8, 1.3) * short
             smaller = np.asarray(radii) * rng.uniform(0.6, 0.95)
-            parts.append(Ellipsoid((side * moved[0], moved[1], moved[2]), (smaller[0], smaller[1], smaller[2])))
+            parts.append(
+                Ellipsoid((side * moved[0], moved[1], moved[2]), (smaller[0], smaller[1], smaller[2]))
+            )
     shape = Union(tuple(parts), 0.6 * short)
     block = canvas.find(shape, 8)
     if block is None:
@@ -191,7 +195,7 @@ def displace(canvas: Canvas, plans: list[NodePlan]) -> None:
             continue
         axes = (canvas.x, canvas.y, canvas.z)
         offsets = [axis[block] - np.float32(c) for axis, c in zip(axes, plan.centre, strict=True)]
-        squared = sum(offset * offset for offset in offsets) / np.float32(reach**2)
+        squared = np.sum([offset * offset for offset in offsets], axis=0) / np.float32(reach**2)
         shrink = np.float32(0.55) * np.clip(1 - squared, 0, 1)
         shrink = shrink * np.clip((np.abs(canvas.x[block]) - 12) / 18, 0, 1)
         for axis, offset in zip(axes, offsets, strict=True):
@@ -210,7 +214,9 @@ def paint_nodes(
         block = plan.lesion.block
         kinds = canvas.kind[block]
         # Veins may be compressed away by a node; everything firmer stays.
-        barred = np.isin(kinds, (Kind.BONE, Kind.NERVOUS, Kind.AIRWAY, Kind.OUTSIDE, Kind.ARTERY)) | taken[block]
+        barred = (
+            np.isin(kinds, (Kind.BONE, Kind.NERVOUS, Kind.AIRWAY, Kind.OUTSIDE, Kind.ARTERY)) | taken[block]
+        )
         distance = np.maximum(plan.lesion.distance, outline[block] + np.float32(3.5))
         distance = keep_largest(cut(distance, barred))
         if (distance < 0).sum() < _LEAST_SHARE * (plan.lesion.distance < 0).sum():

@@ -26,7 +26,7 @@ def write_exec(phantom: Phantom, folder: Path, rng: np.random.Generator) -> None
 
 def write_folder(phantom: Phantom, folder: Path) -> None:
     """Four files per case: both scans and one binary mask per structure."""
-    arrays = {
+    arrays: dict[str, NDArray] = {
         "image": phantom.ct,
         "image_contrast": phantom.ce,
         "GTVp": phantom.gtvp,
