@@ -1,6 +1,6 @@
 """Compares the organs of N phantoms with those of real patients.
 
-    python bench/phantom_organs.py ORGANS_CSV [--cases 16] [--seed 0]
+    python -m bench.phantom_organs ORGANS_CSV [--cases 16] [--seed 0]
 
 ORGANS_CSV has one row per patient and organ: case, organ, volume_cm3, the centre dx_mm, dy_mm, dz_mm relative
 to the brainstem's centre (x right to left, y front to back, z feet to head) and extent_z_mm. An organ passes

@@ -47,6 +47,30 @@ def _neck(m: float) -> list[Shape]:
         ),
         turn_deg=-25,
     )
+    scalene = Column(
+        ((-80, 25, 0, 5, 6), (-120, 31, 2, 9 * m, 10 * m), (-160, 39, 4, 11 * m, 12), (-200, 48, 2, 9, 9))
+    )
+    longus = Column(
+        ((-24, 8, -17, 6, 4), (-45, 8.5, -21, 7.5 * m, 4.6 * m))
+        + tuple(
+            (z, 9, cord_depth(z) - (30 if z > -150 else 36), 7.5 * m, 4.6 * m)
+            for z in (-70, -100, -130, -160)
+        )
+        + ((-220, 10, 3, 4, 3),)
+    )
+    straps = Column(
+        (
+            (-96, 9, -70, 7, 3),
+            (-125, 12, -66, 9 * m, 3.4),
+            (-160, 14, -56, 11 * m, 3.6),
+            (-208, 12, -62, 10, 3),
+        )
+    )
+    pectoral = Chain(((40, -86, -270), (90, -74, -245), (150, -40, -225)), (13, 15, 12), (1, 1, 1.8))
+    return [sternomastoid, *_back_of_neck(m), scalene, longus, straps, pectoral]
+
+
+def _back_of_neck(m: float) -> list[Shape]:
     deep_back = Column(
         tuple((z, 17, cord_depth(z) + (31 if z > -150 else 36), 16 * m, 19 * m) for z in range(-330, -50, 20))
         + ((-38, 17, 50, 14 * m, 20 * m),),
@@ -75,27 +99,7 @@ def _neck(m: float) -> list[Shape]:
             (-195, 66, 52, 8, 10),
         )
     )
-    scalene = Column(
-        ((-80, 25, 0, 5, 6), (-120, 31, 2, 9 * m, 10 * m), (-160, 39, 4, 11 * m, 12), (-200, 48, 2, 9, 9))
-    )
-    longus = Column(
-        ((-24, 8, -17, 6, 4), (-45, 8.5, -21, 7.5 * m, 4.6 * m))
-        + tuple(
-            (z, 9, cord_depth(z) - (30 if z > -150 else 36), 7.5 * m, 4.6 * m)
-            for z in (-70, -100, -130, -160)
-        )
-        + ((-220, 10, 3, 4, 3),)
-    )
-    straps = Column(
-        (
-            (-96, 9, -70, 7, 3),
-            (-125, 12, -66, 9 * m, 3.4),
-            (-160, 14, -56, 11 * m, 3.6),
-            (-208, 12, -62, 10, 3),
-        )
-    )
-    pectoral = Chain(((40, -86, -270), (90, -74, -245), (150, -40, -225)), (13, 15, 12), (1, 1, 1.8))
-    return [sternomastoid, deep_back, splenius, trapezius, levator, scalene, longus, straps, pectoral]
+    return [deep_back, splenius, trapezius, levator]
 
 
 def _mastication(m: float) -> list[Shape]:

@@ -64,22 +64,11 @@ def paint_eyes(canvas: Canvas, patient: Patient) -> None:
     height = float(patient.rng.normal(26, 1.5))
     size = float(np.exp(patient.rng.normal(0, 0.03)))
     for side, label in ((1, "L"), (-1, "R")):
-        eye = (side * 32.0, -81.0, height)
+        eye: Point = (side * 32.0, -81.0, height)
         cone = Chain(((side * 16, -42, 22), (side * 30, -78, height)), (5, 17.5))
         canvas.paint(Offset(cone, 1.2), palette.cortical)
         canvas.paint(cone, palette.fat)
-        muscle = palette.muscle
-        apex: Point = (side * 17, -46, 22)
-        for dx, dz, squash in (
-            (12, 0, (1, 1, 2.2)),
-            (-12, 0, (1, 1, 2.2)),
-            (0, 12, (2.2, 1, 1)),
-            (0, -12, (2.2, 1, 1)),
-        ):
-            middle = (side * 25 + dx * 0.9, -64.0, height - 2 + dz * 0.8)
-            canvas.paint(
-                Chain((apex, middle, (eye[0] + dx, -78, height + dz)), (1.6, 2.1, 1.0), squash), muscle
-            )
+        _paint_eye_muscles(canvas, palette.muscle, side, eye)
         nerve = Chain(
             (
                 (side * 11, -40, 20),
@@ -90,22 +79,22 @@ def paint_eyes(canvas: Canvas, patient: Patient) -> None:
             (1.8, 1.8, 2.1, 2.1),
         )
         canvas.paint(nerve, palette.nerve, 0, f"OpticNerve_{label}")
-        canvas.paint(
-            Offset(Ellipsoid(eye, (12.6 * size, 12.4 * size, 12.6 * size)), 0),
-            palette.skin,
-            0,
-            f"Eye_{label}",
-        )
+        globe = Ellipsoid(eye, (12.6 * size, 12.4 * size, 12.6 * size))
+        canvas.paint(globe, palette.skin, 0, f"Eye_{label}")
         canvas.paint(Ellipsoid(eye, (11.3 * size, 11.1 * size, 11.3 * size)), palette.vitreous)
-        canvas.paint(
-            Ellipsoid((eye[0], eye[1] - 8.3, eye[2] + 0.5), (4.6, 2.5, 4.6)), palette.lens, 0, f"Lens_{label}"
-        )
-        canvas.paint(
-            Ellipsoid((side * 43, -76, height + 6), (2.6, 6.4, 7.4)),
-            palette.submandibular,
-            0.4,
-            f"Lacrimal_{label}",
-        )
+        lens = Ellipsoid((eye[0], eye[1] - 8.3, eye[2] + 0.5), (4.6, 2.5, 4.6))
+        canvas.paint(lens, palette.lens, 0, f"Lens_{label}")
+        lacrimal = Ellipsoid((side * 43, -76, height + 6), (2.6, 6.4, 7.4))
+        canvas.paint(lacrimal, palette.submandibular, 0.4, f"Lacrimal_{label}")
+
+
+def _paint_eye_muscles(canvas: Canvas, muscle: Tissue, side: int, eye: Point) -> None:
+    """The four straight muscles, from the apex of the orbit to the globe."""
+    wide, flat = (2.2, 1.0, 1.0), (1.0, 1.0, 2.2)
+    for dx, dz, squash in ((12, 0, flat), (-12, 0, flat), (0, 12, wide), (0, -12, wide)):
+        middle = (side * 25 + dx * 0.9, -64.0, eye[2] - 2 + dz * 0.8)
+        points = ((side * 17.0, -46.0, 22.0), middle, (eye[0] + dx, -78.0, eye[2] + dz))
+        canvas.paint(Chain(points, (1.6, 2.1, 1.0), squash), muscle)
 
 
 def paint_glands(canvas: Canvas, patient: Patient) -> None:
@@ -148,45 +137,9 @@ def paint_vessels(canvas: Canvas, patient: Patient) -> None:
     for side in (1, -1):
         fork = float(rng.normal(-95, 6))
         wide = float(np.exp(rng.normal(0.05 if side < 0 else -0.05, 0.2)))
-        vein = Column(
-            (
-                (-26, 30, -10, 3.5, 4),
-                (-60, 33, -16, 4.2 * wide, 5.0 * wide),
-                (-100, 35, -20, 5.0 * wide, 6.2 * wide),
-                (-140, 33, -20, 5.5 * wide, 6.5 * wide),
-                (-180, 29, -24, 6.5 * wide, 6.5 * wide),
-                (-212, 24, -38, 7, 7),
-            )
-        )
         artery = patient.vary(palette.artery, 1, 10)
-        canvas.paint(_placed(vein, side), patient.vary(palette.vein, 1, 12), 0.5)
-        common = Column(
-            (
-                (-240, 16, -25, 4, 4),
-                (-205, 20, -24, 3.6, 3.6),
-                (-150, 24, -25, 3.5, 3.5),
-                (fork - 4, 26, -29, 4.3, 4.0),
-            )
-        )
-        inner = Column(
-            (
-                (fork - 8, 28, -27, 3.2, 3.2),
-                (-60, 27, -25, 2.6, 2.6),
-                (-36, 27, -23, 2.5, 2.5),
-                (-10, 25, -22, 2.5, 2.5),
-            )
-        )
-        siphon = Chain(
-            ((25, -22, -12), (20, -26, -4), (10, -34, 2), (10, -40, 9), (10, -30, 16)),
-            (2.5, 2.4, 2.3, 2.2, 2.0),
-        )
-        outer = Chain(((25, -31, fork), (30, -38, -78), (46, -30, -50), (52, -26, -24)), (2.4, 2.1, 1.9, 1.5))
-        facial = Chain(((31, -38, -78), (44, -62, -86), (50, -80, -74)), (1.6, 1.3, 1.0))
-        subclavian = Chain(
-            ((16, -20, -235), (26, -8, -205), (60, -14, -200), (110, 0, -208)), (5, 4.5, 4.5, 4)
-        )
-        spine = tuple((float(z), 16.5, cord_depth(z) - 14, 1.8, 1.8) for z in range(-145, -49, 12))
-        for shape in (common, inner, siphon, outer, facial, subclavian, Column(spine)):
+        canvas.paint(_placed(_jugular(wide), side), patient.vary(palette.vein, 1, 12), 0.5)
+        for shape in _arteries(fork):
             canvas.paint(_placed(shape, side), artery)
         canvas.paint(
             _placed(Chain(((24, -38, -212), (50, -40, -212), (110, -22, -215)), (6, 5.5, 5)), side),
@@ -201,6 +154,49 @@ def paint_vessels(canvas: Canvas, patient: Patient) -> None:
             palette.vein,
         )
     canvas.paint(Chain(((-30, -46, -238), (0, -40, -256), (30, -20, -262)), (9, 12, 11)), palette.artery)
+
+
+def _jugular(wide: float) -> Shape:
+    """Internal jugular vein of the left side; `wide` scales its calibre."""
+    return Column(
+        (
+            (-26, 30, -10, 3.5, 4),
+            (-60, 33, -16, 4.2 * wide, 5.0 * wide),
+            (-100, 35, -20, 5.0 * wide, 6.2 * wide),
+            (-140, 33, -20, 5.5 * wide, 6.5 * wide),
+            (-180, 29, -24, 6.5 * wide, 6.5 * wide),
+            (-212, 24, -38, 7, 7),
+        )
+    )
+
+
+def _arteries(fork: float) -> tuple[Shape, ...]:
+    """Arteries of the left side; the common carotid divides at height `fork` (mm)."""
+    common = Column(
+        (
+            (-240, 16, -25, 4, 4),
+            (-205, 20, -24, 3.6, 3.6),
+            (-150, 24, -25, 3.5, 3.5),
+            (fork - 4, 26, -29, 4.3, 4.0),
+        )
+    )
+    inner = Column(
+        (
+            (fork - 8, 28, -27, 3.2, 3.2),
+            (-60, 27, -25, 2.6, 2.6),
+            (-36, 27, -23, 2.5, 2.5),
+            (-10, 25, -22, 2.5, 2.5),
+        )
+    )
+    siphon = Chain(
+        ((25, -22, -12), (20, -26, -4), (10, -34, 2), (10, -40, 9), (10, -30, 16)),
+        (2.5, 2.4, 2.3, 2.2, 2.0),
+    )
+    outer = Chain(((25, -31, fork), (30, -38, -78), (46, -30, -50), (52, -26, -24)), (2.4, 2.1, 1.9, 1.5))
+    facial = Chain(((31, -38, -78), (44, -62, -86), (50, -80, -74)), (1.6, 1.3, 1.0))
+    subclavian = Chain(((16, -20, -235), (26, -8, -205), (60, -14, -200), (110, 0, -208)), (5, 4.5, 4.5, 4))
+    vertebral = tuple((float(z), 16.5, cord_depth(z) - 14, 1.8, 1.8) for z in range(-145, -49, 12))
+    return common, inner, siphon, outer, facial, subclavian, Column(vertebral)
 
 
 def _placed(shape: Shape, side: int) -> Shape:

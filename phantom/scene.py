@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from phantom import acquisition, airway, muscles, organs, skeleton, surface, tumour
+from phantom import acquisition, airway, muscles, organs, skeleton, spine, surface, tumour
 from phantom.canvas import Canvas, Grid, OrganSum, smooth_noise
 from phantom.patient import draw_patient
 from phantom.pose import template_points
@@ -108,7 +108,7 @@ def _paint(grid: Grid, rng: np.random.Generator) -> tuple[Canvas, _Lesions]:
     outline = surface.paint_surface(canvas, patient)
     muscles.paint_muscles(canvas, patient)
     surface.paint_chest(canvas, patient)
-    skeleton.paint_girdle(canvas, patient)
+    spine.paint_girdle(canvas, patient)
     muscles.paint_tongue(canvas, patient)
     airway.paint_throat_walls(canvas, patient)
     skeleton.paint_skull(canvas, patient)
@@ -116,7 +116,7 @@ def _paint(grid: Grid, rng: np.random.Generator) -> tuple[Canvas, _Lesions]:
     skeleton.paint_skull_base(canvas, patient)
     skeleton.paint_ethmoid(canvas, patient)
     organs.paint_eyes(canvas, patient)
-    skeleton.paint_spine(canvas, patient)
+    spine.paint_spine(canvas, patient)
     organs.paint_glands(canvas, patient)
     skeleton.paint_mandible(canvas, patient)
     skeleton.paint_hyoid(canvas, patient)

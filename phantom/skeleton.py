@@ -1,12 +1,10 @@
-"""Skull, mandible, teeth, hyoid, spine, ribs and shoulder girdle."""
+"""Skull, mandible, teeth and hyoid; and how bone is painted."""
 
 import numpy as np
 
 from phantom.canvas import Canvas, Kind, Tissue
-from phantom.patient import Patient, cord_depth
-from phantom.shapes import Box, Chain, Column, Ellipsoid, Mirrored, Offset, Point, Shape, Union, Without
-
-VERTEBRAE = (-55, -72, -89, -106, -123, -140, -159, -180, -202, -224, -247, -271, -295, -320)
+from phantom.patient import Patient
+from phantom.shapes import Box, Chain, Column, Ellipsoid, Mirrored, Offset, Point, Shape, Union
 
 
 def both_sides(shape: Shape) -> tuple[Shape, Shape]:
@@ -175,10 +173,9 @@ def paint_mandible(canvas: Canvas, patient: Patient) -> None:
     paint_bone(canvas, patient, Union(tuple(parts), 4), "Mandible", 0.5)
 
 
-def paint_teeth(canvas: Canvas, patient: Patient) -> list[Point]:
-    """Teeth that are there, crown and root; returns the centres of those with metal."""
+def paint_teeth(canvas: Canvas, patient: Patient) -> None:
+    """Teeth that are there, crown and root, some with metal."""
     palette = patient.palette
-    metal: list[Point] = []
     angles = np.linspace(-1, 1, 14)
     for index, present in enumerate(patient.teeth):
         if not present:
@@ -192,8 +189,6 @@ def paint_teeth(canvas: Canvas, patient: Patient) -> list[Point]:
         canvas.paint(tooth, palette.tooth)
         if index in patient.metal_teeth:
             canvas.paint(Ellipsoid((x, y, z), (size, size, 3.5)), Tissue(3000, 0, 0, Kind.BONE))
-            metal.append((float(x), float(y), z))
-    return metal
 
 
 def paint_hyoid(canvas: Canvas, patient: Patient) -> None:
@@ -204,99 +199,3 @@ def paint_hyoid(canvas: Canvas, patient: Patient) -> None:
         for x, y, z in ((20, -40, 4), (17, -56, 0), (8, -67, -1), (0, -69, -1))
     )
     paint_bone(canvas, patient, _arch(points, (1.8, 2.4, 3, 3.2), (1, 1, 1.3)))
-
-
-def paint_spine(canvas: Canvas, patient: Patient) -> None:
-    """C1 to T8 in outline: bodies, discs, arches, processes."""
-    palette = patient.palette
-    column = Column(
-        tuple((z, 0, cord_depth(z) - (17.5 if z > -150 else 20), 8.5, 7) for z in range(-335, -40, 15)),
-        power=2.5,
-    )
-    canvas.paint(column, palette.disc)
-    _paint_atlas(canvas, patient)
-    for index, z in enumerate(VERTEBRAE):
-        _paint_vertebra(canvas, patient, index, float(z) + float(patient.rng.normal(0, 0.6)))
-    canal = Column(tuple((z, 0, cord_depth(z) + 0.5, 10.5, 7.4) for z in range(-335, -20, 15)), power=2.3)
-    fluid = palette.fluid
-    canvas.paint(canal, Tissue(fluid.hu, fluid.enhancement, fluid.texture, Kind.NERVOUS))
-    cord = Column(tuple((z, 0, cord_depth(z), 6.0, 4.2) for z in range(-335, -20, 15)))
-    canvas.paint(cord, palette.stem, 0.0, "SpinalCord")
-
-
-def _paint_atlas(canvas: Canvas, patient: Patient) -> None:
-    ring = Without(Ellipsoid((0, 2, -40), (27, 23, 7)), Column(((-60, 0, 2, 17, 17), (-20, 0, 2, 17, 17))))
-    paint_bone(canvas, patient, ring)
-    for shape in both_sides(Ellipsoid((22, 0, -40), (8, 11, 8))):
-        paint_bone(canvas, patient, shape)
-    for shape in both_sides(Chain(((26, 1, -41), (39, 2, -41)), (4.5, 4))):
-        paint_bone(canvas, patient, shape)
-    paint_bone(canvas, patient, Chain(((0, -11, -31), (0, -12, -50)), (4.6, 5.8)))
-
-
-def _paint_vertebra(canvas: Canvas, patient: Patient, index: int, z: float) -> None:
-    y = cord_depth(z)
-    thoracic = index >= 6
-    half = 6.4 if not thoracic else 8.5
-    depth, width = (8.6, 12) if not thoracic else (11.5, 14)
-    body_y = y - 8.5 - depth
-    body = Column(
-        (
-            (z - half, 0, body_y, width + 1, depth),
-            (z, 0, body_y, width - 1, depth - 1),
-            (z + half, 0, body_y, width + 1, depth),
-        ),
-        power=2.6,
-    )
-    paint_bone(canvas, patient, body)
-    outer = Ellipsoid((0, y + 3, z - 2), (17, 12.5, half + 1.5))
-    arch = Without(outer, Column(((z - 25, 0, y, 11, 7.6), (z + 25, 0, y, 11, 7.6)), 2.3))
-    paint_bone(canvas, patient, arch)
-    spine_length = 38.0 if index in (0, 5) else (26.0 if not thoracic else 40.0)
-    drop = 5.0 if not thoracic else 18.0
-    paint_bone(
-        canvas, patient, Chain(((0, y + 11, z - 2), (0, y + spine_length, z - drop)), (3.4, 3.0), (1, 1, 1.5))
-    )
-    reach = 38.0 if thoracic else 26.0
-    for shape in both_sides(Ellipsoid((18, y - 1, z), (6, 8, half + 1))):
-        paint_bone(canvas, patient, shape)
-    start: Point = (15, y - 5, z)
-    for shape in both_sides(Chain((start, (reach, y + (12 if thoracic else -6), z - 1)), (4, 3.2))):
-        paint_bone(canvas, patient, shape)
-
-
-def paint_girdle(canvas: Canvas, patient: Patient) -> None:
-    """Ribs, sternum, clavicles, scapulae and humeral heads."""
-    for z in VERTEBRAE[6:]:
-        back = cord_depth(z)
-        top = max(0.0, (z + 260) / 100)
-        width, front = 108 - 62 * top, -72 + 20 * top
-        rib = Chain(
-            (
-                (16, back - 4, z),
-                (36, back + 22, z - 4),
-                (width * 0.8, back + 16, z - 12),
-                (width, 18, z - 26),
-                (width * 0.85, front * 0.5, z - 42),
-                (24, front - 4, z - 52),
-            ),
-            (4, 4, 4, 4, 4, 4),
-            (1, 1, 1.5),
-        )
-        for shape in both_sides(rib):
-            paint_bone(canvas, patient, shape)
-    paint_bone(canvas, patient, Box((0, -72, -235), (26, 7, 26), 5))
-    for shape in both_sides(
-        Chain(((18, -64, -212), (60, -62, -203), (110, -20, -192), (152, 0, -190)), (7, 5.5, 5.5, 6))
-    ):
-        paint_bone(canvas, patient, shape)
-    for shape in both_sides(Ellipsoid((176, 14, -222), (23, 24, 25))):
-        paint_bone(canvas, patient, shape)
-    for shape in both_sides(Chain(((176, 14, -222), (182, 16, -360)), (15, 12))):
-        paint_bone(canvas, patient, shape)
-    for shape in both_sides(
-        Chain(((150, 20, -205), (110, 78, -200), (70, 98, -250)), (6, 4, 3), (1, 1, 2.5))
-    ):
-        paint_bone(canvas, patient, shape)
-    for shape in both_sides(Chain(((120, 70, -215), (100, 92, -300)), (3, 3), (3.5, 1, 1))):
-        paint_bone(canvas, patient, shape)
