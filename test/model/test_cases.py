@@ -64,7 +64,12 @@ def test_exec_with_two_files_or_none_or_a_folder_is_refused(tmp_path):
 
 def write_inputs_json(root: Path, key: str, folder: str, ct_name: str) -> None:
     entries = [
-        {key: {"slug": CT_SLUG, "relative_path": folder}, "file": None, "image": {"name": ct_name}, "value": None},
+        {
+            key: {"slug": CT_SLUG, "relative_path": folder},
+            "file": None,
+            "image": {"name": ct_name},
+            "value": None,
+        },
         {key: {"slug": CE_SLUG, "relative_path": f"images/{CE_SLUG}"}, "image": {"name": "as uploaded.mha"}},
         {key: {"slug": "age", "relative_path": "age.json"}, "image": None, "value": 50},
     ]
@@ -119,11 +124,22 @@ def test_segrap2025_case_that_lacks_files_is_listed_with_the_names_it_should_hav
 
 @pytest.mark.parametrize("folder", ["", "imagesTs/", "imagesTr/"])
 def test_nnunet_pairs_channels_0000_and_0001(tmp_path, folder):
-    make(tmp_path, f"{folder}b_0000.nii.gz", f"{folder}b_0001.nii.gz", f"{folder}a_0000.mha", f"{folder}a_0001.mha")
+    make(
+        tmp_path,
+        f"{folder}b_0000.nii.gz",
+        f"{folder}b_0001.nii.gz",
+        f"{folder}a_0000.mha",
+        f"{folder}a_0001.mha",
+    )
     make(tmp_path, f"{folder}a_0002.mha", f"{folder}dataset.json", f"{folder}b.nii.gz")
     for layout in ("auto", "nnunet"):
         a, b = find_cases(tmp_path, Path("out"), layout)
-        assert (a.name, a.ct.name, a.ce.name, a.output) == ("a", "a_0000.mha", "a_0001.mha", Path("out/a.mha"))
+        assert (a.name, a.ct.name, a.ce.name, a.output) == (
+            "a",
+            "a_0000.mha",
+            "a_0001.mha",
+            Path("out/a.mha"),
+        )
         assert (b.output, b.kind, b.fault) == (Path("out/b.nii.gz"), "label_map", "")
 
 

@@ -27,9 +27,7 @@ from model.volume import (
 SHAPE = (4, 5, 6)
 AXES = [("L", "R"), ("P", "A"), ("S", "I")]
 ORIENTATIONS = [
-    "".join(letters)
-    for order in itertools.permutations(AXES)
-    for letters in itertools.product(*order)
+    "".join(letters) for order in itertools.permutations(AXES) for letters in itertools.product(*order)
 ]
 TILT = sitk.Euler3DTransform((0, 0, 0), 0.2, -0.1, 0.3).GetMatrix()
 
@@ -38,7 +36,9 @@ def silent(line: str) -> None:
     pass
 
 
-def ct_image(array=None, spacing=(0.5, 0.75, 3.0), origin=(-10.0, 20.0, -300.0), direction=None) -> sitk.Image:
+def ct_image(
+    array=None, spacing=(0.5, 0.75, 3.0), origin=(-10.0, 20.0, -300.0), direction=None
+) -> sitk.Image:
     if array is None:
         array = np.arange(-400, 440, 7, np.int16).reshape(SHAPE)
     image = sitk.GetImageFromArray(array)
@@ -289,7 +289,9 @@ def test_what_only_looks_like_nan_is_read(tmp_path):
     array = np.random.default_rng(0).normal(0, 500, (8, 64, 64)).astype(np.float32)
     content = bytearray(save(ct_image(array), tmp_path / "ct.nii").read_bytes())
     content[148:152] = b"\xff" * 4  # in the header's free text
-    pieces = [gzip.compress(content[i : i + 4099]) for i in range(0, len(content), 4099)]  # 4099 splits floats
+    pieces = [
+        gzip.compress(content[i : i + 4099]) for i in range(0, len(content), 4099)
+    ]  # 4099 splits floats
     (tmp_path / "ct.nii.gz").write_bytes(b"".join(pieces))
     np.testing.assert_array_equal(read_one(tmp_path / "ct.nii.gz").ct, np.rint(array))
 
@@ -315,12 +317,20 @@ def test_other_types_become_int16(tmp_path, values, dtype, expected):
 
 @pytest.mark.parametrize(
     ("values", "warned"),
-    [([0, 0], True), ([-1024, -1024], True), ([0, 4095], True), ([-1000, 30000], True), ([-1000, 3000], False)],
+    [
+        ([0, 0], True),
+        ([-1024, -1024], True),
+        ([0, 4095], True),
+        ([-1000, 30000], True),
+        ([-1000, 3000], False),
+    ],
 )
 def test_odd_values_are_a_warning(tmp_path, values, warned):
     array = np.resize(np.array(values, np.int16), SHAPE)
     lines: list[str] = []
-    pair = read_pair(*[save(ct_image(array), tmp_path / f"{name}.mha") for name in ("ct", "ce")], lines.append)
+    pair = read_pair(
+        *[save(ct_image(array), tmp_path / f"{name}.mha") for name in ("ct", "ce")], lines.append
+    )
     np.testing.assert_array_equal(pair.ct, array)
     warnings = [line for line in lines if line.startswith("warning: ")]
     assert len(warnings) == (2 if warned else 0)
@@ -364,7 +374,10 @@ def test_rounding_of_the_header_is_no_other_grid(tmp_path):
 
 
 def test_pair_without_overlap_is_refused(tmp_path):
-    ct, ce = save(ct_image(), tmp_path / "ct.mha"), save(ct_image(origin=(500, 20, -300)), tmp_path / "ce.mha")
+    ct, ce = (
+        save(ct_image(), tmp_path / "ct.mha"),
+        save(ct_image(origin=(500, 20, -300)), tmp_path / "ce.mha"),
+    )
     assert "ce.mha" in error_of(ct, ce) and "overlap" in error_of(ct, ce)
 
 
