@@ -1,0 +1,21 @@
+# The default base runs CUDA 12.1, which the platform's driver 535 supports natively, T4 (sm_75) included.
+ARG BASE_IMAGE=docker.io/pytorch/pytorch:2.5.1-cuda12.1-cudnn9-runtime
+FROM ${BASE_IMAGE}
+
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+
+# Letters only: the platform refuses other user names, and root.
+RUN groupadd --system user && useradd --system --no-log-init --no-create-home --gid user user
+
+WORKDIR /opt/app
+COPY requirements.txt ./
+RUN python3 -m pip install --no-cache-dir -r requirements.txt && rm requirements.txt
+
+COPY process.py ./
+COPY model model
+COPY weights weights
+# Any user id may run it, and nothing can be written there at run time: compile now.
+RUN python3 -m compileall -q . && chmod -R a+rX .
+
+USER user:user
+ENTRYPOINT ["python3", "/opt/app/process.py"]

@@ -1,0 +1,45 @@
+# Each target is what a user would type. `make` alone lists them.
+PYTHON ?= python3
+IMAGE ?= gtvseg
+BASE_IMAGE ?= docker.io/pytorch/pytorch:2.5.1-cuda12.1-cudnn9-runtime
+RUN = .venv/bin/python
+
+help:  ## this list
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 14
+
+setup: .venv/ready  ## .venv with everything that demo, test and lint need
+
+.venv/ready: requirements-dev.txt
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "python3 -m venv is missing; apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch .venv/ready
+
+demo: setup  ## one full-size phantom: paired CTs in, masks out, scores and a picture
+	rm -rf build/demo
+	$(RUN) -m phantom build/demo/input --cases 1 --seed 2026 --geometry segrap --layout exec
+	$(RUN) process.py --input build/demo/input --output build/demo/output
+	$(RUN) evaluate.py build/demo/output/images/gross-tumor-volume-segmentation build/demo/input/reference \
+	  --overlay build/demo/overlay.png --image build/demo/input/images/head-neck-ct
+
+test: setup  ## the test suite
+	$(RUN) -m pytest
+
+lint: setup  ## style and types
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+
+image:  ## the container image, with Docker
+	docker build --platform linux/amd64 --build-arg BASE_IMAGE=$(BASE_IMAGE) --tag $(IMAGE) .
+
+export: image  ## the archive that the platform takes
+	docker save $(IMAGE) | gzip -c > $(IMAGE).tar.gz
+
+image-test: setup  ## build the image and run it under the challenge's restrictions
+	PYTHON=$(RUN) bash test/image/run.sh
+
+clean:  ## what demo, tests and setup made
+	rm -rf build .venv $(IMAGE).tar.gz
+
+.PHONY: help setup demo test lint image export image-test clean
