@@ -1,0 +1,1 @@
+"""Scoring of predicted GTVp and GTVnd masks against references, with the conventions of the challenge."""

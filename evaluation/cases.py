@@ -1,0 +1,101 @@
+"""Which files form a case on either side, and which cases belong together.
+
+Recognised below a folder, mixed as they come: one file per case (label map or 4D channels), also in `labelsTr`,
+`images/gross-tumor-volume-segmentation` or `Cohort1`; and a folder per case with one binary file per structure
+(`<case>/GTVp.nii.gz`). CTs are passed over.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from evaluation.problem import EvaluationError
+
+STRUCTURES = ("GTVp", "GTVnd")
+SUFFIXES = (".nii.gz", ".nii", ".mha", ".mhd", ".nrrd")
+CT_FOLDERS = ("imagesTr", "imagesTs", "head-neck-ct", "head-neck-contrast-enhanced-ct")
+
+
+@dataclass(frozen=True)
+class CaseFiles:
+    """A case's name and its masks: one file with all structures, or one file for each structure."""
+
+    name: str
+    whole: Path | None
+    by_structure: dict[str, Path]
+
+
+def stem(path: Path) -> str | None:
+    """File name without its image suffix; None for a file of another kind."""
+    for suffix in SUFFIXES:
+        if path.name.endswith(suffix) and not path.name.startswith("."):
+            return path.name[: -len(suffix)]
+    return None
+
+
+def _mask_files(folder: Path) -> list[Path]:
+    """Image files below a folder that may hold masks; beside a structure's file, only structures' files."""
+    found = [p for p in sorted(folder.rglob("*")) if p.is_file() and stem(p) is not None]
+    found = [p for p in found if not set(p.relative_to(folder).parts[:-1]) & set(CT_FOLDERS)]
+    structured = {p.parent for p in found if stem(p) in STRUCTURES}
+    return [
+        p
+        for p in found
+        if (stem(p) in STRUCTURES if p.parent in structured else not str(stem(p)).startswith("image"))
+    ]
+
+
+def find_cases(place: Path) -> dict[str, CaseFiles]:
+    """Cases by name in a file or below a folder; names that repeat become paths relative to the folder.
+
+    Raises EvaluationError if the place does not exist or holds no masks.
+    """
+    if place.is_file():
+        name = stem(place)
+        if name is None:
+            raise EvaluationError(f"{place} is no image file; known suffixes: {', '.join(SUFFIXES)}")
+        return {name: CaseFiles(name, place, {})}
+    if not place.is_dir():
+        raise EvaluationError(f"{place} does not exist; give a file or a folder with masks")
+    whole, grouped = [], {}
+    for path in _mask_files(place):
+        structure = str(stem(path))
+        if structure in STRUCTURES:
+            grouped.setdefault(path.parent, {})[structure] = path
+        else:
+            whole.append(path)
+    owners = [path.with_name(str(stem(path))) for path in whole] + list(grouped)
+    if not owners:
+        raise EvaluationError(f"{place} holds no masks; known suffixes: {', '.join(SUFFIXES)}")
+    repeated = {
+        name for name, count in Counter(owner.resolve().name for owner in owners).items() if count > 1
+    }
+    cases = {}
+    for owner, path in zip(owners, [*whole, *([None] * len(grouped))], strict=True):
+        name = owner.resolve().name
+        name = owner.relative_to(place).as_posix() if name in repeated else name
+        cases[name] = CaseFiles(name, path, {} if path else grouped[owner])
+    return cases
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A reference and its prediction, which may be missing."""
+
+    name: str
+    reference: CaseFiles
+    prediction: CaseFiles | None
+
+
+def pair_cases(
+    predictions: dict[str, CaseFiles], references: dict[str, CaseFiles]
+) -> tuple[list[Pair], list[str]]:
+    """Pairs by name, in the references' order, and the names of predictions without a reference.
+
+    With one case on each side they belong together whatever their names.
+    """
+    if len(predictions) == len(references) == 1:
+        (prediction,), (reference,) = predictions.values(), references.values()
+        return [Pair(reference.name, reference, prediction)], []
+    pairs = [Pair(name, case, predictions.get(name)) for name, case in references.items()]
+    return pairs, [name for name in predictions if name not in references]

@@ -1,0 +1,83 @@
+"""Writing of scores as CSV and JSON: whole files or none."""
+
+import csv
+import io
+import json
+import os
+import tempfile
+from dataclasses import asdict
+from math import isnan
+from pathlib import Path
+
+from evaluation.metrics import Score
+from evaluation.run import CaseResult, Settings
+from evaluation.summary import Summary, average_score, measures
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Writes a file beside its place and moves it there, so that an interrupted run leaves no half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(name, 0o666 & ~umask)
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise
+
+
+def row(score: Score, settings: Settings) -> dict[str, float | int | None]:
+    """Columns of one case and structure: fractions, mm, cm³, counts; None where a value is not defined."""
+    lesions = score.lesions
+    columns = {
+        **dict(zip(measures(settings), (score.dsc, *score.nsd), strict=True)),
+        "hd95_mm": score.hd95_mm,
+        "assd_mm": score.assd_mm,
+        "reference_cm3": score.reference_cm3,
+        "prediction_cm3": score.prediction_cm3,
+        "difference_cm3": score.prediction_cm3 - score.reference_cm3,
+        "tp_cm3": score.tp_cm3,
+        "fp_cm3": score.fp_cm3,
+        "fn_cm3": score.fn_cm3,
+        "lesions_reference": lesions.reference,
+        "lesions_found": lesions.found,
+        "lesions_predicted": lesions.predicted,
+        "lesions_true": lesions.true,
+        "lesion_sensitivity": lesions.sensitivity,
+        "lesion_precision": lesions.precision,
+        "lesion_f1": lesions.f1,
+    }
+    return {key: None if isnan(value) else value for key, value in columns.items()}
+
+
+def csv_text(results: list[CaseResult], settings: Settings) -> str:
+    """One row per case and structure."""
+    rows = [
+        {"case": r.name, "structure": structure, **row(score, settings)}
+        for r in results
+        for structure, score in r.scores.items()
+    ]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def json_text(
+    results: list[CaseResult], summaries: list[Summary], extra_predictions: list[str], settings: Settings
+) -> str:
+    """Settings, summary, scores by case and structure, and problems; the keys are described in docs/evaluation.md."""
+    content = {
+        "settings": asdict(settings),
+        "summary": [asdict(s) for s in summaries],
+        "average_score": average_score(summaries),
+        "cases": {r.name: {s: row(score, settings) for s, score in r.scores.items()} for r in results},
+        "problems": [problem for r in results for problem in r.problems],
+        "predictions_without_reference": extra_predictions,
+    }
+    return json.dumps(content, indent=2, allow_nan=False) + "\n"

@@ -1,0 +1,132 @@
+"""Reading masks in any of the layouts and checking that two of them lie on the same grid."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from evaluation.cases import STRUCTURES, CaseFiles
+from evaluation.problem import EvaluationError
+
+GEOMETRY_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Size, spacing and origin in (x, y, z) order, mm; direction as nine cosines, row by row."""
+
+    size_xyz: tuple[int, ...]
+    spacing_xyz: tuple[float, ...]
+    origin_xyz: tuple[float, ...]
+    direction: tuple[float, ...]
+
+    @property
+    def spacing_zyx(self) -> tuple[float, float, float]:
+        """Spacing in the order of the arrays."""
+        x, y, z = self.spacing_xyz
+        return z, y, x
+
+
+@dataclass(frozen=True)
+class Masks:
+    """Boolean arrays (z, y, x) by structure, on one grid, and the file that stands for them in messages."""
+
+    path: Path
+    grid: Grid
+    arrays: dict[str, np.ndarray]
+
+
+def grid_of(image: sitk.Image) -> Grid:
+    """Grid of a three-dimensional image, or of the channels of a four-dimensional one."""
+    dimension = image.GetDimension()
+    cosines = np.array(image.GetDirection()).reshape(dimension, dimension)[:3, :3]
+    return Grid(
+        image.GetSize()[:3],
+        image.GetSpacing()[:3],
+        image.GetOrigin()[:3],
+        tuple(float(c) for c in cosines.ravel()),
+    )
+
+
+def _load(path: Path) -> tuple[np.ndarray, Grid]:
+    """Array (z, y, x) or (channel, z, y, x) and grid of an image file."""
+    try:
+        image = sitk.ReadImage(str(path))
+    except RuntimeError as error:
+        raise EvaluationError(f"{path} cannot be read as an image; write it again") from error
+    if image.GetNumberOfComponentsPerPixel() > 1:
+        raise EvaluationError(
+            f"{path} is a vector image; write its channels as a fourth dimension of a scalar image"
+        )
+    dimension = image.GetDimension()
+    if dimension not in (3, 4):
+        raise EvaluationError(f"{path} has {dimension} dimensions; masks have 3, or 4 with channels")
+    return sitk.GetArrayFromImage(image), grid_of(image)
+
+
+def _check_values(array: np.ndarray, path: Path, highest: int) -> None:
+    """Raises EvaluationError unless an array holds whole numbers from 0 to the highest label."""
+    low, high = array.min(), array.max()
+    whole = array.dtype.kind in "iu" or bool((array == np.floor(array)).all())
+    if not (low >= 0 and high <= highest and whole):
+        found = "fractions" if low >= 0 and high <= highest else f"values from {low} to {high}"
+        raise EvaluationError(
+            f"{path} holds {found}, but its labels are 0 to {highest}; write labels, not probabilities"
+        )
+
+
+def _read_whole(path: Path, structures: tuple[str, ...]) -> Masks:
+    """One file: channels 0 GTVp, 1 GTVnd of a 4D image, or a label map 1 GTVp, 2 GTVnd."""
+    array, grid = _load(path)
+    if array.ndim == 4:
+        if len(array) != len(STRUCTURES):
+            raise EvaluationError(f"{path} has {len(array)} channels; it needs two, GTVp and GTVnd")
+        _check_values(array, path, 1)
+        return Masks(path, grid, {s: array[STRUCTURES.index(s)] > 0 for s in structures})
+    _check_values(array, path, len(STRUCTURES))
+    return Masks(path, grid, {s: array == STRUCTURES.index(s) + 1 for s in structures})
+
+
+def read_masks(case: CaseFiles, structures: tuple[str, ...]) -> Masks:
+    """Masks of a case for the structures asked for; one file per structure may lack some of them.
+
+    Raises EvaluationError for unreadable files, other values than the labels, and files of a case on several grids.
+    """
+    if case.whole:
+        return _read_whole(case.whole, structures)
+    arrays, first = {}, None
+    for structure in structures:
+        if structure not in case.by_structure:
+            continue
+        path = case.by_structure[structure]
+        array, grid = _load(path)
+        if array.ndim != 3:
+            raise EvaluationError(f"{path} has channels; the file of one structure has three dimensions")
+        _check_values(array, path, 1)
+        arrays[structure] = array > 0
+        first = first or (path, grid)
+        check_same_grid(grid, first[1], path, first[0])
+    if first is None:
+        raise EvaluationError(
+            f"{case.name} has no file for {' or '.join(structures)}; add it or choose --structures"
+        )
+    return Masks(*first, arrays)
+
+
+def check_same_grid(grid: Grid, expected: Grid, path: Path, expected_path: Path) -> None:
+    """Raises EvaluationError that names both files and what differs, beyond 1e-3 (mm; cosines)."""
+    for field, unit in (
+        ("size_xyz", "voxels"),
+        ("spacing_xyz", "mm"),
+        ("origin_xyz", "mm"),
+        ("direction", "cosines"),
+    ):
+        values, wanted = getattr(grid, field), getattr(expected, field)
+        if not np.allclose(values, wanted, rtol=0, atol=GEOMETRY_TOLERANCE):
+            shown, shown_wanted = (tuple(round(v, 4) for v in group) for group in (values, wanted))
+            name = field.removesuffix("_xyz")
+            raise EvaluationError(
+                f"{path}: {name} {shown} {unit}, but {expected_path} has {shown_wanted}; "
+                "bring the prediction onto the reference's grid"
+            )

@@ -1,0 +1,71 @@
+"""Scoring of one case after the other; a case with a problem says so and lets the others go on."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from evaluation.cases import Pair
+from evaluation.metrics import Score, score
+from evaluation.problem import EvaluationError
+from evaluation.reading import Masks, check_same_grid, read_masks
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What to score: structures and the NSD's tolerances."""
+
+    structures: tuple[str, ...]
+    tolerances_mm: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """Scores of a case by structure (none if its reference cannot be used) and its problems in words."""
+
+    name: str
+    scores: dict[str, Score]
+    problems: tuple[str, ...]
+
+
+def _read_prediction(
+    pair: Pair, reference: Masks, settings: Settings
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Predicted masks that can be used, and why others cannot."""
+    if pair.prediction is None:
+        return {}, [f"{pair.name}: no prediction, scored 0"]
+    try:
+        masks = read_masks(pair.prediction, tuple(reference.arrays))
+        check_same_grid(masks.grid, reference.grid, masks.path, reference.path)
+    except EvaluationError as error:
+        return {}, [f"{pair.name}: {error} (scored 0)"]
+    absent = [s for s in reference.arrays if s not in masks.arrays]
+    return masks.arrays, [f"{pair.name}: no predicted {s}, scored 0" for s in absent]
+
+
+def evaluate_pair(pair: Pair, settings: Settings) -> CaseResult:
+    """Scores of one case; what cannot be read or lies on another grid than the reference counts as missing."""
+    try:
+        reference = read_masks(pair.reference, settings.structures)
+    except EvaluationError as error:
+        return CaseResult(pair.name, {}, (f"{pair.name}: {error} (not scored)",))
+    predicted, problems = _read_prediction(pair, reference, settings)
+    scores = {}
+    for structure in settings.structures:
+        if structure not in reference.arrays:
+            problems.append(f"{pair.name}: no reference {structure}, not scored")
+            continue
+        truth = reference.arrays[structure]
+        mask = predicted.get(structure, np.zeros((), bool))
+        mask = mask if mask.ndim else np.broadcast_to(mask, truth.shape)
+        result = score(mask, truth, reference.grid.spacing_zyx, settings.tolerances_mm)
+        if structure not in predicted:
+            result = replace(result, dsc=0.0, nsd=tuple(0.0 for _ in settings.tolerances_mm))
+        scores[structure] = result
+    return CaseResult(pair.name, scores, tuple(problems))
+
+
+def evaluate_pairs(pairs: list[Pair], settings: Settings) -> Iterator[CaseResult]:
+    """Results in the order of the pairs."""
+    for pair in pairs:
+        yield evaluate_pair(pair, settings)

@@ -1,0 +1,91 @@
+"""Against DeepMind's surface-distance, closed forms, and the conventions for empty masks."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from evaluation.metrics import dsc, nsd
+from evaluation.surface import element_areas, surface_of
+
+reference_library = pytest.importorskip("surface_distance")
+
+
+def random_pair(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Blobs, specks and plates, touching the border as often as not."""
+    shape = tuple(rng.integers(1, 14, 3))
+    kind = rng.integers(4)
+    masks = []
+    for _ in range(2):
+        noise = rng.standard_normal(shape)
+        if kind == 0:
+            mask = noise > rng.uniform(-1, 2)
+        elif kind == 1:
+            mask = ndimage.gaussian_filter(noise, 1.5) > rng.uniform(-0.1, 0.2)
+        elif kind == 2:
+            mask = np.zeros(shape, bool)
+            mask[rng.integers(shape[0])] = True
+        else:
+            mask = np.zeros(shape, bool)
+            mask[tuple(rng.integers(shape))] = True
+        masks.append(mask)
+    return masks[0], masks[0].copy() if rng.random() < 0.1 else masks[1]
+
+
+def test_element_areas_equal_the_reference_table():
+    from surface_distance import lookup_tables
+
+    kernel = lookup_tables.ENCODE_NEIGHBOURHOOD_3D_KERNEL
+    rng = np.random.default_rng(0)
+    for _ in range(10):
+        spacing = tuple(rng.uniform(0.3, 5, 3))
+        table = lookup_tables.create_table_neighbour_code_to_surface_area(spacing)
+        ours = element_areas(spacing)
+        for code in range(256):
+            inside = np.array([code >> k & 1 for k in range(8)]).reshape(2, 2, 2)
+            assert ours[code] == pytest.approx(table[(kernel * inside).sum()], abs=1e-9)
+
+
+def test_nsd_and_areas_equal_the_reference_implementation(monkeypatch):
+    monkeypatch.setattr(np, "Inf", np.inf, raising=False)  # the library predates NumPy 2
+    rng = np.random.default_rng(1)
+    for _ in range(600):
+        a, b = random_pair(rng)
+        spacing = tuple(rng.uniform(0.4, 4, 3)) if rng.random() < 0.7 else (3.0, 1.0, 1.0)
+        tolerance = float(rng.choice([0, 0.5, 1, 2, 3]))
+        if not a.any() and not b.any():
+            assert nsd(a, b, spacing, (tolerance,))[0] == 1
+            continue
+        expected = reference_library.compute_surface_distances(b, a, spacing)
+        wanted = reference_library.compute_surface_dice_at_tolerance(expected, tolerance)
+        assert nsd(a, b, spacing, (tolerance,))[0] == pytest.approx(wanted, abs=1e-6)
+        assert surface_of(a, spacing).areas.sum() == pytest.approx(expected["surfel_areas_pred"].sum())
+
+
+def test_dsc_equals_medpy():
+    binary = pytest.importorskip("medpy.metric.binary")
+    rng = np.random.default_rng(2)
+    for _ in range(100):
+        a, b = random_pair(rng)
+        if a.any() or b.any():
+            assert dsc(a, b) == pytest.approx(binary.dc(a, b), abs=1e-12)
+
+
+def test_shifted_plate_is_within_tolerance_or_not():
+    a = np.zeros((20, 20, 20), bool)
+    b = a.copy()
+    a[5, 2:18, 2:18], b[6, 2:18, 2:18] = True, True
+    assert nsd(a, b, (1.0, 1.0, 1.0), (1.0,))[0] == 1
+    assert nsd(a, b, (3.0, 1.0, 1.0), (1.0,))[0] == pytest.approx(0.5)
+
+
+def test_area_of_a_ball():
+    z, y, x = np.mgrid[:60, :60, :60]
+    ball = (z - 30) ** 2 + (y - 30) ** 2 + (x - 30) ** 2 < 25**2
+    assert surface_of(ball, (1.0, 1.0, 1.0)).areas.sum() == pytest.approx(4 * np.pi * 25**2, rel=0.1)
+
+
+@pytest.mark.parametrize(("a", "b", "expected"), [(0, 0, 1), (1, 0, 0), (0, 1, 0), (1, 1, 1)])
+def test_empty_masks(a, b, expected):
+    masks = [np.full((4, 4, 4), bool(value)) for value in (a, b)]
+    assert dsc(*masks) == expected
+    assert nsd(*masks, (1.0, 1.0, 1.0), (1.0,))[0] == expected
