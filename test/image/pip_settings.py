@@ -15,11 +15,12 @@ def main(target: Path) -> None:
         [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True
     ).stdout
     settings = dict(re.findall(r"^(?:global|:env:)\.([\w-]+)='(.*)'$", listed, re.MULTILINE))
-    for path in sorted(
-        set(re.findall(r"(?:^|(?<=[\s=])|(?<=file://))(/[^\s']+)", " ".join(settings.values())))
-    ):
-        if Path(path).exists():
-            print(path)
+    values = " ".join(settings.values())
+    paths = {Path(path) for path in re.findall(r"(?:^|(?<=\s))(/\S+)", values)}
+    paths |= {
+        Path(path).parent for path in re.findall(r"file://(/\S+)", values)
+    }  # an index links to files beside it
+    print("".join(f"{path}\n" for path in sorted(paths) if path.exists()), end="")
     settings.pop("constraint", None)
     settings |= {"break-system-packages": "true", "constraint": "/etc/pip-constraints.txt"}
     target.write_text("[global]\n" + "".join(f"{key} = {value}\n" for key, value in settings.items()))
