@@ -192,7 +192,9 @@ def test_an_empty_exec_result_has_both_channels(tmp_path):
     assert masks.GetSize() == (*SHAPE[::-1], 2) and not sitk.GetArrayFromImage(masks).any()
 
 
-@pytest.mark.parametrize("how", ["no input", "no contrast folder", "two files", "truncated", "NaN", "unwritable"])
+@pytest.mark.parametrize(
+    "how", ["no input", "no contrast folder", "two files", "truncated", "NaN", "unwritable"]
+)
 def test_wrong_exec_input_is_one_line_and_leaves_nothing(tmp_path, capsys, how):
     ct, ce = save_exec(tmp_path / "in")
     options = []
@@ -265,7 +267,14 @@ def test_odd_volumes_give_a_warning_and_a_result(tmp_path, capsys):
 
 
 def test_wrong_input_as_a_program_is_fast_one_line_and_no_traceback(tmp_path):
-    command = [sys.executable, str(ROOT / "process.py"), "--input", str(tmp_path), "--output", str(tmp_path / "out")]
+    command = [
+        sys.executable,
+        str(ROOT / "process.py"),
+        "--input",
+        str(tmp_path),
+        "--output",
+        str(tmp_path / "out"),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path)
     assert done.returncode == 2 and done.stdout == ""
     assert len(done.stderr.splitlines()) == 1 and done.stderr.startswith(f"error: {tmp_path}: ")
@@ -315,7 +324,10 @@ def test_server_answers_health_invoke_and_nothing_else(serving):
 def test_server_reports_failures_and_survives_them(serving, capsys):
     results = iter([["a.mha: truncated; replace it"], []])
     connection = serving(lambda: next(results))
-    assert ask(connection, "POST", "/invoke") == (500, {"status": "failed", "errors": ["a.mha: truncated; replace it"]})
+    assert ask(connection, "POST", "/invoke") == (
+        500,
+        {"status": "failed", "errors": ["a.mha: truncated; replace it"]},
+    )
     assert ask(connection, "POST", "/invoke")[0] == 201
     status, content = ask(connection, "POST", "/invoke")  # StopIteration: a bug
     assert status == 500 and "internal error" in content["errors"][0]
