@@ -79,12 +79,12 @@ container() {
 
 "$python" -m phantom "$work/input" --cases 1 --seed "${SEED:-77}" --geometry "${GEOMETRY:-small}" --layout exec
 chmod -R a+rX "$work"
-for who in "" "--user=54321:54321"; do
-  say "running as ${who:-the image's user}"
-  container "$work/input" "$work/output" $who || { cat "$work/stdout" "$work/stderr"; fail "exit code $?"; }
+for who in "$user" 54321:54321; do
+  say "running as $who"
+  container "$work/input" "$work/output" --user "$who" || { cat "$work/stdout" "$work/stderr"; fail "exit code $?"; }
   sed 's/^/  /' "$work/stdout"
   [ ! -s "$work/stderr" ] || { cat "$work/stderr"; fail "something on stderr"; }
-  "$python" test/image/check_output.py "$work/input" "$work/output" || fail "the output of ${who:-the image's user}"
+  "$python" test/image/check_output.py "$work/input" "$work/output" || fail "the output of $who"
 done
 
 say "running on a pair without its contrast CT"
