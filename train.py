@@ -97,7 +97,7 @@ def provenance(args: argparse.Namespace, cases: int) -> dict[str, object]:
         "command": "python " + " ".join(sys.argv),
         "commit": commit.stdout.strip() or "unknown",
         "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),
         "loss": "Dice (Tversky 0.5, 0.5) + focal (gamma 2)",
     }
 

@@ -60,6 +60,7 @@ def save_bundle(bundle: Bundle, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".tmp")
     torch.save(content, temporary)
+    torch.load(temporary, weights_only=True)  # refuses here, not at the user's, a value that is no plain one
     temporary.replace(path)
 
 
