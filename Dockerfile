@@ -1,6 +1,6 @@
 # The default base runs CUDA 12.1, which the platform's driver 535 supports natively, T4 (sm_75) included.
 ARG BASE_IMAGE=docker.io/pytorch/pytorch:2.5.1-cuda12.1-cudnn9-runtime
-FROM ${BASE_IMAGE}
+FROM ${BASE_IMAGE} AS product
 
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 
@@ -19,3 +19,11 @@ RUN python3 -m compileall -q . && chmod -R a+rX .
 
 USER user:user
 ENTRYPOINT ["python3", "/opt/app/process.py"]
+
+# `--target invoke`: the platform's current template, a server that keeps the model loaded.
+FROM product AS invoke
+LABEL org.grand-challenge.api-method="invoke"
+CMD ["--serve"]
+
+# The default: one run, one case, no label.
+FROM product AS exec

@@ -1,7 +1,7 @@
 # Each target is what a user would type. `make` alone lists them.
 PYTHON ?= python3
 IMAGE ?= gtvseg
-BASE_IMAGE ?= docker.io/pytorch/pytorch:2.5.1-cuda12.1-cudnn9-runtime
+TARGET ?= exec
 RUN = .venv/bin/python
 
 help:  ## this list
@@ -10,7 +10,7 @@ help:  ## this list
 setup: .venv/ready  ## .venv with everything that demo, test and lint need
 
 .venv/ready: requirements-dev.txt
-	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "python3 -m venv is missing; apt-get install python3-venv"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "no venv in $(PYTHON): apt-get install python3-venv"; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	touch .venv/ready
@@ -30,16 +30,17 @@ lint: setup  ## style and types
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 
-image:  ## the container image, with Docker
-	docker build --platform linux/amd64 --build-arg BASE_IMAGE=$(BASE_IMAGE) --tag $(IMAGE) .
+image:  ## the container image, with Docker (TARGET=invoke: the server)
+	docker build --platform linux/amd64 --target $(TARGET) $(BASE_IMAGE:%=--build-arg BASE_IMAGE=%) --tag $(IMAGE) .
 
 export: image  ## the archive that the platform takes
-	docker save $(IMAGE) | gzip -c > $(IMAGE).tar.gz
+	docker save --output $(IMAGE).tar $(IMAGE)
+	gzip --force $(IMAGE).tar
 
 image-test: setup  ## build the image and run it under the challenge's restrictions
 	PYTHON=$(RUN) bash test/image/run.sh
 
 clean:  ## what demo, tests and setup made
-	rm -rf build .venv $(IMAGE).tar.gz
+	rm -rf build .venv $(IMAGE).tar $(IMAGE).tar.gz
 
 .PHONY: help setup demo test lint image export image-test clean
