@@ -155,5 +155,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
+    for stream in (sys.stdout, sys.stderr):  # whatever the locale: "cm³", and file names as they come
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # process 1 would ignore it
     sys.exit(main())

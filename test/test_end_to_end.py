@@ -19,7 +19,7 @@ def test_phantom_in_masks_out(tmp_path):
     options = ["--cases", "1", "--seed", "77", "--geometry", "small", "--layout", "exec"]
     make_phantoms([str(given), *options])
     command = [sys.executable, "process.py", "--input", given, "--output", output, "--no-tta"]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
     assert run.returncode == 0 and run.stderr == ""
 
     (ct_path,) = (given / "images" / "head-neck-ct").iterdir()
