@@ -1,29 +1,38 @@
-"""Write this machine's pip settings as a pip.conf for the image build; print the local paths that they name.
+"""Write this machine's pip settings as a pip.conf for the image build; print the local folders that they name.
 
-python pip_settings.py PIP_CONF. Adds what the stand-in base needs: Debian's pip wants to be told that it may install
-system-wide, and a constraint that keeps the CPU build of torch.
+python pip_settings.py PIP_CONF. Only where packages come from is taken over. Adds what the stand-in base needs:
+Debian's pip wants to be told that it may install system-wide, and a constraint keeps the tested build of torch.
 """
 
+import ast
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+SOURCES = {"index-url", "extra-index-url", "find-links", "no-index", "trusted-host", "proxy"}
+TRANSPORT = {"cert", "client-cert", "timeout", "default-timeout", "retries"}
+
 
 def main(target: Path) -> None:
-    listed = subprocess.run(
-        [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True
-    ).stdout
-    settings = dict(re.findall(r"^(?:global|:env:)\.([\w-]+)='(.*)'$", listed, re.MULTILINE))
-    values = " ".join(settings.values())
-    paths = {Path(path) for path in re.findall(r"(?:^|(?<=\s))(/\S+)", values)}
-    paths |= {
-        Path(path).parent for path in re.findall(r"file://(/\S+)", values)
-    }  # an index links to files beside it
-    print("".join(f"{path}\n" for path in sorted(paths) if path.exists()), end="")
-    settings.pop("constraint", None)
+    command = [sys.executable, "-m", "pip", "config", "list"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    settings: dict[str, str] = {}
+    for section in ("global", "install", ":env:"):  # later ones win, as in pip
+        for key, value in re.findall(rf"^{section}\.([\w-]+)=(.*)$", listed, re.MULTILINE):
+            if key in SOURCES | TRANSPORT:
+                settings[key] = " ".join(ast.literal_eval(value).split())
+    print("".join(f"{path}\n" for path in sorted(local_paths(settings)) if path.exists()), end="")
     settings |= {"break-system-packages": "true", "constraint": "/etc/pip-constraints.txt"}
     target.write_text("[global]\n" + "".join(f"{key} = {value}\n" for key, value in settings.items()))
+
+
+def local_paths(settings: dict[str, str]) -> set[Path]:
+    words = " ".join(settings.values()).split()
+    plain = {Path(word) for word in words if word.startswith("/")}
+    urls = {Path(word.removeprefix("file://")) for word in words if word.startswith("file:///")}
+    parents = {path.parent for path in urls if path.parent != Path("/")}  # an index links to files beside it
+    return plain | parents
 
 
 if __name__ == "__main__":
