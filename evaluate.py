@@ -9,81 +9,127 @@ import argparse
 import sys
 from pathlib import Path
 
-from evaluation.cases import STRUCTURES, Pair, find_cases, pair_cases, stem
+import numpy as np
+from tqdm import tqdm
+
+from evaluation.cases import STRUCTURES, Pair, find_cases, pair_cases
 from evaluation.output import csv_text, json_text, write_whole
-from evaluation.pictures import overlay, read_scene
 from evaluation.problem import EvaluationError
 from evaluation.run import CaseResult, Settings, evaluate_pairs
-from evaluation.summary import summarise, table
+from evaluation.summary import compare, comparison_table, rank, summarise, table
 
 
-def parse(arguments: list[str] | None) -> argparse.Namespace:
+def parse(arguments: list[str] | None) -> tuple[argparse.Namespace, Settings]:
     """Command line."""
     parser = argparse.ArgumentParser(description="DSC and NSD of predicted GTVp and GTVnd masks.")
     parser.add_argument("predictions", type=Path, help="file or folder with predicted masks, any layout")
     parser.add_argument("references", type=Path, help="file or folder with reference masks, any layout")
-    parser.add_argument(
-        "--tolerance-mm", type=float, nargs="+", default=[1.0], help="NSD tolerances (default 1)"
-    )
+    parser.add_argument("--tolerance-mm", default="1", help="NSD tolerance, or several: 1,2 (default 1)")
     parser.add_argument("--structures", default=",".join(STRUCTURES), help="default %(default)s")
-    parser.add_argument("--json", type=Path, help="write all scores as JSON")
-    parser.add_argument("--csv", type=Path, help="write one row per case and structure")
-    parser.add_argument("--overlay", type=Path, help="draw the first case as PNG")
-    parser.add_argument("--image", type=Path, help="CT below the overlay: a file, or a folder with one file")
+    parser.add_argument("--json", type=Path, metavar="F", help="write all scores as JSON")
+    parser.add_argument("--csv", type=Path, metavar="F", help="write one row per case and structure")
+    parser.add_argument("--report", type=Path, metavar="F.html", help="write a self-contained HTML report")
+    parser.add_argument("--overlay", type=Path, metavar="F.png", help="draw the first case")
+    parser.add_argument(
+        "--image", type=Path, metavar="CT", help="CT in pictures: a file, or a folder of cases' CTs"
+    )
+    parser.add_argument(
+        "--compare", type=Path, metavar="OTHER", help="other predictions: differences, Wilcoxon test"
+    )
+    parser.add_argument(
+        "--rank", type=Path, nargs="+", metavar="TEAM", help="rank PREDICTIONS and these by SegRap's rule"
+    )
+    parser.add_argument("--jobs", type=int, default=1, help="processes (default 1)")
     options = parser.parse_args(arguments)
-    options.structures = tuple(options.structures.split(","))
-    if unknown := set(options.structures) - set(STRUCTURES):
+    structures = tuple(s for s in STRUCTURES if s in options.structures.split(","))
+    if unknown := set(options.structures.split(",")) - set(STRUCTURES):
         parser.error(f"unknown structure {', '.join(sorted(unknown))}; known are {', '.join(STRUCTURES)}")
-    if any(t < 0 for t in options.tolerance_mm):
-        parser.error("tolerances are 0 mm or more")
-    return options
+    try:
+        tolerances_mm = tuple(float(t) for t in options.tolerance_mm.split(","))
+    except ValueError:
+        parser.error(f"--tolerance-mm {options.tolerance_mm}: numbers with commas between are needed")
+    if not all(t >= 0 for t in tolerances_mm) or options.jobs < 1:
+        parser.error("tolerances are 0 mm or more, jobs 1 or more")
+    return options, Settings(structures, tolerances_mm)
 
 
-def single_image(place: Path | None) -> Path | None:
-    """The CT below an overlay."""
-    if place is None or not place.is_dir():
-        return place
-    files = [p for p in sorted(place.iterdir()) if stem(p) is not None]
-    if len(files) != 1:
-        raise EvaluationError(f"{place} holds {len(files)} images; name the one that belongs to the case")
-    return files[0]
-
-
-def draw(options: argparse.Namespace, pair: Pair, result: CaseResult) -> None:
-    """Overlay figure of one case."""
-    scene = read_scene(single_image(options.image), pair.reference, pair.prediction, options.structures)
-    write_whole(options.overlay, overlay(scene, pair.name, result.scores, options.tolerance_mm[0]))
-    print(f"picture: {options.overlay}")
-
-
-def run(options: argparse.Namespace) -> int:
-    """Finds, scores and reports; returns the exit code."""
-    settings = Settings(options.structures, tuple(options.tolerance_mm))
-    pairs, extra = pair_cases(find_cases(options.predictions), find_cases(options.references))
-    results = list(evaluate_pairs(pairs, settings))
+def score_all(
+    predictions: Path, references: Path, settings: Settings, jobs: int
+) -> tuple[list[Pair], list[CaseResult], list[str]]:
+    """Pairs, their results and all problems, which also go to stderr. Raises EvaluationError if nothing was scored."""
+    pairs, extra = pair_cases(find_cases(predictions), find_cases(references))
+    scoring = evaluate_pairs(pairs, settings, jobs)
+    results = list(tqdm(scoring, total=len(pairs), unit="case", disable=None, leave=False))
     problems = [p for r in results for p in r.problems] + [
         f"{name}: no reference, not scored" for name in extra
     ]
     for problem in problems:
         print(problem, file=sys.stderr)
     if not any(r.scores for r in results):
-        raise EvaluationError("no case could be evaluated")
-    summaries = summarise(results, settings)
+        raise EvaluationError(f"{predictions}: no case could be evaluated")
+    return pairs, results, problems
+
+
+def draw(
+    options: argparse.Namespace, pairs: list[Pair], results: list[CaseResult], settings: Settings
+) -> None:
+    """Overlay and report; the drawing packages are loaded only when they are used."""
+    if options.overlay:
+        from evaluation.pictures import picture
+
+        write_whole(options.overlay, picture(pairs[0], results[0], settings, options.image, "png"))
+    if options.report:
+        from evaluation.report import report
+
+        write_whole(options.report, report(pairs, results, settings, options.image).encode())
+
+
+def print_ranking(options: argparse.Namespace, settings: Settings, results: list[CaseResult]) -> list[str]:
+    """Ranks all submissions; returns the others' problems."""
+    teams, problems = {str(options.predictions): results}, []
+    for team in options.rank:
+        _, teams[str(team)], found = score_all(team, options.references, settings, options.jobs)
+        problems += found
+    rng = np.random.default_rng(0)
+    means = {
+        team: [
+            s.mean
+            for s in summarise(scored, settings, rng)
+            if s.measure in ("dsc", "nsd") and s.structure != "average"
+        ]
+        for team, scored in teams.items()
+    }
+    for place, (team, value) in enumerate(rank(means).items(), 1):
+        print(f"{place:>3}  {value:.4f}  {team}")
+    return problems
+
+
+def run(options: argparse.Namespace, settings: Settings) -> int:
+    """Finds, scores and reports; returns the exit code."""
+    pairs, results, problems = score_all(options.predictions, options.references, settings, options.jobs)
+    summaries = summarise(results, settings, np.random.default_rng(0))
     print(table(summaries, settings))
+    differences = []
+    if options.compare:
+        _, others, found = score_all(options.compare, options.references, settings, options.jobs)
+        problems += found
+        differences = compare(results, others, settings)
+        print(comparison_table(differences))
+    if options.rank:
+        problems += print_ranking(options, settings, results)
     if options.csv:
         write_whole(options.csv, csv_text(results, settings).encode())
     if options.json:
-        write_whole(options.json, json_text(results, summaries, extra, settings).encode())
-    if options.overlay:
-        draw(options, pairs[0], results[0])
+        write_whole(options.json, json_text(results, summaries, differences, problems, settings).encode())
+    draw(options, pairs, results, settings)
     return 1 if problems else 0
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Command line entry; returns the exit code."""
     try:
-        return run(parse(arguments))
-    except EvaluationError as error:
+        return run(*parse(arguments))
+    except (EvaluationError, OSError) as error:
         print(f"evaluate.py: {error}", file=sys.stderr)
         return 2
 

@@ -57,7 +57,8 @@ def find_cases(place: Path) -> dict[str, CaseFiles]:
         return {name: CaseFiles(name, place, {})}
     if not place.is_dir():
         raise EvaluationError(f"{place} does not exist; give a file or a folder with masks")
-    whole, grouped = [], {}
+    whole: list[Path] = []
+    grouped: dict[Path, dict[str, Path]] = {}
     for path in _mask_files(place):
         structure = str(stem(path))
         if structure in STRUCTURES:
@@ -71,11 +72,30 @@ def find_cases(place: Path) -> dict[str, CaseFiles]:
         name for name, count in Counter(owner.resolve().name for owner in owners).items() if count > 1
     }
     cases = {}
-    for owner, path in zip(owners, [*whole, *([None] * len(grouped))], strict=True):
+    for owner, file in zip(owners, [*whole, *[None for _ in grouped]], strict=True):
         name = owner.resolve().name
         name = owner.relative_to(place).as_posix() if name in repeated else name
-        cases[name] = CaseFiles(name, path, {} if path else grouped[owner])
+        cases[name] = CaseFiles(name, file, {} if file else grouped[owner])
     return cases
+
+
+def find_ct(place: Path, name: str) -> Path:
+    """The CT of a case: a file, or in a folder the one named like the case, or the folder's only image.
+
+    Raises EvaluationError if there is none or it is not clear which.
+    """
+    if place.is_file():
+        return place
+    files = [p for p in sorted(place.rglob("*")) if p.is_file() and stem(p) is not None]
+    named = [
+        p
+        for p in files
+        if stem(p) in (name, f"{name}_0000") or (p.parent.name == name and stem(p) == "image")
+    ]
+    chosen = named or files
+    if len(chosen) != 1:
+        raise EvaluationError(f"{place} holds {len(chosen)} images for case {name}; name the CT of the case")
+    return chosen[0]
 
 
 @dataclass(frozen=True)

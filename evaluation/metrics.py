@@ -112,15 +112,15 @@ def nsd(
 def hd95_and_assd(prediction: np.ndarray, reference: np.ndarray, spacing_zyx: Spacing) -> tuple[float, float]:
     """HD95 and ASSD in mm between border voxels, as MedPy defines them; nan if a mask is empty.
 
-    HD95 is the 95th percentile of both directions' distances together, ASSD the mean of both directions' means.
+    HD95 is the 95th percentile, ASSD the mean, of both directions' distances together.
     """
     predicted_at, reference_at = _border(prediction), _border(reference)
     if not len(predicted_at) or not len(reference_at):
         return nan, nan
     there_mm = nearest_mm(predicted_at, reference_at, spacing_zyx)
     back_mm = nearest_mm(reference_at, predicted_at, spacing_zyx)
-    hd95_mm = float(np.percentile(np.concatenate([there_mm, back_mm]), 95))
-    return hd95_mm, float((there_mm.mean() + back_mm.mean()) / 2)
+    both_mm = np.concatenate([there_mm, back_mm])
+    return float(np.percentile(both_mm, 95)), float(both_mm.mean())
 
 
 def lesion_detection(prediction: np.ndarray, reference: np.ndarray) -> Lesions:
@@ -154,7 +154,7 @@ def bounding_box(mask: np.ndarray) -> Box | None:
     if not len(filled):
         return None
     z = slice(int(filled[0]), int(filled[-1]) + 1)
-    plane = mask[z].any(axis=0)
+    plane = np.logical_or.reduce(mask[z], axis=0)
     rows, columns = np.flatnonzero(plane.any(axis=1)), np.flatnonzero(plane.any(axis=0))
     return z, slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from evaluation.metrics import Score
 from evaluation.run import CaseResult, Settings
-from evaluation.summary import Summary, average_score, measures
+from evaluation.summary import Difference, Summary, average_score, measures
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -69,15 +69,19 @@ def csv_text(results: list[CaseResult], settings: Settings) -> str:
 
 
 def json_text(
-    results: list[CaseResult], summaries: list[Summary], extra_predictions: list[str], settings: Settings
+    results: list[CaseResult],
+    summaries: list[Summary],
+    differences: list[Difference],
+    problems: list[str],
+    settings: Settings,
 ) -> str:
     """Settings, summary, scores by case and structure, and problems; the keys are described in docs/evaluation.md."""
     content = {
         "settings": asdict(settings),
         "summary": [asdict(s) for s in summaries],
         "average_score": average_score(summaries),
+        "comparison": [asdict(d) for d in differences],
         "cases": {r.name: {s: row(score, settings) for s, score in r.scores.items()} for r in results},
-        "problems": [problem for r in results for problem in r.problems],
-        "predictions_without_reference": extra_predictions,
+        "problems": problems,
     }
     return json.dumps(content, indent=2, allow_nan=False) + "\n"

@@ -17,10 +17,11 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from scipy.ndimage import label
 
-from evaluation.cases import CaseFiles
+from evaluation.cases import CaseFiles, Pair, find_ct
 from evaluation.metrics import Score, bounding_box
 from evaluation.problem import EvaluationError
 from evaluation.reading import check_same_grid, grid_of, read_masks
+from evaluation.run import CaseResult, Settings
 
 COLOURS = {"GTVp": ("#ffd000", "#ff4fd8"), "GTVnd": ("#4dff7c", "#38c6ff")}
 WINDOW_HU = (-135.0, 215.0)
@@ -39,7 +40,7 @@ class Scene:
 
 
 def _upright(array: np.ndarray, direction: tuple[float, ...]) -> np.ndarray:
-    """View of an array (z, y, x) with its axes brought into the order head, back, left; oblique grids to the nearest."""
+    """View of an array (z, y, x), its axes in the order head, back, left; oblique grids to the nearest."""
     image_axis_of = np.abs(np.array(direction).reshape(3, 3)).argmax(axis=1)
     order = [2 - image_axis_of[world] for world in (2, 1, 0)]
     signs = [np.array(direction).reshape(3, 3)[world, image_axis_of[world]] for world in (2, 1, 0)]
@@ -60,7 +61,11 @@ def read_scene(
             raise EvaluationError(f"{ct} cannot be read as an image; give the case's CT") from error
         check_same_grid(grid_of(image), masks.grid, ct, masks.path)
         hounsfield = _upright(sitk.GetArrayFromImage(image), direction)
-    predicted = read_masks(prediction, structures).arrays if prediction else {}
+    predicted = {}
+    if prediction:
+        other = read_masks(prediction, structures)
+        check_same_grid(other.grid, masks.grid, other.path, masks.path)
+        predicted = other.arrays
     zyx = _upright(np.arange(3 * 3 * 3).reshape(3, 3, 3), direction)
     strides = [abs(int(zyx[tuple(step)] - zyx[0, 0, 0])) for step in np.eye(3, dtype=int)]
     spacing = {9: masks.grid.spacing_zyx[0], 3: masks.grid.spacing_zyx[1], 1: masks.grid.spacing_zyx[2]}
@@ -164,5 +169,17 @@ def overlay(
     figure.suptitle(_title(name, scores, tolerance_mm), color="white", fontsize=11)
     FigureCanvasAgg(figure)
     buffer = io.BytesIO()
-    figure.savefig(buffer, format=kind, dpi=110)
+    figure.savefig(buffer, format=kind, dpi=110 if kind == "png" else 80)
     return buffer.getvalue()
+
+
+def picture(pair: Pair, result: CaseResult, settings: Settings, place: Path | None, kind: str) -> bytes:
+    """Encoded figure of a scored case; a prediction that could not be scored is not drawn. Raises EvaluationError."""
+    ct = find_ct(place, pair.name) if place else None
+    try:
+        scene = read_scene(ct, pair.reference, pair.prediction, settings.structures)
+    except EvaluationError:
+        if not result.problems:
+            raise
+        scene = read_scene(ct, pair.reference, None, settings.structures)
+    return overlay(scene, pair.name, result.scores, settings.tolerances_mm[0], kind)

@@ -71,9 +71,7 @@ def _check_values(array: np.ndarray, path: Path, highest: int) -> None:
     whole = array.dtype.kind in "iu" or bool((array == np.floor(array)).all())
     if not (low >= 0 and high <= highest and whole):
         found = "fractions" if low >= 0 and high <= highest else f"values from {low} to {high}"
-        raise EvaluationError(
-            f"{path} holds {found}, but its labels are 0 to {highest}; write labels, not probabilities"
-        )
+        raise EvaluationError(f"{path} holds {found}, but its labels are 0 to {highest}; write whole labels")
 
 
 def _read_whole(path: Path, structures: tuple[str, ...]) -> Masks:

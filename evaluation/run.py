@@ -1,7 +1,9 @@
 """Scoring of one case after the other; a case with a problem says so and lets the others go on."""
 
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import repeat
 
 import numpy as np
 
@@ -65,7 +67,10 @@ def evaluate_pair(pair: Pair, settings: Settings) -> CaseResult:
     return CaseResult(pair.name, scores, tuple(problems))
 
 
-def evaluate_pairs(pairs: list[Pair], settings: Settings) -> Iterator[CaseResult]:
-    """Results in the order of the pairs."""
-    for pair in pairs:
-        yield evaluate_pair(pair, settings)
+def evaluate_pairs(pairs: list[Pair], settings: Settings, jobs: int) -> Iterator[CaseResult]:
+    """Results in the order of the pairs, from as many processes as jobs; a case's masks are gone when it is scored."""
+    if jobs == 1:
+        yield from (evaluate_pair(pair, settings) for pair in pairs)
+        return
+    with ProcessPoolExecutor(jobs) as pool:
+        yield from pool.map(evaluate_pair, pairs, repeat(settings))

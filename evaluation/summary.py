@@ -1,4 +1,4 @@
-"""Means over patients, laid out as the method's published table.
+"""Means over patients, laid out as the method's published table; comparison of two submissions; ranking of several.
 
 `mean ± standard deviation` are in percent; the deviation divides by n, and the average row takes all values of all
 structures together: with both, the published deviations of the structures and of their average agree.
@@ -7,13 +7,16 @@ structures together: with both, the published deviations of the structures and o
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import rankdata, wilcoxon
 
 from evaluation.run import CaseResult, Settings
+
+RESAMPLES = 2000
 
 
 @dataclass(frozen=True)
 class Summary:
-    """Statistics of one measure (a fraction) over patients; `measure` is "dsc" or "nsd" with its tolerance."""
+    """Statistics of one measure (a fraction) over patients; `ci95` is the bootstrap interval of the mean."""
 
     measure: str
     structure: str
@@ -21,6 +24,7 @@ class Summary:
     mean: float
     sd: float
     median: float
+    ci95: tuple[float, float]
 
 
 def measures(settings: Settings) -> tuple[str, ...]:
@@ -28,26 +32,50 @@ def measures(settings: Settings) -> tuple[str, ...]:
     return ("dsc", "nsd", *(f"nsd_{t:g}mm" for t in settings.tolerances_mm[1:]))
 
 
-def values(results: list[CaseResult], structure: str, measure: str, settings: Settings) -> np.ndarray:
-    """One measure of one structure over the scored cases, as fractions."""
-    column = measures(settings).index(measure)
-    scores = [r.scores[structure] for r in results if structure in r.scores]
-    return np.array([(s.dsc, *s.nsd)[column] for s in scores], float)
+def columns(results: list[CaseResult], measure: str, settings: Settings) -> np.ndarray:
+    """One measure (cases, structures) as fractions; nan where a structure was not scored."""
+    at = measures(settings).index(measure)
+    return np.array(
+        [
+            [
+                (r.scores[s].dsc, *r.scores[s].nsd)[at] if s in r.scores else np.nan
+                for s in settings.structures
+            ]
+            for r in results
+        ]
+    )
 
 
-def _summary(measure: str, structure: str, of: np.ndarray) -> Summary:
-    return Summary(measure, structure, len(of), float(of.mean()), float(of.std()), float(np.median(of)))
+def bootstrap_ci95(table: np.ndarray, rng: np.random.Generator) -> tuple[float, float]:
+    """Percentile interval of the mean over a table (patients, structures) whose patients are drawn with replacement."""
+    table = table[~np.isnan(table).all(axis=1)]
+    means = [np.nanmean(table[rng.integers(len(table), size=len(table))]) for _ in range(RESAMPLES)]
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(low), float(high)
 
 
-def summarise(results: list[CaseResult], settings: Settings) -> list[Summary]:
+def _summary(measure: str, structure: str, table: np.ndarray, rng: np.random.Generator) -> Summary:
+    of = table[~np.isnan(table)]
+    return Summary(
+        measure,
+        structure,
+        len(of),
+        float(of.mean()),
+        float(of.std()),
+        float(np.median(of)),
+        bootstrap_ci95(table, rng),
+    )
+
+
+def summarise(results: list[CaseResult], settings: Settings, rng: np.random.Generator) -> list[Summary]:
     """Statistics of each measure for each structure that was scored, and for all structures together ("average")."""
     summaries = []
     for measure in measures(settings):
-        columns = {s: values(results, s, measure, settings) for s in settings.structures}
-        columns = {s: column for s, column in columns.items() if len(column)}
-        summaries += [_summary(measure, s, column) for s, column in columns.items()]
-        if len(columns) > 1:
-            summaries.append(_summary(measure, "average", np.concatenate(list(columns.values()))))
+        every = columns(results, measure, settings)
+        scored = [k for k in range(len(settings.structures)) if not np.isnan(every[:, k]).all()]
+        summaries += [_summary(measure, settings.structures[k], every[:, [k]], rng) for k in scored]
+        if len(scored) > 1:
+            summaries.append(_summary(measure, "average", every, rng))
     return summaries
 
 
@@ -69,3 +97,46 @@ def table(summaries: list[Summary], settings: Settings) -> str:
         lines.append(f"{structure:10}{counts[structure]:>5}{row}")
     lines.append(f"AVG score {100 * average_score(summaries):.2f}")
     return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Paired difference, this minus the other submission, and the p value of the Wilcoxon signed-rank test."""
+
+    measure: str
+    structure: str
+    count: int
+    mean: float
+    p: float
+
+
+def compare(results: list[CaseResult], others: list[CaseResult], settings: Settings) -> list[Difference]:
+    """Differences over the cases both submissions were scored on; both lists come from the same references."""
+    differences = []
+    for measure in measures(settings):
+        change = columns(results, measure, settings) - columns(others, measure, settings)
+        for structure, column in zip(settings.structures, change.T, strict=True):
+            paired = column[~np.isnan(column)]
+            if len(paired):
+                p = float(wilcoxon(paired).pvalue) if paired.any() else 1.0
+                differences.append(Difference(measure, structure, len(paired), float(paired.mean()), p))
+    return differences
+
+
+def comparison_table(differences: list[Difference]) -> str:
+    """Differences for a terminal, in percentage points."""
+    lines = ["difference to the other predictions (percentage points; Wilcoxon signed-rank test)"]
+    lines += [
+        f"{d.structure:10}{d.measure:10}{d.count:>5}{100 * d.mean:>+10.2f}   p = {d.p:.3g}"
+        for d in differences
+    ]
+    return "\n".join(lines)
+
+
+def rank(means: dict[str, list[float]]) -> dict[str, float]:
+    """SegRap's rule: rank the teams by each mean (class-wise DSC and NSD), average the ranks, divide by the teams.
+
+    Equal means share the better rank; lower is better, best first.
+    """
+    ranks = rankdata(-np.array(list(means.values())), method="min", axis=0).mean(axis=1) / len(means)
+    return dict(sorted(zip(means, ranks.tolist(), strict=True), key=lambda item: item[1]))

@@ -98,7 +98,7 @@ def _triangles(loop: list[np.ndarray]) -> list[np.ndarray]:
     for triangles in _triangulations(0, len(loop) - 1):
         corners = [[loop[i] for i in triangle] for triangle in triangles]
         choices.append([np.cross(b - a, c - a) / 2 for a, b, c in corners])
-    return max(choices, key=lambda normals: round(sum(np.linalg.norm(n) for n in normals), 9))
+    return max(choices, key=lambda normals: round(sum(float(np.linalg.norm(n)) for n in normals), 9))
 
 
 def _triangulations(first: int, last: int) -> list[list[tuple[int, int, int]]]:

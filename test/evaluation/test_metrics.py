@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from evaluation.metrics import dsc, nsd
+from evaluation.metrics import dsc, lesion_detection, nsd, score
 from evaluation.surface import element_areas, surface_of
 
 reference_library = pytest.importorskip("surface_distance")
@@ -89,3 +89,56 @@ def test_empty_masks(a, b, expected):
     masks = [np.full((4, 4, 4), bool(value)) for value in (a, b)]
     assert dsc(*masks) == expected
     assert nsd(*masks, (1.0, 1.0, 1.0), (1.0,))[0] == expected
+
+
+def test_hd95_and_assd_equal_medpy():
+    binary = pytest.importorskip("medpy.metric.binary")
+    rng = np.random.default_rng(3)
+    compared = 0
+    for _ in range(500):
+        a, b = random_pair(rng)
+        spacing = tuple(rng.uniform(0.4, 4, 3))
+        result = score(a, b, spacing, (1.0,))
+        if a.any() and b.any():
+            assert result.hd95_mm == pytest.approx(binary.hd95(a, b, spacing), abs=1e-9)
+            assert result.assd_mm == pytest.approx(binary.assd(a, b, spacing), abs=1e-9)
+            compared += 1
+        else:
+            assert np.isnan(result.hd95_mm) and np.isnan(result.assd_mm)
+    assert compared > 300
+
+
+def test_score_does_not_depend_on_where_the_masks_lie():
+    rng = np.random.default_rng(4)
+    for _ in range(50):
+        a, b = random_pair(rng)
+        if a.any() or b.any():
+            margin = [(int(before), int(after)) for before, after in rng.integers(0, 4, (3, 2))]
+            wide = [np.pad(mask, margin) for mask in (a, b)]
+            inner, outer = score(a, b, (3.0, 1.0, 0.5), (1.0,)), score(*wide, (3.0, 1.0, 0.5), (1.0,))
+            assert inner.nsd == pytest.approx(outer.nsd, abs=1e-12) and inner.dsc == outer.dsc
+
+
+def test_cube_against_its_larger_copy():
+    a, b = np.zeros((30, 30, 30), bool), np.zeros((30, 30, 30), bool)
+    a[10:20, 10:20, 10:20], b[8:22, 10:20, 10:20] = True, True
+    result = score(a, b, (1.0, 1.0, 1.0), (1.0, 2.0))
+    assert result.dsc == pytest.approx(2 * 1000 / 2400)
+    assert (result.tp_cm3, result.fp_cm3, result.fn_cm3) == pytest.approx((1.0, 0.0, 0.4))
+    assert result.nsd[1] == pytest.approx(1)
+    assert result.nsd[0] < 0.9
+    assert result.hd95_mm == pytest.approx(2)
+
+
+def test_lesions_are_counted_by_overlap():
+    reference, prediction = np.zeros((9, 30, 9), bool), np.zeros((9, 30, 9), bool)
+    for start in (2, 12, 22):
+        reference[2:5, start : start + 4, 2:5] = True
+    prediction[4:6, 5:7, 4:6] = True  # meets the first by one edge of voxels
+    prediction[7:9, 12:14, 7:9] = True  # meets none
+    lesions = lesion_detection(prediction, reference)
+    assert (lesions.reference, lesions.found, lesions.predicted, lesions.true) == (3, 1, 2, 1)
+    assert (lesions.sensitivity, lesions.precision) == (pytest.approx(1 / 3), 0.5)
+    assert lesions.f1 == pytest.approx(0.4)
+    nothing = np.zeros_like(reference)
+    assert lesion_detection(nothing, nothing).f1 == 1 and lesion_detection(nothing, reference).f1 == 0
