@@ -1,0 +1,238 @@
+"""The command line on tiny cases in every layout."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from scipy import stats
+
+from evaluate import main
+from evaluation.summary import rank
+
+SPACING_XYZ = (1.0, 1.5, 3.0)
+
+
+def labels(seed: int) -> np.ndarray:
+    """Label map (z, y, x) with a GTVp and two GTVnd boxes, shifted by the seed."""
+    array = np.zeros((12, 20, 24), np.uint8)
+    array[3:8, 4 + seed % 3 : 12, 5:12] = 1
+    array[4:7, 14:18, 3 : 8 + seed % 2] = 2
+    array[4:7, 14:18, 15:20] = 2
+    return array
+
+
+def write(array: np.ndarray, path: Path, origin_x_mm: float = 0.0, spacing_xyz=SPACING_XYZ) -> None:
+    """A 3D image, or a 4D one from an array with channels."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    volumes = [sitk.GetImageFromArray(a) for a in (array if array.ndim == 4 else array[None])]
+    for volume in volumes:
+        volume.SetSpacing(spacing_xyz)
+        volume.SetOrigin((origin_x_mm, 0, 0))
+    sitk.WriteImage(sitk.JoinSeries(volumes) if array.ndim == 4 else volumes[0], str(path))
+
+
+def channels(array: np.ndarray) -> np.ndarray:
+    return np.stack([array == 1, array == 2]).astype(np.uint8)
+
+
+def write_case(array: np.ndarray, root: Path, layout: str, name: str) -> None:
+    if layout == "channels":
+        write(channels(array), root / "images" / "gross-tumor-volume-segmentation" / f"{name}.mha")
+    elif layout == "nnunet":
+        write(array, root / "labelsTr" / f"{name}.nii.gz")
+        write(array, root / "imagesTr" / f"{name}_0000.nii.gz")
+    elif layout == "cohort":
+        write(array, root / "Cohort1" / f"{name}.nii.gz")
+    else:
+        for label, structure in enumerate(("GTVp", "GTVnd"), 1):
+            write((array == label).astype(np.uint8), root / name / f"{structure}.nii.gz")
+        write(array, root / name / "image.nii.gz")
+        write(array, root / name / "Brain.nii.gz")
+
+
+LAYOUTS = ("channels", "nnunet", "cohort", "structures")
+
+
+def scores(path: Path) -> dict[tuple[str, str], dict[str, str]]:
+    with path.open() as file:
+        return {(row["case"], row["structure"]): row for row in csv.DictReader(file)}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("reference_layout", LAYOUTS)
+def test_layouts_mix_and_give_the_same_scores(tmp_path, layout, reference_layout):
+    for seed, name in enumerate(("a", "b")):
+        write_case(labels(seed + 1), tmp_path / "predictions", layout, name)
+        write_case(labels(0), tmp_path / "references", reference_layout, name)
+    arguments = [
+        str(tmp_path / "predictions"),
+        str(tmp_path / "references"),
+        "--csv",
+        str(tmp_path / "s.csv"),
+    ]
+    assert main(arguments) == 0
+    rows = scores(tmp_path / "s.csv")
+    assert set(rows) == {(c, s) for c in "ab" for s in ("GTVp", "GTVnd")}
+    assert float(rows["a", "GTVp"]["dsc"]) == pytest.approx(2 * 7 / 15)
+    assert float(rows["a", "GTVp"]["fn_cm3"]) == pytest.approx(5 * 7 * 4.5 / 1000)
+    assert float(rows["a", "GTVp"]["fp_cm3"]) == 0
+    assert float(rows["b", "GTVp"]["hd95_mm"]) == pytest.approx(3)
+    assert rows["a", "GTVnd"]["lesions_found"] == "2"
+
+
+def test_one_file_on_each_side_belongs_together_whatever_the_names(tmp_path, capsys):
+    write(labels(0), tmp_path / "x" / "prediction.nii.gz")
+    write(channels(labels(0)), tmp_path / "y" / "truth.mha")
+    assert main([str(tmp_path / "x"), str(tmp_path / "y" / "truth.mha")]) == 0
+    assert "AVG score 100.00" in capsys.readouterr().out
+
+
+def test_missing_prediction_scores_zero_and_is_listed(tmp_path, capsys):
+    for name in ("a", "b"):
+        write(labels(0), tmp_path / "r" / f"{name}.nii.gz")
+    write(labels(0), tmp_path / "p" / "a.nii.gz")
+    write(labels(0), tmp_path / "p" / "stray.nii.gz")
+    assert main([str(tmp_path / "p"), str(tmp_path / "r"), "--json", str(tmp_path / "s.json")]) == 1
+    content = json.loads((tmp_path / "s.json").read_text())
+    assert content["cases"]["b"]["GTVp"]["dsc"] == content["cases"]["b"]["GTVp"]["nsd"] == 0
+    assert content["cases"]["b"]["GTVp"]["hd95_mm"] is None
+    assert content["average_score"] == pytest.approx(0.5)
+    messages = capsys.readouterr().err
+    assert "b: no prediction" in messages and "stray: no reference" in messages
+
+
+def test_missing_prediction_scores_zero_where_the_reference_is_empty_too(tmp_path):
+    write(np.zeros((4, 4, 4), np.uint8), tmp_path / "r" / "a.nii.gz")
+    write(np.zeros((4, 4, 4), np.uint8), tmp_path / "r" / "b.nii.gz")
+    write(np.zeros((4, 4, 4), np.uint8), tmp_path / "p" / "a.nii.gz")
+    assert main([str(tmp_path / "p"), str(tmp_path / "r"), "--csv", str(tmp_path / "s.csv")]) == 1
+    rows = scores(tmp_path / "s.csv")
+    assert (rows["a", "GTVp"]["dsc"], rows["a", "GTVp"]["nsd"]) == ("1.0", "1.0")
+    assert (rows["b", "GTVp"]["dsc"], rows["b", "GTVp"]["nsd"]) == ("0.0", "0.0")
+    assert rows["a", "GTVp"]["hd95_mm"] == ""
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"origin_x_mm": 0.01}, "origin"),
+        ({"spacing_xyz": (1.0, 1.5, 3.002)}, "spacing"),
+    ],
+)
+def test_other_grid_is_a_problem_that_names_both_files(tmp_path, capsys, change, words):
+    for name in ("a", "b"):
+        write(labels(0), tmp_path / "r" / f"{name}.nii.gz")
+    write(labels(0), tmp_path / "p" / "a.nii.gz")
+    write(labels(0), tmp_path / "p" / "b.nii.gz", **change)
+    assert main([str(tmp_path / "p"), str(tmp_path / "r"), "--csv", str(tmp_path / "s.csv")]) == 1
+    message = capsys.readouterr().err
+    assert words in message
+    assert all(str(tmp_path / side / "b.nii.gz") in message for side in "pr")
+    assert scores(tmp_path / "s.csv")["b", "GTVp"]["dsc"] == "0.0"
+
+
+@pytest.mark.parametrize(
+    ("array", "words"),
+    [
+        (labels(0) * 2, "labels are 0 to 2"),
+        (labels(0) * np.float32(0.5), "fractions"),
+        (labels(0)[:-1], "size"),
+        (channels(labels(0))[[0, 1, 1]], "3 channels"),
+        (channels(labels(0)) * 2, "labels are 0 to 1"),
+    ],
+)
+def test_bad_prediction_is_a_problem(tmp_path, capsys, array, words):
+    write(labels(0), tmp_path / "r.nii.gz")
+    write(array, tmp_path / "p.mha")
+    assert main([str(tmp_path / "p.mha"), str(tmp_path / "r.nii.gz")]) == 1
+    captured = capsys.readouterr()
+    assert words in captured.err and "AVG score 0.00" in captured.out
+
+
+def test_nothing_to_evaluate_ends_with_two(tmp_path, capsys):
+    write(labels(0), tmp_path / "p.mha")
+    write(labels(0) * 5, tmp_path / "r.mha")
+    assert main([str(tmp_path / "p.mha"), str(tmp_path / "absent")]) == 2
+    assert main([str(tmp_path / "p.mha"), str(tmp_path / "r.mha")]) == 2
+    (tmp_path / "text.mha").write_text("no image")
+    assert main([str(tmp_path / "p.mha"), str(tmp_path / "text.mha")]) == 2
+    assert capsys.readouterr().err.count("evaluate.py: ") == 3
+
+
+def test_structures_and_several_tolerances(tmp_path):
+    write(labels(1), tmp_path / "p.mha")
+    write(labels(0), tmp_path / "r.mha")
+    arguments = [str(tmp_path / "p.mha"), str(tmp_path / "r.mha"), "--csv", str(tmp_path / "s.csv")]
+    assert main([*arguments, "--structures", "GTVp", "--tolerance-mm", "1,2"]) == 0
+    ((key, row),) = scores(tmp_path / "s.csv").items()
+    assert key == ("r", "GTVp")
+    assert float(row["nsd"]) < float(row["nsd_2mm"]) == 1  # the wrong side is 1.5 mm away
+
+
+def test_jobs_give_the_same_result(tmp_path):
+    for seed in range(3):
+        write(labels(seed), tmp_path / "p" / f"{seed}.mha")
+        write(labels(0), tmp_path / "r" / f"{seed}.mha")
+    for jobs in "12":
+        arguments = [str(tmp_path / "p"), str(tmp_path / "r"), "--jobs", jobs]
+        assert main([*arguments, "--json", str(tmp_path / f"{jobs}.json")]) == 0
+    assert (tmp_path / "1.json").read_bytes() == (tmp_path / "2.json").read_bytes()
+
+
+def test_comparison_is_the_wilcoxon_test_of_the_paired_differences(tmp_path):
+    for seed in range(6):
+        write(labels(seed), tmp_path / "p" / f"{seed}.mha")
+        write(labels(seed + 1), tmp_path / "q" / f"{seed}.mha")
+        write(labels(0), tmp_path / "r" / f"{seed}.mha")
+    reference = str(tmp_path / "r")
+    assert main([str(tmp_path / "q"), reference, "--csv", str(tmp_path / "q.csv")]) == 0
+    arguments = [
+        str(tmp_path / "p"),
+        reference,
+        "--csv",
+        str(tmp_path / "p.csv"),
+        "--json",
+        str(tmp_path / "p.json"),
+    ]
+    assert main([*arguments, "--compare", str(tmp_path / "q")]) == 0
+    first, *_ = json.loads((tmp_path / "p.json").read_text())["comparison"]
+    ours, others = (
+        [float(row["dsc"]) for (_, structure), row in scores(tmp_path / f).items() if structure == "GTVp"]
+        for f in ("p.csv", "q.csv")
+    )
+    assert first["mean"] == pytest.approx(np.mean(ours) - np.mean(others))
+    assert first["p"] == pytest.approx(stats.wilcoxon(ours, others).pvalue)
+
+
+def test_rank_by_hand():
+    # DSC GTVp, DSC GTVnd, NSD GTVp, NSD GTVnd; ranks A 1 1 2 1, B 2 3 1 1, C 3 2 3 3
+    means = {"C": [0.5, 0.6, 0.1, 0.1], "A": [0.8, 0.7, 0.5, 0.6], "B": [0.7, 0.5, 0.6, 0.6]}
+    assert list(rank(means).items()) == [("A", 5 / 12), ("B", 7 / 12), ("C", 11 / 12)]
+
+
+def test_rank_orders_submissions(tmp_path, capsys):
+    for team, seed in (("good", 0), ("poor", 1)):
+        write(labels(seed), tmp_path / team / "a.mha")
+    write(labels(0), tmp_path / "r" / "a.mha")
+    assert main([str(tmp_path / "poor"), str(tmp_path / "r"), "--rank", str(tmp_path / "good")]) == 0
+    first, second = capsys.readouterr().out.splitlines()[-2:]
+    assert first.split() == ["1", "0.5000", str(tmp_path / "good")]
+    assert second.split()[0] == "2" and second.split()[2] == str(tmp_path / "poor")
+
+
+def test_interrupted_writing_leaves_the_old_file(tmp_path, monkeypatch):
+    from evaluation import output
+
+    target = tmp_path / "s.csv"
+    target.write_text("old")
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(output.os, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        output.write_whole(target, b"new")
+    assert [p.name for p in tmp_path.iterdir()] == ["s.csv"] and target.read_text() == "old"
