@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from scipy import ndimage
 
 from model.bundle import Normalisation
 from model.preprocess import Region, interpolation_matrix, preprocess
@@ -18,12 +19,12 @@ FOREGROUND_SHARE = 0.8  # of the patches are centred on a tumour voxel
 class CachedCase:
     """image float16 (channels, z, y, x) normalised, label uint8 (z, y, x), both memory-mapped.
 
-    tumour: for each label present, the (n, 3) voxel coordinates from which patch centres are drawn.
+    tumour: for each label present its separate tumours, each the (n, 3) voxel coordinates to draw centres from.
     """
 
     image: np.ndarray
     label: np.ndarray
-    tumour: tuple[np.ndarray, ...]
+    tumour: tuple[list[np.ndarray], ...]
 
 
 def cache_case(
@@ -62,18 +63,25 @@ def resample_label(label: np.ndarray, region: Region) -> np.ndarray:
 def load_case(folder: Path) -> CachedCase:
     image = np.load(folder / "image.npy", mmap_mode="r")
     label = np.load(folder / "label.npy", mmap_mode="r")
-    tumour = tuple(np.argwhere(label == value).astype(np.int32) for value in (1, 2) if (label == value).any())
+    tumour = tuple(_tumours(label == value) for value in (1, 2) if (label == value).any())
     return CachedCase(image, label, tumour)
+
+
+def _tumours(mask: np.ndarray) -> list[np.ndarray]:
+    components, count = ndimage.label(mask)
+    return [np.argwhere(components == k).astype(np.int32) for k in range(1, count + 1)]
 
 
 def draw_patch(case: CachedCase, patch: Triple, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """A random patch: float32 image (channels, *patch) and int64 label; zero-padded where the case ends.
 
-    Foreground patches are centred, with jitter, on a voxel of a label chosen at random among those present.
+    Foreground patches are centred, with jitter, on a voxel of a tumour: first a label is chosen at random among those
+    present, then one of its tumours, so that a small node is seen as often as a large one.
     """
     shape = case.label.shape
     if case.tumour and rng.random() < FOREGROUND_SHARE:
-        voxels = case.tumour[rng.integers(len(case.tumour))]
+        tumours = case.tumour[rng.integers(len(case.tumour))]
+        voxels = tumours[rng.integers(len(tumours))]
         centre = voxels[rng.integers(len(voxels))] + [rng.integers(-p // 4, p // 4 + 1) for p in patch]
     else:
         centre = np.array([rng.integers(n) for n in shape])
