@@ -16,7 +16,7 @@ from evaluation.cases import STRUCTURES, Pair, find_cases, pair_cases
 from evaluation.output import csv_text, json_text, write_whole
 from evaluation.problem import EvaluationError
 from evaluation.run import CaseResult, Settings, evaluate_pairs
-from evaluation.summary import compare, comparison_table, rank, summarise, table
+from evaluation.summary import compare, comparison_table, rank, spread_table, summarise, table
 
 
 def parse(arguments: list[str] | None) -> tuple[argparse.Namespace, Settings]:
@@ -109,6 +109,8 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     pairs, results, problems = score_all(options.predictions, options.references, settings, options.jobs)
     summaries = summarise(results, settings, np.random.default_rng(0))
     print(table(summaries, settings))
+    if len(results) > 1:
+        print(spread_table(summaries))
     differences = []
     if options.compare:
         _, others, found = score_all(options.compare, options.references, settings, options.jobs)

@@ -5,6 +5,7 @@ Recognised below a folder, mixed as they come: one file per case (label map or 4
 (`<case>/GTVp.nii.gz`). CTs are passed over.
 """
 
+import os
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,9 +34,15 @@ def stem(path: Path) -> str | None:
     return None
 
 
+def _image_files(folder: Path) -> list[Path]:
+    """All image files below a folder, also below links to folders, of which subsets of a data set are made."""
+    found = [Path(top, name) for top, _, names in os.walk(folder, followlinks=True) for name in names]
+    return sorted(path for path in found if path.is_file() and stem(path) is not None)
+
+
 def _mask_files(folder: Path) -> list[Path]:
     """Image files below a folder that may hold masks; beside a structure's file, only structures' files."""
-    found = [p for p in sorted(folder.rglob("*")) if p.is_file() and stem(p) is not None]
+    found = _image_files(folder)
     found = [p for p in found if not set(p.relative_to(folder).parts[:-1]) & set(CT_FOLDERS)]
     structured = {p.parent for p in found if stem(p) in STRUCTURES}
     return [
@@ -86,7 +93,7 @@ def find_ct(place: Path, name: str) -> Path:
     """
     if place.is_file():
         return place
-    files = [p for p in sorted(place.rglob("*")) if p.is_file() and stem(p) is not None]
+    files = _image_files(place)
     named = [
         p
         for p in files

@@ -1,5 +1,7 @@
 """Reading masks in any of the layouts and checking that two of them lie on the same grid."""
 
+import gzip
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,7 +64,24 @@ def _load(path: Path) -> tuple[np.ndarray, Grid]:
     dimension = image.GetDimension()
     if dimension not in (3, 4):
         raise EvaluationError(f"{path} has {dimension} dimensions; masks have 3, or 4 with channels")
-    return sitk.GetArrayFromImage(image), grid_of(image)
+    array = sitk.GetArrayFromImage(image)
+    if path.name.endswith((".nii", ".nii.gz")) and _nifti_bytes(path) < array.nbytes:
+        raise EvaluationError(f"{path} is truncated; write it again")
+    return array, grid_of(image)
+
+
+def _nifti_bytes(path: Path) -> int:
+    """Length of a NIfTI file, uncompressed; 0 where it is damaged. ITK reads a short one as if it ended in zeros."""
+    if path.suffix != ".gz":
+        return path.stat().st_size
+    length = 0
+    try:
+        with gzip.open(path) as file:
+            while chunk := file.read(1 << 20):
+                length += len(chunk)
+    except (EOFError, gzip.BadGzipFile, zlib.error):
+        return 0
+    return length
 
 
 def _check_values(array: np.ndarray, path: Path, highest: int) -> None:

@@ -99,6 +99,15 @@ def table(summaries: list[Summary], settings: Settings) -> str:
     return "\n".join(lines)
 
 
+def spread_table(summaries: list[Summary]) -> str:
+    """Median and bootstrap 95 % interval of the mean for a terminal, in percent."""
+    lines = [f"{'':10}{'':10}{'median':>10}{'95 % interval of the mean':>28}"]
+    for s in summaries:
+        low, high = (100 * limit for limit in s.ci95)
+        lines.append(f"{s.structure:10}{s.measure:10}{100 * s.median:>10.2f}{f'{low:.2f} to {high:.2f}':>28}")
+    return "\n".join(lines)
+
+
 @dataclass(frozen=True)
 class Difference:
     """Paired difference, this minus the other submission, and the p value of the Wilcoxon signed-rank test."""

@@ -152,6 +152,25 @@ def test_bad_prediction_is_a_problem(tmp_path, capsys, array, words):
     assert words in captured.err and "AVG score 0.00" in captured.out
 
 
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+def test_truncated_mask_is_a_problem(tmp_path, capsys, suffix):
+    for side in "pr":
+        write(labels(0), tmp_path / f"{side}{suffix}")
+    whole = (tmp_path / f"p{suffix}").read_bytes()
+    (tmp_path / f"p{suffix}").write_bytes(whole[: len(whole) * 9 // 10])
+    assert main([str(tmp_path / f"p{suffix}"), str(tmp_path / f"r{suffix}")]) == 1
+    assert f"p{suffix} is truncated" in capsys.readouterr().err
+
+
+def test_case_folders_may_be_links(tmp_path, capsys):
+    write_case(labels(0), tmp_path / "all", "structures", "a")
+    write_case(labels(0), tmp_path / "all", "structures", "b")
+    (tmp_path / "subset").mkdir()
+    (tmp_path / "subset" / "b").symlink_to(tmp_path / "all" / "b")
+    assert main([str(tmp_path / "all" / "b"), str(tmp_path / "subset")]) == 0
+    assert "AVG score 100.00" in capsys.readouterr().out
+
+
 def test_nothing_to_evaluate_ends_with_two(tmp_path, capsys):
     write(labels(0), tmp_path / "p.mha")
     write(labels(0) * 5, tmp_path / "r.mha")

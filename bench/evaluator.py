@@ -1,0 +1,139 @@
+"""The evaluator's speed and memory: python -m bench.evaluator.
+
+Two structures of the published example masks' size (GTVp 51 cm³, GTVnd 22 cm³ in two nodes) are scored on one core:
+every measure that evaluate.py gives, at 914 x 464 x 127 and 0.523 x 0.523 x 3 mm; and on whole 1024 x 1024 x 127 masks,
+beside DSC and NSD from the surface-distance package. Exits non-zero where a bound is missed.
+"""
+
+import os
+
+os.environ["OMP_NUM_THREADS"] = "1"  # before numpy: one core
+
+import multiprocessing
+import resource
+import statistics
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+import surface_distance
+from scipy import ndimage
+
+from evaluation.cases import CaseFiles, Pair
+from evaluation.metrics import dsc, score
+from evaluation.run import Settings, evaluate_pair
+
+SPACING_ZYX = (3.0, 0.523, 0.523)
+PUBLISHED_ZYX = (127, 464, 914)
+FULL_ZYX = (127, 1024, 1024)
+BLOBS = {"GTVp": ((0.0, -30.0, 0.0, 51.0),), "GTVnd": ((-40.0, 10.0, 45.0, 14.0), (-20.0, 15.0, -50.0, 8.0))}
+SECONDS, GIGABYTES, RATIO = 1.0, 1.5, 2.0
+REPEATS = 5
+
+Masks = dict[str, np.ndarray]
+
+
+def main() -> int:
+    reference, prediction = masks(PUBLISHED_ZYX, 0), masks(PUBLISHED_ZYX, 1)
+    for name, mask in reference.items():
+        print(
+            f"{name}: {mask.sum() * np.prod(SPACING_ZYX) / 1000:.0f} cm³, DSC {dsc(prediction[name], mask):.3f}"
+        )
+    seconds = median_seconds(lambda: all_measures(prediction, reference))
+    above = in_process(memory_above_masks)
+    print(
+        f"914 x 464 x 127, every measure of both structures: {seconds:.2f} s, {above:.2f} GB above the masks"
+    )
+    files = median_seconds(from_files(prediction, reference))
+    print(f"the same from two compressed label maps, reading included: {files:.2f} s")
+
+    reference, prediction = masks(FULL_ZYX, 0), masks(FULL_ZYX, 1)
+    ours = median_seconds(lambda: all_measures(prediction, reference))
+    theirs = median_seconds(lambda: reference_package(prediction, reference))
+    pairs = zip(all_measures(prediction, reference), reference_package(prediction, reference), strict=True)
+    apart = max(abs(a - b) for a, b in pairs)
+    print(
+        f"1024 x 1024 x 127: every measure of both {ours:.2f} s, surface-distance's DSC and NSD {theirs:.2f} s, "
+        f"ratio {theirs / ours:.1f}, DSC and NSD apart at most {apart:.0e}"
+    )
+    return 0 if seconds <= SECONDS and above <= GIGABYTES and theirs / ours >= RATIO and apart < 1e-6 else 1
+
+
+def masks(shape_zyx: tuple[int, int, int], seed: int) -> Masks:
+    """Irregular ellipsoids around the centre of the grid; another seed gives another outline of the same tumours."""
+    made = {}
+    for name, blobs in BLOBS.items():
+        made[name] = np.zeros(shape_zyx, bool)
+        for z_mm, y_mm, x_mm, cm3 in blobs:
+            radius_mm = (3000 * cm3 / (4 * np.pi)) ** (1 / 3)
+            centre = np.array(shape_zyx) / 2 + np.array([z_mm, y_mm, x_mm]) / SPACING_ZYX
+            half = np.ceil(1.5 * radius_mm / np.array(SPACING_ZYX)).astype(int)
+            box = tuple(slice(int(c) - h, int(c) + h) for c, h in zip(centre, half, strict=True))
+            offsets = np.meshgrid(*(np.arange(-h, h) for h in half), indexing="ij")
+            squared_mm = sum((o * mm) ** 2 for o, mm in zip(offsets, SPACING_ZYX, strict=True))
+            rough = np.random.default_rng(seed).standard_normal(offsets[0].shape)
+            rough = ndimage.gaussian_filter(rough, [4 / mm for mm in SPACING_ZYX])
+            made[name][box] |= np.sqrt(squared_mm) + 2 * rough / rough.std() < radius_mm
+    return made
+
+
+def all_measures(prediction: Masks, reference: Masks) -> list[float]:
+    """All that evaluate.py computes; of it, DSC and NSD of each structure."""
+    scores = [score(prediction[name], reference[name], SPACING_ZYX, (1.0,)) for name in BLOBS]
+    return [value for s in scores for value in (s.dsc, *s.nsd)]
+
+
+def reference_package(prediction: Masks, reference: Masks) -> list[float]:
+    """DSC and NSD of each structure from surface-distance."""
+    values = []
+    for name in BLOBS:
+        distances = surface_distance.compute_surface_distances(reference[name], prediction[name], SPACING_ZYX)
+        values.append(surface_distance.compute_dice_coefficient(reference[name], prediction[name]))
+        values.append(surface_distance.compute_surface_dice_at_tolerance(distances, 1.0))
+    return values
+
+
+def from_files(prediction: Masks, reference: Masks) -> Callable[[], object]:
+    """Scoring of the two, written as label maps, through what evaluate.py calls for a case."""
+    folder = Path(tempfile.mkdtemp())
+    cases = []
+    for name, made in (("prediction", prediction), ("reference", reference)):
+        image = sitk.GetImageFromArray(np.where(made["GTVp"], 1, 2 * made["GTVnd"]).astype(np.uint8))
+        image.SetSpacing(SPACING_ZYX[::-1])
+        path = folder / f"{name}.nii.gz"
+        sitk.WriteImage(image, str(path), useCompression=True)
+        cases.append(CaseFiles("case", path, {}))
+    pair = Pair("case", cases[1], cases[0])
+    return lambda: evaluate_pair(pair, Settings(tuple(BLOBS), (1.0,)))
+
+
+def memory_above_masks() -> float:
+    """Peak resident memory of scoring, in GB, above that of a process that holds the masks."""
+    reference, prediction = masks(PUBLISHED_ZYX, 0), masks(PUBLISHED_ZYX, 1)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    all_measures(prediction, reference)
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / 1e9
+
+
+def in_process(function: Callable[[], float]) -> float:
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(function)
+
+
+def median_seconds(function: Callable[[], object]) -> float:
+    seconds = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        function()
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds)
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore", DeprecationWarning)
+    sys.exit(main())
