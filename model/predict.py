@@ -3,6 +3,7 @@
 All arrays and tensors are (z, y, x), with the channel or class axis in front.
 """
 
+import copy
 import itertools
 import time
 from collections.abc import Callable, Iterator
@@ -65,7 +66,8 @@ class Predictor:
         self.mirrors = mirror_combinations(bundle.mirror_axes if tta else ())
         self.search = search
         self.log = log
-        self.network = bundle.build_network()
+        self.network = bundle.build_network()  # float32 on the CPU; passes use copies
+        self.copies: dict[tuple[torch.device, torch.dtype], UNet] = {}
 
     def segment(self, pair: Pair) -> Segmentation:
         """Label map of one pair: crop, resample, normalise → windows → back to the input grid."""
@@ -101,9 +103,17 @@ class Predictor:
             torch.cuda.empty_cache()
         raise AssertionError("the ladder of placements is never empty")
 
+    def _network_on(self, device: torch.device) -> UNet:
+        """The network on a device, in the precision of the passes there; made once."""
+        place = (device, choose_dtype(device, self.precision))
+        if place == (torch.device("cpu"), torch.float32):
+            return self.network
+        if place not in self.copies:
+            self.copies[place] = copy.deepcopy(self.network).to(*place)
+        return self.copies[place]
+
     def _logits_at(self, image: Tensor, placement: Placement) -> Tensor:
-        dtype = choose_dtype(placement.device, self.precision)
-        network = self.network.to(placement.device, dtype)
+        network = self._network_on(placement.device)
         patch = self.bundle.patch_zyx
         padded, inside = pad_to_patch(image, patch)
         grid = window_corners(_triple(padded.shape[1:]), patch, STEP)

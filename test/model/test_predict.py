@@ -153,6 +153,16 @@ def test_memory_ladder_goes_down_step_by_step(monkeypatch):
     assert sum("out of memory" in line for line in lines) == 2
 
 
+def test_a_fallback_in_lower_precision_leaves_the_weights_as_they_were(monkeypatch):
+    predictor = quiet_predictor(random_bundle())
+    image = torch.randn(2, *PATCH)
+    expected = predictor.logits(image)
+    with monkeypatch.context() as patch:
+        patch.setattr(predict, "choose_dtype", lambda device, precision: torch.bfloat16)
+        assert not torch.equal(predictor.logits(image), expected)
+    assert torch.equal(predictor.logits(image), expected)
+
+
 def test_batched_mirrors_equal_single_ones(monkeypatch):
     predictor = quiet_predictor(random_bundle())
     image = torch.randn(2, 8, 16, 20)
