@@ -1,106 +1,233 @@
-"""Train a network on phantoms and write a weights file: python train.py --phantoms 120 --minutes 60 --out FILE."""
+"""Train on a folder of cases and write a weights file: python train.py DATA --out weights/mine.pt.
+
+DATA has SegRap's raw layout or nnU-Net's; --phantoms N generates synthetic cases instead. Under torchrun the same
+command line trains on several processes. Exit codes: 0 done, 2 bad input or training failed, 130 stopped (--resume).
+"""
 
 import argparse
 import datetime
+import hashlib
+import json
 import subprocess
 import sys
+from argparse import ArgumentDefaultsHelpFormatter as DefaultsInHelp
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
-from model.bundle import Bundle, Normalisation, save_bundle
+from evaluation.summary import Summary, summarise, table
+from model.bundle import Bundle, save_bundle
 from model.predict import choose_device
-from model.unet import NetworkPlan
-from model.volume import Grid, Pair
+from model.volume import InputError
 from phantom import make_phantom
-from training.dataset import cache_case, cached_folders, load_case
-from training.loop import TrainPlan, train
+from phantom.write import write_folder
+from training.dataset import cache_case, load_case
+from training.loop import EPOCH, State, TrainingError, TrainPlan, train
+from training.loss import LossPlan
+from training.planning import DataPlan, fingerprint, override, plan_for, read_plan, write_plan
+from training.processes import Processes, processes
+from training.sources import TrainingCase, find_training_cases, read_training_case, survey_all, survey_table
+from training.validate import SETTINGS, split, validate
 
-SPACING_ZYX = (3.0, 2.0, 2.0)
-PATCH_ZYX = (32, 128, 128)
-SOFT_TISSUE = Normalisation(lower=-200, upper=300, mean=30, std=70)  # HU; tumours enhance by 20 to 50
-NORMALISATION = (SOFT_TISSUE, SOFT_TISSUE)
-FULL_SIZE_EVERY = 10  # one case in so many has SegRap's own grid, the others a coarser one, quick to make
-NETWORK = NetworkPlan(
-    in_channels=2,
-    num_classes=3,
-    features=(16, 32, 64, 128, 256),
-    kernels=((1, 3, 3), (3, 3, 3), (3, 3, 3), (3, 3, 3), (3, 3, 3)),
-    strides=((1, 1, 1), (1, 2, 2), (2, 2, 2), (2, 2, 2), (2, 2, 2)),
-    encoder_convs=(2, 2, 2, 2, 2),
-    decoder_convs=(2, 2, 2, 2),
-)
+LOSSES = {
+    "dice-focal": LossPlan(),
+    "dice-ce": LossPlan(gamma=0),
+    "tversky-focal": LossPlan(alpha=0.3, beta=0.7),
+}
+OPTIMISERS = {"sgd": (1e-2, 3e-5), "adamw": (1e-3, 1e-2)}  # learning rate, weight decay
+FULL_SIZE_EVERY = 10  # one phantom in so many has SegRap's own grid, the others a coarser one, quick to make
 
 
-def main() -> None:
+def main() -> int:
     args = arguments()
-    cache_phantoms(args.phantoms, args.seed, args.work / "cache", args.jobs)
-    cases = [load_case(folder) for folder in cached_folders(args.work / "cache")]
-    plan = TrainPlan(NETWORK, PATCH_ZYX, args.minutes, seed=args.seed)
-    network = train(plan, cases, args.work, choose_device(args.device), args.resume)
+    try:
+        with processes(choose_device(args.device)) as team:
+            return run(args, team)
+    except (InputError, TrainingError) as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        return 2
+
+
+def run(args: argparse.Namespace, team: Processes) -> int:
+    """Find and check the cases → plan → cache → train → validate whole cases → write the weights."""
+    data = args.data or args.work / f"phantoms-seed{args.seed}"
+    if team.first and args.phantoms:
+        make_phantoms(args.phantoms, args.seed, data, args.jobs)
+    team.wait()
+    cases = find_training_cases(data)[: args.phantoms]
+    if team.first and not (args.resume and (args.work / "plan.json").exists()):
+        prepare(args, cases)
+    team.wait()
+    plan = train_plan(args)
+    names = [case.name for case in cases]
+    chosen, held_out = (
+        (names, []) if args.fold == "all" else split(names, args.folds, int(args.fold), args.seed)
+    )
+    folder = cache_folder(args, plan.data)
+    cached = {name: load_case(folder / name) for name in names}
+    validation = [cached[name] for name in held_out]
+    state = train(plan, [cached[name] for name in chosen], validation, args.work, team, args.resume)
+    if not finished(plan, state):
+        print(f"stopped after {state.iteration} iterations; go on with --resume", flush=True)
+        return 130
+    if team.first:
+        finish(args, plan, state, len(chosen), [case for case in cases if case.name in held_out])
+    return 0
+
+
+def prepare(args: argparse.Namespace, cases: list[TrainingCase]) -> None:
+    """Check every case, decide the plan, bring all to the network's grid; what is there already is not done again."""
+    surveys = list(tqdm(survey_all(cases, args.jobs), total=len(cases), desc="check", unit="case"))
+    print(survey_table(surveys), flush=True)
+    bad = [survey for survey in surveys if survey.problem]
+    if bad:
+        raise InputError(
+            f"{len(bad)} of {len(cases)} cases cannot be used, see above; correct or remove them"
+        )
+    plan = plan_for(fingerprint(surveys), args.memory_gb, args.features, args.spacing)
+    plan = override(plan, args.config) if args.config else plan
+    write_plan(plan, args.work / "plan.json")
+    print((args.work / "plan.json").read_text(), end="", flush=True)
+    folder = cache_folder(args, plan)
+    missing = [case for case in cases if not (folder / case.name / "label.npy").exists()]
+    with ProcessPoolExecutor(args.jobs) as pool:
+        done = pool.map(cache, missing, [plan] * len(missing), [folder] * len(missing))
+        list(tqdm(done, total=len(missing), desc="preprocess", unit="case"))
+
+
+def cache(case: TrainingCase, plan: DataPlan, folder: Path) -> None:
+    pair, label = read_training_case(case)
+    cache_case(folder / case.name, pair, label, plan.spacing_zyx, plan.normalisation)
+
+
+def cache_folder(args: argparse.Namespace, plan: DataPlan) -> Path:
+    """One per data set and preprocessing, so that another plan never meets old files."""
+    told = json.dumps(
+        [str(args.data and args.data.resolve()), args.seed, plan.spacing_zyx, repr(plan.normalisation)]
+    )
+    return Path(args.work) / f"cache-{hashlib.sha256(told.encode()).hexdigest()[:12]}"
+
+
+def train_plan(args: argparse.Namespace) -> TrainPlan:
+    rate, decay = OPTIMISERS[args.optimiser]
+    return TrainPlan(
+        read_plan(args.work / "plan.json"),
+        None if args.minutes else EPOCH * args.epochs,
+        args.minutes,
+        args.optimiser,
+        args.learning_rate or rate,
+        decay,
+        args.seed,
+        LOSSES[args.loss],
+    )
+
+
+def finished(plan: TrainPlan, state: State) -> bool:
+    return (
+        state.iteration >= plan.iterations if plan.iterations else state.seconds >= 60 * (plan.minutes or 0)
+    )
+
+
+def finish(
+    args: argparse.Namespace, plan: TrainPlan, state: State, trained_on: int, held_out: list[TrainingCase]
+) -> None:
+    """Validate on whole cases, write the weights with their provenance."""
     bundle = Bundle(
-        network=NETWORK,
-        patch_zyx=PATCH_ZYX,
-        spacing_zyx=SPACING_ZYX,
-        normalisation=NORMALISATION,
-        mirror_axes=(0, 1, 2),
-        provenance=provenance(args, len(cases)),
-        state=network.state_dict(),
+        plan.data.network,
+        plan.data.patch_zyx,
+        plan.data.spacing_zyx,
+        plan.data.normalisation,
+        (0, 1, 2),
+        provenance(args, plan, state, trained_on),
+        state.network.state_dict(),
     )
-    save_bundle(bundle, args.out)
-    print(f"wrote {args.out}")
+    save_bundle(bundle, args.out)  # before the validation, which takes time; its figures are added after it
+    if held_out:
+        scoring = validate(bundle, held_out, args.device)
+        results = list(tqdm(scoring, total=len(held_out), desc="validate", unit="case"))
+        summaries = summarise(results, SETTINGS, np.random.default_rng(0))
+        print(table(summaries, SETTINGS), flush=True)
+        bundle.provenance["metrics"] = metrics(f"{len(held_out)} held-out cases of the same data", summaries)
+        save_bundle(bundle, args.out)
+    print(f"wrote {args.out}", flush=True)
 
 
-def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, required=True, help="the weights file to write")
-    parser.add_argument("--phantoms", type=int, default=140, help="number of synthetic training cases")
-    parser.add_argument(
-        "--seed", type=int, default=0, help="of the phantoms, the initialisation and the patches"
-    )
-    parser.add_argument("--minutes", type=float, default=60, help="training time, resumed parts included")
-    parser.add_argument(
-        "--work", type=Path, default=Path("runs/phantoms"), help="cache, checkpoint and loss log"
-    )
-    parser.add_argument("--jobs", type=int, default=2, help="processes that generate phantoms")
-    parser.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto")
-    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --work")
-    return parser.parse_args()
+def metrics(data: str, summaries: list[Summary]) -> dict[str, object]:
+    """As training.record_scores writes them."""
+    return {"data": data, "summary": json.loads(json.dumps([asdict(s) for s in summaries]))}
 
 
-def cache_phantoms(count: int, seed: int, cache: Path, jobs: int) -> None:
-    """Generate and preprocess those phantoms that the cache does not hold yet."""
-    missing = [k for k in range(count) if not (cache / f"phantom_{k:04d}" / "label.npy").exists()]
+def make_phantoms(count: int, seed: int, folder: Path, jobs: int) -> None:
+    """Those that are not there yet."""
+    missing = [k for k in range(count) if not (folder / f"phantom_{k:04d}").exists()]
     with ProcessPoolExecutor(jobs) as pool:
-        done = pool.map(cache_phantom, missing, [seed] * len(missing), [cache] * len(missing))
+        done = pool.map(make_one, missing, [seed] * len(missing), [folder] * len(missing))
         list(tqdm(done, total=len(missing), desc="phantoms", unit="case"))
 
 
-def cache_phantom(k: int, seed: int, cache: Path) -> None:
-    """Case k of `python -m phantom --seed S`, on the network's grid."""
+def make_one(k: int, seed: int, folder: Path) -> None:
+    """Case k of `python -m phantom --seed S`."""
     phantom = make_phantom(np.random.SeedSequence((seed, k)), "small" if k % FULL_SIZE_EVERY else "segrap")
-    z, y, x = phantom.ct.shape
-    grid = Grid((x, y, z), phantom.spacing_xyz, phantom.origin_xyz, phantom.direction)
-    pair = Pair(phantom.ct, phantom.ce, phantom.spacing_xyz[::-1], grid)
-    label = np.where(phantom.gtvp, 1, np.where(phantom.gtvnd, 2, 0)).astype(np.uint8)
-    cache_case(cache / f"phantom_{k:04d}", pair, label, SPACING_ZYX, NORMALISATION)
+    write_folder(phantom, folder / f".phantom_{k:04d}")
+    (folder / f".phantom_{k:04d}").rename(folder / f"phantom_{k:04d}")
 
 
-def provenance(args: argparse.Namespace, cases: int) -> dict[str, object]:
-    """Data, command, commit, date and library, as plain values."""
+def provenance(args: argparse.Namespace, plan: TrainPlan, state: State, cases: int) -> dict[str, object]:
+    """Data, command, commit, date, duration and library, as plain values."""
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    phantoms = f"synthetic phantoms, seed {args.seed}; no patient data. Research use, not clinical."
     return {
-        "data": f"{cases} synthetic phantoms, seed {args.seed}; no patient data. Research use, not clinical.",
+        "data": f"{cases} {phantoms if args.phantoms else f'cases of {args.data.name}'}",
         "command": "python " + " ".join(sys.argv),
         "commit": commit.stdout.strip() or "unknown",
         "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
+        "iterations": state.iteration,
+        "minutes": round(state.seconds / 60, 1),
         "torch": str(torch.__version__),
-        "loss": "Dice (Tversky 0.5, 0.5) + focal (gamma 2)",
+        "loss": f"Dice (Tversky {plan.loss.alpha}, {plan.loss.beta}) + focal (gamma {plan.loss.gamma:g})",
+        "optimiser": f"{plan.optimiser}, learning rate {plan.learning_rate:g}",
     }
 
 
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=DefaultsInHelp)
+    add = parser.add_argument
+    add("data", type=Path, nargs="?", help="folder of cases, SegRap's raw layout or nnU-Net's")
+    add("--phantoms", type=int, metavar="N", help="generate N synthetic cases instead")
+    add("--out", type=Path, required=True, help="the weights file to write")
+    add("--work", type=Path, default=Path("runs/train"), help="plan, cache, checkpoint, log and curves")
+    add("--config", type=Path, help="JSON that overrides parts of the plan; its keys: plan.json in --work")
+    add("--spacing", type=triple, metavar="Z,Y,X", help="network grid in mm; the data's median if not given")
+    add("--memory-gb", type=float, default=11.0, help="memory to train in: decides patch size")
+    add("--features", type=int, default=32, help="of the first stage")
+    add("--folds", type=int, default=5)
+    add("--fold", default="0", help="the one held out for validation; all: train on every case")
+    add("--loss", choices=LOSSES, default="dice-focal")
+    add("--optimiser", choices=OPTIMISERS, default="sgd")
+    add("--learning-rate", type=float, help="1e-2 for sgd, 1e-3 for adamw if not given")
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--epochs", type=int, default=1000, help=f"of {EPOCH} iterations")
+    length.add_argument("--minutes", type=float, help="training time instead, resumed parts included")
+    add("--seed", type=int, default=0, help="of phantoms, folds, initial weights and patches")
+    add("--resume", action="store_true", help="go on from the checkpoint in --work")
+    add("--device", choices=("auto", "cuda", "cpu"), default="auto")
+    add("--jobs", type=int, default=2, help="processes that prepare cases")
+    args = parser.parse_args()
+    if (args.data is None) == (args.phantoms is None):
+        parser.error("give either a folder of cases or --phantoms N")
+    if args.fold != "all" and args.fold not in map(str, range(args.folds)):
+        parser.error(f"--fold {args.fold}: a number below {args.folds}, or all")
+    return args
+
+
+def triple(text: str) -> tuple[float, float, float]:
+    z, y, x = (float(part) for part in text.split(","))
+    return z, y, x
+
+
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

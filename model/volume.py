@@ -93,6 +93,20 @@ def read_pair(ct_path: Path, ce_path: Path, log: Log) -> Pair:
     return Pair(_to_canonical(ct.array, ct.grid), _to_canonical(ce.array, ct.grid), (z, y, x), ct.grid)
 
 
+def read_labels(path: Path, grid: Grid, highest: int) -> np.ndarray:
+    """A mask or label map on that grid, uint8 (z, y, x) in canonical orientation.
+
+    Raises InputError as for a CT, and where the grid is another one or a value is none of 0, …, highest.
+    """
+    scan = _read_scan(path)
+    if not same_grid(scan.grid, grid):
+        raise InputError(f"{path}: its grid is not that of the non-contrast CT; bring it there")
+    lowest, largest = int(scan.array.min()), int(scan.array.max())
+    if lowest < 0 or largest > highest:
+        raise InputError(f"{path}: values from {lowest} to {largest}; labels are 0 to {highest}")
+    return _to_canonical(scan.array, grid).astype(np.uint8)
+
+
 def read_grid(path: Path) -> Grid:
     """The grid alone; of a file only the header is read. Raises InputError where it is no 3D CT's."""
     return _checked_grid(_read_dicom(path) if path.is_dir() else _open(path), path)

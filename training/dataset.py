@@ -96,8 +96,3 @@ def draw_patch(case: CachedCase, patch: Triple, rng: np.random.Generator) -> tup
     image[(slice(None), *target)] = case.image[(slice(None), *source)]
     label[tuple(target)] = case.label[tuple(source)]
     return image, label
-
-
-def cached_folders(cache: Path) -> list[Path]:
-    """The whole cases of a cache, sorted by name."""
-    return sorted(path.parent for path in cache.glob("*/label.npy"))

@@ -5,9 +5,10 @@ al., Nature Methods 2021. Logits are (batch, classes, z, y, x), targets int64 (b
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, distributed
 from torch.nn import functional
 
 
@@ -23,14 +24,17 @@ class LossPlan:
 def tversky_loss(logits: Tensor, target: Tensor, alpha: float, beta: float) -> Tensor:
     """Mean over classes, background included, of 1 - TP / (TP + alpha FP + beta FN), summed over batch and voxels.
 
+    The batch is that of all processes where several train together.
+
     A class absent from both sides would be 0 / 0; the tiny constant makes its term 1 - 0 = 1 with a zero gradient.
     """
     probabilities = logits.softmax(1)
     truth = _one_hot(target, logits.shape[1], probabilities.dtype)
     axes = (0, 2, 3, 4)
-    true_positive = (probabilities * truth).sum(axes)
-    false_positive = probabilities.sum(axes) - true_positive
-    false_negative = truth.sum(axes) - true_positive
+    sums = torch.stack([(probabilities * truth).sum(axes), probabilities.sum(axes), truth.sum(axes)])
+    true_positive, predicted, present = _SumOverProcesses.apply(sums)
+    false_positive = predicted - true_positive
+    false_negative = present - true_positive
     tiny = torch.finfo(probabilities.dtype).tiny
     denominator = true_positive + alpha * false_positive + beta * false_negative
     return (1 - true_positive / denominator.clamp(min=tiny)).mean()
@@ -56,6 +60,26 @@ def deep_supervision_loss(outputs: list[Tensor], target: Tensor, plan: LossPlan)
         logits = logits.float()
         dice = tversky_loss(logits, truth, plan.alpha, plan.beta)
         total = total + weight / sum(weights) * (dice + focal_loss(logits, truth, plan.gamma))
+    return total
+
+
+class _SumOverProcesses(torch.autograd.Function):
+    """Sum of a tensor over all training processes; so is its gradient, which DistributedDataParallel then averages."""
+
+    @staticmethod
+    def forward(ctx: Any, tensor: Tensor) -> Tensor:
+        return _all_reduced(tensor)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        return _all_reduced(gradients[0])
+
+
+def _all_reduced(tensor: Tensor) -> Tensor:
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return tensor
+    total = tensor.contiguous().clone()
+    distributed.all_reduce(total)
     return total
 
 

@@ -1,0 +1,187 @@
+"""From what a data set looks like to spacing, patch, network, normalisation and batch, for a stated memory.
+
+The rules are nnU-Net's in spirit (Isensee et al., Nature Methods 2021): the median spacing, a patch with the median
+body's proportions as large as memory allows, pooling until an axis has 4 to 7 voxels left, coarse axes later.
+All triples are (z, y, x).
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from model.bundle import LABELS, Normalisation
+from model.unet import NetworkPlan, Triple
+from model.volume import InputError
+from training.sources import Survey
+
+Spacing = tuple[float, float, float]
+
+ANISOTROPIC = 2.0  # an axis this much coarser than the finest is neither pooled nor convolved along
+SMALLEST = 4  # voxels that are left of an axis at the lowest resolution
+MOST_FEATURES = 320
+MEMORY_FACTOR = 2.2  # over the sum of activations: nnU-Net's published plan for 11 GB then counts 9.4 GB
+BYTES = 2
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """Medians over the cases: shape, spacing (mm); HU in tumours per channel as 0.5 %, 99.5 %, mean, std."""
+
+    cases: int
+    shape_zyx: Triple
+    spacing_zyx: Spacing
+    tumour_hu: tuple[tuple[float, float, float, float], ...]
+
+
+@dataclass(frozen=True)
+class DataPlan:
+    """What the planning decides and a user may override; the content of plan.json."""
+
+    spacing_zyx: Spacing
+    patch_zyx: Triple
+    batch: int
+    features: tuple[int, ...]
+    kernels: tuple[Triple, ...]
+    strides: tuple[Triple, ...]
+    normalisation: tuple[Normalisation, ...]
+
+    @property
+    def network(self) -> NetworkPlan:
+        """Two convolutions per stage, both ways."""
+        stages = len(self.features)
+        return NetworkPlan(
+            in_channels=len(self.normalisation),
+            num_classes=1 + len(LABELS),
+            features=self.features,
+            kernels=self.kernels,
+            strides=self.strides,
+            encoder_convs=(2,) * stages,
+            decoder_convs=(2,) * (stages - 1),
+        )
+
+
+def fingerprint(surveys: list[Survey]) -> Fingerprint:
+    """Of cases without problems."""
+    hu = np.concatenate([s.hu for s in surveys if s.hu is not None], axis=1).astype(np.float64)
+    columns = []
+    for channel in hu:
+        low, high = np.percentile(channel, (0.5, 99.5))
+        columns.append((float(low), float(high), float(channel.mean()), float(channel.std())))
+    return Fingerprint(
+        len(surveys),
+        _triple(np.median([s.shape_zyx for s in surveys], axis=0)),
+        _spacing(np.median([s.spacing_zyx for s in surveys], axis=0)),
+        tuple(columns),
+    )
+
+
+def plan_for(
+    found: Fingerprint, memory_gb: float, base_features: int = 32, spacing_zyx: Spacing | None = None
+) -> DataPlan:
+    """The plan for a data set and the memory of the device that trains; spacing_zyx replaces the median."""
+    spacing = spacing_zyx or found.spacing_zyx
+    shape = [
+        max(SMALLEST, round(n * s / t))
+        for n, s, t in zip(found.shape_zyx, found.spacing_zyx, spacing, strict=True)
+    ]
+    for share in np.linspace(1, 0.02, 99):  # the largest share of the median shape that fits, all axes alike
+        wanted = [max(SMALLEST, n * share) for n in shape]
+        kernels, strides = topology(wanted, spacing)
+        step = [prod(axis) for axis in zip(*strides, strict=True)]
+        patch = [max(1, round(w / s)) * s for w, s in zip(wanted, step, strict=True)]
+        features = tuple(min(MOST_FEATURES, base_features * 2**k) for k in range(len(strides)))
+        plan = DataPlan(spacing, _triple(patch), 2, features, kernels, strides, _normalisation(found))
+        if training_gb(plan) <= memory_gb:
+            return plan
+    raise InputError(
+        f"{memory_gb:g} GB: too little memory to train in; give more with --memory-gb or fewer features"
+    )
+
+
+def topology(patch: list[float], spacing: Spacing) -> tuple[tuple[Triple, ...], tuple[Triple, ...]]:
+    """Kernels and strides per stage for about that patch, highest resolution first."""
+    left, mm = list(patch), list(spacing)
+    kernels: list[Triple] = []
+    strides: list[Triple] = [(1, 1, 1)]
+    while True:
+        fine = min(mm)
+        before = kernels[-1] if kernels else (1, 1, 1)
+        kernels.append(
+            _triple([3 if k == 3 or s <= ANISOTROPIC * fine else 1 for k, s in zip(before, mm, strict=True)])
+        )
+        pooled = [s <= ANISOTROPIC * fine and n >= 2 * SMALLEST - 1 for n, s in zip(left, mm, strict=True)]
+        if not any(pooled):  # then the finest axes are small already: the coarser ones may still go on
+            pooled = [n >= 2 * SMALLEST - 1 for n in left]
+        if not any(pooled):
+            return tuple(kernels), tuple(strides)
+        stride = _triple([2 if p else 1 for p in pooled])
+        strides.append(stride)
+        left = [n / s for n, s in zip(left, stride, strict=True)]
+        mm = [m * s for m, s in zip(mm, stride, strict=True)]
+
+
+def training_gb(plan: DataPlan) -> float:
+    """Estimated peak memory of training in GB: activations of the batch in 16 bit, times what was measured."""
+    voxels, elements = float(prod(plan.patch_zyx)), 0.0
+    last = len(plan.features) - 1
+    for level, (features, stride) in enumerate(zip(plan.features, plan.strides, strict=True)):
+        voxels /= prod(stride)
+        elements += (
+            4 * features * voxels
+        )  # two convolutions on the way down, each kept before and after its norm
+        if level < last:
+            elements += (2 + 4) * features * voxels  # the concatenation and two convolutions on the way up
+    return MEMORY_FACTOR * BYTES * plan.batch * elements / 1e9
+
+
+def write_plan(plan: DataPlan, path: Path) -> None:
+    """As readable JSON."""
+    lines = (f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in asdict(plan).items())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+
+
+def read_plan(path: Path) -> DataPlan:
+    """A plan from a JSON file with all keys. Raises InputError for what makes no sense."""
+    return _plan_from(path, {})
+
+
+def override(plan: DataPlan, path: Path) -> DataPlan:
+    """The plan with what a JSON file of some of the keys says instead. Raises InputError for what makes no sense."""
+    return _plan_from(path, asdict(plan))
+
+
+def _plan_from(path: Path, otherwise: dict[str, Any]) -> DataPlan:
+    try:
+        content = otherwise | json.loads(path.read_text())
+        normalisation = tuple(Normalisation(**channel) for channel in content["normalisation"])
+        plan = DataPlan(**{k: _frozen(v) for k, v in content.items()} | {"normalisation": normalisation})
+        stride = plan.network.total_stride_zyx
+        if any(p % s for p, s in zip(plan.patch_zyx, stride, strict=True)):
+            raise ValueError(f"patch_zyx {plan.patch_zyx} is no multiple of the strides' product {stride}")
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise InputError(f"{path}: {error}; plan.json in the work folder shows the keys") from None
+    return plan
+
+
+def _normalisation(found: Fingerprint) -> tuple[Normalisation, ...]:
+    """HU clipped to where tumours are, then centred and scaled by their mean and deviation, per channel."""
+    return tuple(Normalisation(low, high, mean, max(std, 1.0)) for low, high, mean, std in found.tumour_hu)
+
+
+def _triple(values: Any) -> Triple:
+    z, y, x = (round(float(v)) for v in values)
+    return (z, y, x)
+
+
+def _spacing(values: Any) -> Spacing:
+    z, y, x = (float(v) for v in values)
+    return (z, y, x)
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value

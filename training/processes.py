@@ -1,0 +1,56 @@
+"""Training processes: one, or several started by torchrun (gloo between CPUs, nccl between GPUs)."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import torch
+from torch import distributed
+
+PATIENCE = timedelta(hours=12)  # the others wait while the first prepares the cases
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process's number, how many there are, and its device."""
+
+    rank: int
+    count: int
+    device: torch.device
+
+    @property
+    def first(self) -> bool:
+        """The one that prepares, reports and writes."""
+        return self.rank == 0
+
+    def wait(self) -> None:
+        """Until all have come here."""
+        if self.count > 1:
+            distributed.barrier()
+
+    def largest(self, *values: float) -> list[float]:
+        """Each value's maximum over all processes."""
+        if self.count == 1:
+            return list(values)
+        tensor = torch.tensor(values, dtype=torch.float64, device=self.device)
+        distributed.all_reduce(tensor, distributed.ReduceOp.MAX)
+        return [float(value) for value in tensor]
+
+
+@contextmanager
+def processes(device: torch.device) -> Iterator[Processes]:
+    """Join the others if torchrun says that there are some; on leaving, part from them."""
+    count = int(os.environ.get("WORLD_SIZE", 1))
+    if count == 1:
+        yield Processes(0, 1, device)
+        return
+    if device.type == "cuda":
+        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(device)
+    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
+    try:
+        yield Processes(distributed.get_rank(), count, device)
+    finally:
+        distributed.destroy_process_group()

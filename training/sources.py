@@ -1,0 +1,166 @@
+"""Training cases on disk: SegRap's raw layout (both forms of labels) and nnU-Net's; found, read and checked.
+
+SegRap: `<case>/image.nii.gz`, `<case>/image_contrast.nii.gz` and either `<case>/GTVp.nii.gz` and `<case>/GTVnd.nii.gz`
+or, anywhere else below the folder, a label map `<case>.nii.gz` (0, 1 GTVp, 2 GTVnd). nnU-Net: `imagesTr/<case>_0000.*`
+without and `_0001.*` with contrast, `labelsTr/<case>.*`. The phantoms' layouts `folder` and `nnunet` are these.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from model.bundle import LABELS
+from model.volume import IMAGE_SUFFIXES, InputError, Pair, read_labels, read_pair
+
+SAMPLES = 2000  # tumour voxels kept per case and channel for the statistics
+TASK = "Task002"  # SegRap's archive has label maps of both tasks under the same names; this is the tumours'
+
+
+@dataclass(frozen=True)
+class TrainingCase:
+    """Files of a case: both CTs, and its labels: one mask per structure, or one label map under the name ""."""
+
+    name: str
+    ct: Path
+    ce: Path
+    labels: dict[str, Path]
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What one case holds: shape and spacing (z, y, x; mm), volumes in cm³ by structure, HU of tumour voxels.
+
+    hu is int16 (2, n), without and with contrast; problem is empty, or says why the case cannot be used.
+    """
+
+    name: str
+    shape_zyx: tuple[int, ...] = ()
+    spacing_zyx: tuple[float, ...] = ()
+    cm3: tuple[float, ...] = ()
+    hu: np.ndarray | None = None
+    problem: str = ""
+
+
+def find_training_cases(root: Path) -> list[TrainingCase]:
+    """All cases below a folder, sorted by name. Raises InputError: no folder, no case, or not clear which labels."""
+    if not root.is_dir():
+        raise InputError(f"{root}: no such folder; give one with training cases")
+    cases = _find_nnunet(root) if (root / "imagesTr").is_dir() else _find_segrap(root)
+    if not cases:
+        raise InputError(
+            f"{root}: no training case; SegRap's layout has <case>/image_contrast.nii.gz, nnU-Net's imagesTr"
+        )
+    return cases
+
+
+def read_training_case(case: TrainingCase) -> tuple[Pair, np.ndarray]:
+    """The pair and its label map, uint8 0/1/2 (z, y, x) in canonical orientation. Raises InputError."""
+    pair = read_pair(case.ct, case.ce, log=lambda line: None)
+    if "" in case.labels:
+        return pair, read_labels(case.labels[""], pair.grid, len(LABELS))
+    label = np.zeros(pair.ct.shape, np.uint8)
+    for structure, path in reversed(sorted(case.labels.items(), key=lambda item: LABELS[item[0]])):
+        label[read_labels(path, pair.grid, 1) > 0] = LABELS[structure]  # where both are drawn, GTVp
+    return pair, label
+
+
+def survey_case(case: TrainingCase) -> Survey:
+    """Read a case wholly, so that whatever is wrong with it shows before training."""
+    try:
+        if not case.labels:
+            raise InputError(f"{case.ct.parent}: no GTVp, GTVnd or label map of case {case.name}; add one")
+        pair, label = read_training_case(case)
+        if not label.any():
+            raise InputError(f"{next(iter(case.labels.values()))}: no tumour; leave the case out")
+    except InputError as error:
+        return Survey(case.name, problem=str(error))
+    tumour = np.flatnonzero(label)
+    kept = tumour[:: max(1, len(tumour) // SAMPLES)]
+    voxel_cm3 = float(np.prod(pair.spacing_zyx)) / 1000
+    return Survey(
+        case.name,
+        pair.ct.shape,
+        pair.spacing_zyx,
+        tuple(np.count_nonzero(label == value) * voxel_cm3 for value in LABELS.values()),
+        np.stack([np.asarray(array).reshape(-1)[kept] for array in (pair.ct, pair.ce)]),
+    )
+
+
+def survey_all(cases: Iterable[TrainingCase], jobs: int) -> Iterator[Survey]:
+    """survey_case for each, in order, on so many processes."""
+    with ProcessPoolExecutor(jobs) as pool:
+        yield from pool.map(survey_case, cases)
+
+
+def survey_table(surveys: list[Survey]) -> str:
+    """One line per case: what was found, or what is wrong."""
+    width = max(len(s.name) for s in surveys)
+    head = "".join(f"{name + ' cm³':>12}" for name in LABELS)
+    lines = [f"{'case':{width}}{'voxels (x, y, z)':>20}{'spacing [mm]':>20}{head}"]
+    for s in surveys:
+        if s.problem:
+            lines.append(f"{s.name:{width}}  {s.problem}")
+            continue
+        shape = " x ".join(str(n) for n in reversed(s.shape_zyx))
+        spacing = " x ".join(f"{mm:.3g}" for mm in reversed(s.spacing_zyx))
+        lines.append(f"{s.name:{width}}{shape:>20}{spacing:>20}" + "".join(f"{v:>12.1f}" for v in s.cm3))
+    return "\n".join(lines)
+
+
+def _find_segrap(root: Path) -> list[TrainingCase]:
+    files: dict[str, list[Path]] = {}
+    for path in sorted(root.rglob("*")):
+        if any(part.startswith(".") for part in path.relative_to(root).parts):
+            continue  # half-written, or another system's hidden files
+        for suffix in IMAGE_SUFFIXES:
+            if path.name.endswith(suffix):
+                files.setdefault(path.name.removesuffix(suffix), []).append(path)
+    cases = []
+    for ce in files.get("image_contrast", []):
+        suffix, folder = ce.name.removeprefix("image_contrast"), ce.parent
+        masks = {s: folder / f"{s}{suffix}" for s in LABELS if (folder / f"{s}{suffix}").is_file()}
+        labels = masks or _label_map(folder.name, files.get(folder.name, []))
+        cases.append(TrainingCase(folder.name, folder / f"image{suffix}", ce, labels))
+    folder_of = {case.name: case.ct.parent for case in cases}
+    for case in cases:
+        if (other := folder_of[case.name]) != case.ct.parent:
+            raise InputError(f"{case.ct.parent} and {other}: two cases of one name; rename one")
+    return cases
+
+
+def _label_map(name: str, found: list[Path]) -> dict[str, Path]:
+    of_task = [path for path in found if TASK in path.parts] or found
+    if len(of_task) > 1:
+        raise InputError(f"{of_task[0]} and {of_task[1]}: two label maps of case {name}; leave one")
+    return {"": of_task[0]} if of_task else {}
+
+
+def _find_nnunet(root: Path) -> list[TrainingCase]:
+    _check_description(root / "dataset.json")
+    cases = []
+    for suffix in IMAGE_SUFFIXES:
+        for ct in sorted((root / "imagesTr").glob(f"*_0000{suffix}")):
+            name = ct.name.removesuffix(f"_0000{suffix}")
+            label = root / "labelsTr" / f"{name}{suffix}"
+            ce = ct.with_name(f"{name}_0001{suffix}")
+            cases.append(TrainingCase(name, ct, ce, {"": label} if label.is_file() else {}))
+    return sorted(cases, key=lambda case: case.name)
+
+
+def _check_description(path: Path) -> None:
+    """dataset.json, where there is one, must give the labels the values they have here. Raises InputError."""
+    if not path.is_file():
+        return
+    try:
+        labels = json.loads(path.read_text())["labels"]
+        by_name = {str(k): int(v) for k, v in labels.items()} if "background" in labels else None
+        by_name = by_name or {str(name): int(value) for value, name in labels.items()}  # nnU-Net v1
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: no nnU-Net dataset description ({error}); correct it") from None
+    for structure, value in LABELS.items():
+        if by_name.get(structure, value) != value:
+            raise InputError(f"{path}: {structure} has label {by_name[structure]}; it must have {value}")
