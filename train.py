@@ -143,7 +143,7 @@ def finish(
         plan.data.normalisation,
         (0, 1, 2),
         provenance(args, plan, state, trained_on),
-        state.network.state_dict(),
+        (state.network.state_dict(),),
     )
     save_bundle(bundle, args.out)  # before the validation, which takes time; its figures are added after it
     if held_out:

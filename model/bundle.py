@@ -11,23 +11,39 @@ from torch import Tensor
 from model.unet import NetworkPlan, Triple, UNet
 from model.volume import InputError
 
-SCHEMA = "gtvseg-weights-1"
+SCHEMA = "gtvseg-weights-2"
 LABELS = {"GTVp": 1, "GTVnd": 2}
+PIPELINES = (
+    "gtvseg",
+    "nnunet-v2",
+    "nnunet-v1",
+)  # whose cropping, resampling and averaging the weights expect
+CHANNELS = ("ct", "ce")  # non-contrast and contrast-enhanced
+SCHEMES = ("ct", "zscore", "masked-zscore", "rescale-0-1", "none")
 
 
 @dataclass(frozen=True)
 class Normalisation:
-    """One channel: HU are clipped to [lower, upper], then (HU - mean) / std."""
+    """One channel. Scheme ct: HU are clipped to [lower, upper], then (HU - mean) / std.
 
-    lower: float
-    upper: float
-    mean: float
-    std: float
+    The other schemes take their figures from each image and come with imported weights only: zscore, over the nonzero
+    voxels alone with masked-zscore; rescale-0-1; none.
+    """
+
+    lower: float = 0.0
+    upper: float = 0.0
+    mean: float = 0.0
+    std: float = 1.0
+    scheme: str = "ct"
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """All that inference needs. patch_zyx in voxels, spacing_zyx in mm, mirror_axes index (z, y, x)."""
+    """All that inference needs. patch_zyx in voxels, spacing_zyx in mm, mirror_axes index (z, y, x).
+
+    states: the weights of each network, one or an ensemble. channels: which CT each input channel is; normalisation has
+    the same order.
+    """
 
     network: NetworkPlan
     patch_zyx: Triple
@@ -35,17 +51,21 @@ class Bundle:
     normalisation: tuple[Normalisation, ...]
     mirror_axes: tuple[int, ...]
     provenance: dict[str, Any]
-    state: dict[str, Tensor]
+    states: tuple[dict[str, Tensor], ...]
+    pipeline: str = PIPELINES[0]
+    channels: tuple[str, ...] = CHANNELS
 
-    def build_network(self) -> UNet:
-        """The network in evaluation mode with these weights, float32 on the CPU."""
-        network = UNet(self.network)
-        network.load_state_dict({name: tensor.float() for name, tensor in self.state.items()})
-        return network.eval()
+    def build_networks(self) -> list[UNet]:
+        """The networks in evaluation mode with these weights, float32 on the CPU."""
+        networks = []
+        for state in self.states:
+            networks.append(UNet(self.network).eval())
+            networks[-1].load_state_dict({name: tensor.float() for name, tensor in state.items()})
+        return networks
 
 
-def save_bundle(bundle: Bundle, path: Path) -> None:
-    """Write atomically; weights are stored as float16 (their rounding is far below that of the fp16/bf16 passes)."""
+def save_bundle(bundle: Bundle, path: Path, dtype: torch.dtype = torch.float16) -> None:
+    """Write atomically; float16's rounding of the weights is far below that of the fp16/bf16 passes."""
     content = {
         "schema": SCHEMA,
         "network": {name: _plain(value) for name, value in asdict(bundle.network).items()},
@@ -55,7 +75,12 @@ def save_bundle(bundle: Bundle, path: Path) -> None:
         "labels": LABELS,
         "mirror_axes": list(bundle.mirror_axes),
         "provenance": bundle.provenance,
-        "state": {name: tensor.detach().cpu().half().contiguous() for name, tensor in bundle.state.items()},
+        "pipeline": bundle.pipeline,
+        "channels": list(bundle.channels),
+        "states": [
+            {name: tensor.detach().cpu().to(dtype).contiguous() for name, tensor in state.items()}
+            for state in bundle.states
+        ],
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".tmp")
@@ -84,7 +109,7 @@ def load_bundle(path: Path) -> Bundle:
         )
     try:
         bundle = _from_content(content)
-        bundle.build_network()
+        bundle.build_networks()
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
         raise InputError(
             f"{path}: damaged weights file ({_first_line(error)}); train or import anew"
@@ -102,12 +127,22 @@ def _from_content(content: dict[str, Any]) -> Bundle:
         normalisation=tuple(Normalisation(**channel) for channel in content["normalisation"]),
         mirror_axes=_frozen(content["mirror_axes"]),
         provenance=content["provenance"],
-        state=content["state"],
+        states=tuple(content["states"]),
+        pipeline=content["pipeline"],
+        channels=tuple(content["channels"]),
     )
-    if len(bundle.normalisation) != bundle.network.in_channels:
-        raise ValueError(
-            f"{len(bundle.normalisation)} normalisations for {bundle.network.in_channels} channels"
-        )
+    for value, known in (
+        (bundle.pipeline, PIPELINES),
+        *((channel, CHANNELS) for channel in bundle.channels),
+        *((channel.scheme, SCHEMES) for channel in bundle.normalisation),
+    ):
+        if value not in known:
+            raise ValueError(f"{value!r} is none of {', '.join(known)}")
+    if not bundle.states:
+        raise ValueError("no network in it")
+    counts = {len(bundle.normalisation), len(bundle.channels), bundle.network.in_channels}
+    if len(counts) > 1:
+        raise ValueError(f"normalisations, channels and the network's inputs differ in number: {counts}")
     if any(p % s for p, s in zip(bundle.patch_zyx, bundle.network.total_stride_zyx, strict=True)):
         raise ValueError(
             f"patch {bundle.patch_zyx} is no multiple of the stride {bundle.network.total_stride_zyx}"

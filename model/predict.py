@@ -3,10 +3,9 @@
 All arrays and tensors are (z, y, x), with the channel or class axis in front.
 """
 
-import copy
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,14 +14,18 @@ import torch
 from scipy import ndimage
 from torch import Tensor, nn
 
+from model import nnunet
 from model.bundle import Bundle
-from model.preprocess import preprocess, restore_labels
+from model.preprocess import Region, preprocess, restore_labels
 from model.unet import Triple, UNet
 from model.volume import InputError, Pair
 
 STEP = 0.5  # windows overlap by half a patch
 SEARCH_PROBABILITY = 0.01  # the search keeps what it takes for tumour with at least this probability
 SEARCH_MARGIN_MM = 10.0  # and this much around it
+SEARCH_SHARE = (
+    0.05  # and leaves out windows that have less than this share in the weighted mean at all those voxels
+)
 BACKGROUND_LOGIT = 1e3  # where nothing was looked at; finite, since it is interpolated later
 PROGRESS_SECONDS = 10.0
 
@@ -66,36 +69,76 @@ class Predictor:
         self.mirrors = mirror_combinations(bundle.mirror_axes if tta else ())
         self.search = search
         self.log = log
-        self.network = bundle.build_network()  # float32 on the CPU; passes use copies
-        self.copies: dict[tuple[torch.device, torch.dtype], UNet] = {}
+        self.networks: dict[tuple[torch.device, torch.dtype], list[UNet]] = {}
 
     def segment(self, pair: Pair) -> Segmentation:
         """Label map of one pair: crop, resample, normalise → windows → back to the input grid."""
         start = time.perf_counter()
-        prepared = preprocess(pair, self.bundle.spacing_zyx, self.bundle.normalisation)
+        prepared = self.prepare(pair)
         if prepared is None:
             self.log("warning: nothing denser than air in the CT: both masks are empty")
             return Segmentation(np.zeros(pair.ct.shape, np.uint8), 0.0)
-        image, region = prepared
         self.log(
-            f"crop, resample, normalise: {_shape(region.input_shape)} -> {_shape(region.network_shape)} voxels,"
-            f" {time.perf_counter() - start:.1f} s"
+            f"crop, resample, normalise: {_shape(prepared.region.input_shape)} ->"
+            f" {_shape(prepared.image.shape[1:])} voxels, {time.perf_counter() - start:.1f} s"
         )
         start = time.perf_counter()
-        logits = self.logits(image)
+        logits = self.logits(prepared.image, prepared.corners)
         network_seconds = time.perf_counter() - start
         start = time.perf_counter()
-        labels = restore_labels(logits, region)
+        labels = restore_labels(logits, prepared.region, prepared.part)
         self.log(f"restore to the input grid: {time.perf_counter() - start:.1f} s")
         return Segmentation(labels, network_seconds)
 
-    def logits(self, image: Tensor) -> Tensor:
-        """(channels, z, y, x) normalised → float32 logits (classes, z, y, x), falling back when memory runs out."""
+    def prepare(self, pair: Pair) -> "Prepared | None":
+        """What the network will see, as the bundle's pipeline has it; None where the pair shows no body at all.
+
+        nnU-Net does not crop to the body, so its windows lie on the grid of the whole scan: those that do not touch the
+        body are left out, unless the search is switched off.
+        """
+        bundle, whole = self.bundle, (slice(None),) * 3
+        if bundle.pipeline == "gtvseg":
+            prepared = preprocess(pair, bundle.spacing_zyx, bundle.normalisation)
+            return prepared and Prepared(prepared[0], prepared[1], whole, None)
+        found = nnunet.find_region(pair, bundle)
+        if found is None:
+            return None
+        region, body = found
+        shape, patch = region.network_shape, bundle.patch_zyx
+        spare = [max(0, p - n) for p, n in zip(patch, shape, strict=True)]
+        z, y, x = (n + s for n, s in zip(shape, spare, strict=True))
+        corners = window_corners((z, y, x), patch, STEP)
+        if self.search:
+            reach = [(b.start + s // 2, b.stop + s // 2) for b, s in zip(body, spare, strict=True)]
+            corners = [
+                corner
+                for corner in corners
+                if all(
+                    c < stop and start < c + p
+                    for c, p, (start, stop) in zip(corner, patch, reach, strict=True)
+                )
+            ]
+        lowest = [min(corner[axis] for corner in corners) for axis in range(3)]
+        highest = [max(corner[axis] for corner in corners) for axis in range(3)]
+        part_z, part_y, part_x = (
+            slice(low, min(n, high + p))
+            for low, high, p, n in zip(lowest, highest, patch, shape, strict=True)
+        )
+        part = (part_z, part_y, part_x)
+        moved = [(c[0] - lowest[0], c[1] - lowest[1], c[2] - lowest[2]) for c in corners]
+        return Prepared(nnunet.sample(pair, bundle, region, part), region, part, moved)
+
+    def logits(self, image: Tensor, corners: list[Corner] | None = None) -> Tensor:
+        """(channels, z, y, x) normalised → float32 logits (classes, z, y, x), falling back when memory runs out.
+
+        corners: of the windows, in the image padded to a patch; evenly spread over it if not given. nnU-Net v1 averages
+        probabilities, so these are what comes out for its weights.
+        """
         ladder = placements(self.device, len(self.mirrors))
         for placement, fallback in itertools.pairwise((*ladder, None)):
             assert placement is not None
             try:
-                return self._logits_at(image, placement)
+                return self._logits_at(image, corners, placement)
             except torch.OutOfMemoryError:
                 if fallback is None:
                     raise
@@ -103,95 +146,108 @@ class Predictor:
             torch.cuda.empty_cache()
         raise AssertionError("the ladder of placements is never empty")
 
-    def _network_on(self, device: torch.device) -> UNet:
-        """The network on a device, in the precision of the passes there; made once."""
+    def _networks_on(self, device: torch.device) -> list[UNet]:
+        """The networks on a device, in the precision of the passes there; made once."""
         place = (device, choose_dtype(device, self.precision))
-        if place == (torch.device("cpu"), torch.float32):
-            return self.network
-        if place not in self.copies:
-            self.copies[place] = copy.deepcopy(self.network).to(*place)
-        return self.copies[place]
+        if place not in self.networks:
+            self.networks[place] = [network.to(*place) for network in self.bundle.build_networks()]
+        return self.networks[place]
 
-    def _logits_at(self, image: Tensor, placement: Placement) -> Tensor:
-        network = self._network_on(placement.device)
+    def _logits_at(self, image: Tensor, corners: list[Corner] | None, placement: Placement) -> Tensor:
+        networks = self._networks_on(placement.device)
         patch = self.bundle.patch_zyx
+        softmax = self.bundle.pipeline == "nnunet-v1"
         padded, inside = pad_to_patch(image, patch)
-        grid = window_corners(_triple(padded.shape[1:]), patch, STEP)
+        shape = _triple(padded.shape[1:])
+        grid = window_corners(shape, patch, STEP) if corners is None else corners
 
-        def run(name: str, corners: list[Corner], mirrors: list[tuple[int, ...]]) -> Tensor:
-            report = _progress(name, len(corners) * len(mirrors), self.log)
-            return sliding_window(network, padded, patch, corners, mirrors, placement, report)
+        def run(
+            name: str, chosen: list[UNet], corners: list[Corner], mirrors: list[tuple[int, ...]]
+        ) -> Tensor:
+            report = _progress(name, len(chosen) * len(corners) * len(mirrors), self.log)
+            return sliding_window(chosen, padded, patch, corners, mirrors, placement, softmax, report)
 
         if self.search:
-            tiles = window_corners(_triple(padded.shape[1:]), patch, 1.0)
-            candidates = candidate_voxels(run("search", tiles, [()]), self.bundle.spacing_zyx)
-            corners = [c for c in grid if bool(candidates[_box(c, patch)].any())]
-            self.log(f"search: tumour conceivable in {len(corners)} of {len(grid)} windows")
+            first_look = run("search", networks[:1], window_corners(shape, patch, 1.0), [()])
+            likely = 1 - (first_look if softmax else first_look.softmax(0))[0]
+            candidates = near(likely > SEARCH_PROBABILITY, self.bundle.spacing_zyx)
+            chosen = worthwhile(grid, patch, candidates)
+            self.log(f"search: tumour conceivable in {len(chosen)} of {len(grid)} windows")
         else:
-            candidates, corners = None, grid
-        logits = run("predict", corners, self.mirrors)
+            candidates, chosen = None, grid
+        logits = run("predict", networks, chosen, self.mirrors)
         if candidates is not None:
             logits[0].masked_fill_(~candidates.to(logits.device), BACKGROUND_LOGIT)
         return logits[(slice(None), *inside)]
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """image: float32 (channels, z, y, x), a part of the region's network grid; corners: of the windows in it."""
+
+    image: Tensor
+    region: Region
+    part: tuple[slice, slice, slice]
+    corners: list[Corner] | None
+
+
 def sliding_window(
-    network: UNet,
+    networks: list[UNet],
     image: Tensor,
     patch: Triple,
     corners: list[Corner],
     mirrors: list[tuple[int, ...]],
     placement: Placement,
+    softmax: bool,
     report: Callable[[int], None],
 ) -> Tensor:
-    """Gaussian-weighted mean over windows of the mean over mirrors: float32 logits (classes, z, y, x).
+    """Gaussian-weighted mean over windows of the mean over mirrors and networks: float32 (classes, z, y, x).
 
-    image (channels, z, y, x) is at least a patch large; voxels that no window covers get logits of background.
-    report is called with the number of forward passes done after each batch.
+    Of logits, or of probabilities with softmax. image (channels, z, y, x) is at least a patch large; voxels that no
+    window covers are background. report is called with the number of forward passes done after each batch.
     """
     device = placement.device
-    parameter = next(network.parameters())
+    parameter = next(networks[0].parameters())
+    classes = networks[0].plan.num_classes
     weight = gaussian(patch).to(placement.sums)
-    sums: Tensor | None = None
+    sums = torch.zeros((classes, *image.shape[1:]), device=placement.sums)
     weights = torch.zeros(image.shape[1:], device=placement.sums)
     done = 0
     with torch.no_grad():
         for corner in corners:
             window = image[(slice(None), *_box(corner, patch))].to(device, parameter.dtype)
-            mean: Tensor | None = None
+            mean = torch.zeros((classes, *patch), device=device)
             for part in _batches(mirrors, placement.batch):
-                outputs = network(torch.stack([window.flip([a + 1 for a in axes]) for axes in part]))
-                for output, axes in zip(outputs, part, strict=True):
-                    aligned = output.float().flip([a + 1 for a in axes])
-                    mean = aligned if mean is None else mean.add_(aligned)
-                done += len(part)
-                report(done)
-            assert mean is not None
-            if sums is None:
-                sums = torch.zeros((len(mean), *image.shape[1:]), device=placement.sums)
+                batch = torch.stack([window.flip([a + 1 for a in axes]) for axes in part])
+                for network in networks:
+                    for output, axes in zip(network(batch).float(), part, strict=True):
+                        mean += (output.softmax(0) if softmax else output).flip([a + 1 for a in axes])
+                    done += len(part)
+                    report(done)
             at = _box(corner, patch)
-            sums[(slice(None), *at)] += mean.div_(len(mirrors)).to(placement.sums) * weight
+            mean /= len(mirrors) * len(networks)
+            sums[(slice(None), *at)] += mean.to(placement.sums) * weight
             weights[at] += weight
-    if sums is None:
-        return background_logits(network.plan.num_classes, image.shape[1:], placement.sums)
     uncovered = weights == 0
     sums /= weights.masked_fill_(uncovered, 1)
     sums[0].masked_fill_(uncovered, BACKGROUND_LOGIT)
     return sums
 
 
-def background_logits(classes: int, shape: torch.Size, device: torch.device) -> Tensor:
-    """Logits (classes, z, y, x) that say background everywhere."""
-    logits = torch.zeros((classes, *shape), device=device)
-    logits[0] = BACKGROUND_LOGIT
-    return logits
+def worthwhile(corners: list[Corner], patch: Triple, candidates: Tensor) -> list[Corner]:
+    """The windows with a share that counts in the weighted mean at any of the candidate voxels (bool, z, y, x)."""
+    weight = gaussian(patch)
+    total = torch.zeros(candidates.shape)
+    for corner in corners:
+        total[_box(corner, patch)] += weight
+    shares = ((c, weight > SEARCH_SHARE * total[_box(c, patch)]) for c in corners)
+    return [corner for corner, counts in shares if bool((counts & candidates[_box(corner, patch)]).any())]
 
 
-def candidate_voxels(logits: Tensor, spacing_zyx: tuple[float, float, float]) -> Tensor:
-    """Voxels (z, y, x), bool, within SEARCH_MARGIN_MM (box metric) of a foreground probability worth a look."""
-    found = (logits.softmax(0)[0] < 1 - SEARCH_PROBABILITY).cpu().numpy()
+def near(found: Tensor, spacing_zyx: tuple[float, float, float]) -> Tensor:
+    """Voxels (z, y, x), bool on the CPU, within SEARCH_MARGIN_MM (box metric) of a true one."""
     size = [2 * round(SEARCH_MARGIN_MM / spacing) + 1 for spacing in spacing_zyx]
-    return torch.from_numpy(ndimage.maximum_filter(found, size))
+    return torch.from_numpy(ndimage.maximum_filter(found.cpu().numpy(), size))
 
 
 def window_corners(shape: Triple, patch: Triple, step: float) -> list[Corner]:
@@ -301,5 +357,5 @@ def _triple(shape: torch.Size) -> Triple:
     return (z, y, x)
 
 
-def _shape(shape: Triple) -> str:
+def _shape(shape: Sequence[int]) -> str:
     return " x ".join(str(n) for n in shape)

@@ -23,11 +23,21 @@ SEARCH_MM = 3.0  # the body is searched on about this grid: thin couch and mask 
 
 @dataclass(frozen=True)
 class Region:
-    """Where the network's grid lies in the input: box of input voxels and shape of the network's grid, (z, y, x)."""
+    """Where the network's grid lies in the input: box of input voxels and shape of the network's grid, (z, y, x).
+
+    home: interpolation from that grid to the box, a matrix (input voxels, network voxels) per axis; linear if absent.
+    """
 
     input_shape: Triple
     box: tuple[slice, slice, slice]
     network_shape: Triple
+    home: tuple[Tensor, Tensor, Tensor] | None = None
+
+    def way_home(self, axis: int) -> Tensor:
+        """The matrix of one axis (0 z, 1 y, 2 x)."""
+        if self.home is not None:
+            return self.home[axis]
+        return interpolation_matrix(self.network_shape[axis], self.box[axis].stop - self.box[axis].start)
 
 
 def preprocess(
@@ -121,11 +131,13 @@ def interpolation_matrix(n_in: int, n_out: int) -> Tensor:
     return torch.from_numpy((weights / weights.sum(1, keepdims=True)).astype(np.float32))
 
 
-def restore_labels(logits: Tensor, region: Region) -> np.ndarray:
-    """Logits (classes, z, y, x) on the network's grid → label map uint8 (z, y, x) on the full input grid.
+def restore_labels(
+    logits: Tensor, region: Region, part: tuple[slice, slice, slice] = (slice(None),) * 3
+) -> np.ndarray:
+    """Logits (classes, z, y, x) on the network's grid, or a part of it → label map uint8 (z, y, x) on the input grid.
 
-    Logits are interpolated linearly, then the largest wins. Where all neighbours on the network's grid vote
-    background so does every point between them, hence only the box around the others is computed.
+    Logits are interpolated, then the largest wins; beyond the part is background. Where all neighbours on the network's
+    grid vote background so does every point between them, hence only the box around the others is computed.
     """
     labels = np.zeros(region.input_shape, np.uint8)
     votes = (logits[1:] > logits[:1]).any(0)
@@ -134,7 +146,7 @@ def restore_labels(logits: Tensor, region: Region) -> np.ndarray:
     matrices, rows, columns = [], [], []
     for axis in range(3):
         hit = votes.transpose(0, axis).flatten(1).any(1)
-        full = interpolation_matrix(votes.shape[axis], region.box[axis].stop - region.box[axis].start)
+        full = region.way_home(axis)[:, part[axis]]
         rows.append(_span(full[:, hit.cpu()].any(1)))
         columns.append(_span(full[rows[-1]].any(0)))
         matrices.append(full[rows[-1], columns[-1]].to(logits.device))

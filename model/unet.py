@@ -1,8 +1,9 @@
-"""The pure 3D U-Net, built from a plan of plain values.
+"""The 3D U-Net, built from a plan of plain values.
 
-Topology and parameter names follow nnU-Net's PlainConvUNet (Isensee et al., Nature Methods 2021), so that its
-checkpoints map one to one: each stage is a stack of [conv 3D → instance norm → leaky ReLU 0.01], the first
-convolution of an encoder stage is strided, the decoder goes up by transposed convolution and concatenates the skip.
+Topology and parameter names follow nnU-Net's PlainConvUNet and ResidualEncoderUNet (Isensee et al., Nature Methods
+2021; Isensee et al., MICCAI 2024), so that its checkpoints map one to one: each stage is a stack of [conv 3D → instance
+norm → leaky ReLU 0.01], the first convolution of an encoder stage is strided, the decoder goes up by transposed
+convolution and concatenates the skip. gtvseg trains the plain one; residual encoders come with imported weights.
 All tensors are (batch, channel, z, y, x); kernels and strides are (z, y, x).
 """
 
@@ -19,8 +20,9 @@ class NetworkPlan:
     """What describes the network wholly. Sequences have one entry per encoder stage, highest resolution first.
 
     kernels and strides are (z, y, x); the first stride is 1 where the network works at input resolution.
-    decoder_convs alone is ordered as the decoder works, lowest resolution first (as in nnU-Net's plans), and has
-    one entry fewer than features.
+    decoder_convs and decoder_kernels alone are ordered as the decoder works, lowest resolution first (as in nnU-Net's
+    plans), and have one entry fewer than features. decoder_kernels is empty where they are the encoder's at the same
+    resolution. With residual, encoder_convs counts residual blocks (two convolutions each) after a stem.
     """
 
     in_channels: int
@@ -30,10 +32,13 @@ class NetworkPlan:
     strides: tuple[Triple, ...]
     encoder_convs: tuple[int, ...]
     decoder_convs: tuple[int, ...]
+    decoder_kernels: tuple[Triple, ...] = ()
+    residual: bool = False
 
     def __post_init__(self) -> None:
         stages = len(self.features)
-        lengths = (len(self.kernels), len(self.strides), len(self.encoder_convs), len(self.decoder_convs) + 1)
+        lengths = [len(self.kernels), len(self.strides), len(self.encoder_convs), len(self.decoder_convs) + 1]
+        lengths += [len(self.decoder_kernels) + 1] if self.decoder_kernels else []
         if stages < 2 or any(length != stages for length in lengths):
             raise ValueError(
                 f"a plan of {stages} stages needs as many kernels, strides and convolutions, got {lengths}"
@@ -53,13 +58,59 @@ class ConvNormAct(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, kernel: Triple, stride: Triple) -> None:
         super().__init__()
-        z, y, x = ((k - 1) // 2 for k in kernel)
-        self.conv = nn.Conv3d(in_channels, out_channels, kernel, stride, padding=(z, y, x))
-        self.norm = nn.InstanceNorm3d(out_channels, eps=1e-5, affine=True)
+        self.conv = _conv(in_channels, out_channels, kernel, stride)
+        self.norm = _norm(out_channels)
         self.act = nn.LeakyReLU(0.01, inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.act(self.norm(self.conv(x)))
+
+
+class ConvNorm(nn.Module):
+    """conv 3D → instance norm."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel: Triple, stride: Triple, bias: bool
+    ) -> None:
+        super().__init__()
+        self.conv = _conv(in_channels, out_channels, kernel, stride, bias)
+        self.norm = _norm(out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(self.conv(x))
+
+
+class ResidualBlock(nn.Module):
+    """ConvNormAct → ConvNorm, plus the input (pooled where strided, projected where channels change), activated."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: Triple, stride: Triple) -> None:
+        super().__init__()
+        self.conv1 = ConvNormAct(in_channels, out_channels, kernel, stride)
+        self.conv2 = ConvNorm(out_channels, out_channels, kernel, (1, 1, 1), bias=True)
+        self.act = nn.LeakyReLU(0.01, inplace=True)
+        skip: list[nn.Module] = [nn.AvgPool3d(stride, stride)] if stride != (1, 1, 1) else []
+        if in_channels != out_channels:
+            skip.append(ConvNorm(in_channels, out_channels, (1, 1, 1), (1, 1, 1), bias=False))
+        self.skip = nn.Sequential(*skip)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.act(self.conv2(self.conv1(x)) + self.skip(x))
+
+
+class ResidualStack(nn.Module):
+    """`count` residual blocks, the first one strided."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel: Triple, stride: Triple, count: int
+    ) -> None:
+        super().__init__()
+        self.blocks = nn.Sequential(
+            ResidualBlock(in_channels, out_channels, kernel, stride),
+            *(ResidualBlock(out_channels, out_channels, kernel, (1, 1, 1)) for _ in range(count - 1)),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.blocks(x)
 
 
 class ConvStack(nn.Module):
@@ -81,19 +132,19 @@ class ConvStack(nn.Module):
 class Encoder(nn.Module):
     def __init__(self, plan: NetworkPlan) -> None:
         super().__init__()
-        channels = (plan.in_channels, *plan.features)
-        self.stages = nn.Sequential(
+        channels = (plan.features[0] if plan.residual else plan.in_channels, *plan.features)
+        self.stem: nn.Module = nn.Identity()
+        if plan.residual:
+            self.stem = ConvStack(plan.in_channels, plan.features[0], plan.kernels[0], (1, 1, 1), 1)
+        stages: list[nn.Module] = []
+        for s, count in enumerate(plan.encoder_convs):
+            place = (channels[s], channels[s + 1], plan.kernels[s], plan.strides[s], count)
             # The inner Sequential only gives the names nnU-Net uses: encoder.stages.<s>.0.convs.<j>.
-            *(
-                nn.Sequential(
-                    ConvStack(channels[s], channels[s + 1], plan.kernels[s], plan.strides[s], convs)
-                )
-                for s, convs in enumerate(plan.encoder_convs)
-            )
-        )
+            stages.append(ResidualStack(*place) if plan.residual else nn.Sequential(ConvStack(*place)))
+        self.stages = nn.Sequential(*stages)
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        skips = []
+        x, skips = self.stem(x), []
         for stage in self.stages:
             x = stage(x)
             skips.append(x)
@@ -106,11 +157,13 @@ class Decoder(nn.Module):
     def __init__(self, plan: NetworkPlan) -> None:
         super().__init__()
         transpconvs, stages, heads = [], [], []
-        for level, convs in zip(range(len(plan.features) - 2, -1, -1), plan.decoder_convs, strict=True):
+        kernels = plan.decoder_kernels or plan.kernels[-2::-1]
+        levels = range(len(plan.features) - 2, -1, -1)
+        for level, convs, kernel in zip(levels, plan.decoder_convs, kernels, strict=True):
             below, here = plan.features[level + 1], plan.features[level]
             stride = plan.strides[level + 1]
             transpconvs.append(nn.ConvTranspose3d(below, here, stride, stride))
-            stages.append(ConvStack(2 * here, here, plan.kernels[level], (1, 1, 1), convs))
+            stages.append(ConvStack(2 * here, here, kernel, (1, 1, 1), convs))
             heads.append(nn.Conv3d(here, plan.num_classes, 1))
         self.transpconvs = nn.ModuleList(transpconvs)
         self.stages = nn.ModuleList(stages)
@@ -145,3 +198,14 @@ class UNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor | list[Tensor]:
         logits = self.decoder(self.encoder(x), deep_supervision=self.training)
         return logits if self.training else logits[0]
+
+
+def _conv(
+    in_channels: int, out_channels: int, kernel: Triple, stride: Triple, bias: bool = True
+) -> nn.Conv3d:
+    z, y, x = ((k - 1) // 2 for k in kernel)
+    return nn.Conv3d(in_channels, out_channels, kernel, stride, padding=(z, y, x), bias=bias)
+
+
+def _norm(channels: int) -> nn.InstanceNorm3d:
+    return nn.InstanceNorm3d(channels, eps=1e-5, affine=True)

@@ -18,7 +18,7 @@ PLAN = NetworkPlan(2, 3, (4, 8), ((1, 3, 3), (3, 3, 3)), ((1, 1, 1), (1, 2, 2)),
 def bundle() -> Bundle:
     channels = (Normalisation(-200, 300, 30, 70), Normalisation(-1000, 1000, 0, 1))
     state = UNet(PLAN).state_dict()
-    return Bundle(PLAN, (4, 8, 8), (3.0, 2.0, 2.0), channels, (0, 1, 2), {"data": "none", "n": 3}, state)
+    return Bundle(PLAN, (4, 8, 8), (3.0, 2.0, 2.0), channels, (0, 1, 2), {"data": "none", "n": 3}, (state,))
 
 
 def test_round_trip(bundle, tmp_path):
@@ -26,8 +26,9 @@ def test_round_trip(bundle, tmp_path):
     loaded = load_bundle(tmp_path / "deep" / "w.pt")
     for field in ("network", "patch_zyx", "spacing_zyx", "normalisation", "mirror_axes", "provenance"):
         assert getattr(loaded, field) == getattr(bundle, field)
-    for name, tensor in loaded.build_network().state_dict().items():
-        torch.testing.assert_close(tensor, bundle.state[name], rtol=1e-3, atol=1e-6)  # stored as float16
+    (network,) = loaded.build_networks()
+    for name, tensor in network.state_dict().items():
+        torch.testing.assert_close(tensor, bundle.states[0][name], rtol=1e-3, atol=1e-6)  # stored as float16
     assert [p.name for p in (tmp_path / "deep").iterdir()] == ["w.pt"]
 
 
@@ -42,7 +43,7 @@ class Malice:
 @pytest.mark.parametrize("write", [torch.save, lambda content, path: path.write_bytes(pickle.dumps(content))])
 def test_malicious_file_is_refused_unexecuted(write, tmp_path):
     mark, path = tmp_path / "executed", tmp_path / "w.pt"
-    write({"schema": SCHEMA, "state": Malice(mark)}, path)
+    write({"schema": SCHEMA, "states": [Malice(mark)]}, path)
     with pytest.raises(InputError, match="w.pt"):
         load_bundle(path)
     assert not mark.exists()
@@ -75,7 +76,11 @@ def test_truncated_or_foreign_or_absent_file_is_refused(bundle, tmp_path):
         ("patch_zyx", [4, 9, 8]),
         ("normalisation", []),
         ("labels", {"GTVp": 2, "GTVnd": 1}),
-        ("state", {}),
+        ("states", []),
+        ("states", [{}]),
+        ("pipeline", "other"),
+        ("channels", ["ct", "pet"]),
+        ("channels", ["ct"]),
         ("network", {"features": [4]}),
     ],
 )

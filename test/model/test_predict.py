@@ -16,13 +16,14 @@ PLAN = NetworkPlan(
     2, 3, (4, 8, 8), ((1, 3, 3), (3, 3, 3), (3, 3, 3)), ((1, 1, 1), (1, 2, 2), (2, 2, 2)), (1, 1, 1), (1, 1)
 )
 PATCH = (8, 16, 16)
+CPU_FP32 = (torch.device("cpu"), torch.float32)
 
 
 def random_bundle() -> Bundle:
     torch.manual_seed(0)
     network = UNet(PLAN)
     scheme = Normalisation(-1000, 1000, 0, 100)
-    return Bundle(PLAN, PATCH, (3.0, 2.0, 2.0), (scheme, scheme), (0, 1, 2), {}, network.state_dict())
+    return Bundle(PLAN, PATCH, (3.0, 2.0, 2.0), (scheme, scheme), (0, 1, 2), {}, (network.state_dict(),))
 
 
 def quiet_predictor(bundle: Bundle, tta: bool = True, search: bool = False) -> Predictor:
@@ -61,7 +62,7 @@ def test_without_mirrors_that_is_not_so():
 
 def test_one_window_equals_the_plain_mean_over_mirrors():
     bundle = random_bundle()
-    network, image = bundle.build_network(), torch.randn(2, *PATCH)
+    (network,), image = bundle.build_networks(), torch.randn(2, *PATCH)
     with torch.no_grad():
         passes = []
         for flags in itertools.product((False, True), repeat=3):
@@ -72,7 +73,7 @@ def test_one_window_equals_the_plain_mean_over_mirrors():
 
 def test_windows_are_blended_with_gaussian_weights():
     bundle = random_bundle()
-    network, image = bundle.build_network(), torch.randn(2, 8, 16, 24)
+    (network,), image = bundle.build_networks(), torch.randn(2, 8, 16, 24)
     weight = gaussian(PATCH)
     with torch.no_grad():
         total, weights = torch.zeros(3, 8, 16, 24), torch.zeros(8, 16, 24)
@@ -117,9 +118,9 @@ def test_search_finds_what_the_exhaustive_pass_finds_with_fewer_passes():
     results, calls = [], []
     for search in (True, False):
         predictor = quiet_predictor(random_bundle(), search=search)
-        predictor.network = Threshold()
+        predictor.networks[CPU_FP32] = [Threshold()]
         results.append(predictor.logits(image).argmax(0))
-        calls.append(predictor.network.calls)
+        calls.append(predictor.networks[CPU_FP32][0].calls)
     assert torch.equal(results[0], results[1])
     assert results[0].sum() == 4 * 10 * 10
     assert calls[0] < calls[1] / 2
@@ -127,7 +128,7 @@ def test_search_finds_what_the_exhaustive_pass_finds_with_fewer_passes():
 
 def test_search_that_finds_nothing_says_background():
     predictor = quiet_predictor(random_bundle(), search=True)
-    predictor.network = Threshold()
+    predictor.networks[CPU_FP32] = [Threshold()]
     assert not predictor.logits(torch.full((2, 24, 64, 64), -1.0)).argmax(0).any()
 
 
@@ -141,10 +142,10 @@ def test_memory_ladder_goes_down_step_by_step(monkeypatch):
     expected = predictor.logits(image)
     original = predict.sliding_window
 
-    def short_of_memory(network, image, patch, corners, mirrors, placement, report):
+    def short_of_memory(networks, image, patch, corners, mirrors, placement, softmax, report):
         if placement.batch > 1:
             raise torch.OutOfMemoryError("test")
-        return original(network, image, patch, corners, mirrors, placement, report)
+        return original(networks, image, patch, corners, mirrors, placement, softmax, report)
 
     monkeypatch.setattr(predict, "placements", lambda device, mirrors: ladder)
     monkeypatch.setattr(predict, "sliding_window", short_of_memory)

@@ -1,0 +1,183 @@
+"""Cropping, resampling and normalisation as nnU-Net (v1 and v2) does them, for weights imported from it.
+
+Crop to where any CT is not zero → normalise → resample (v1: resample → normalise). Resampling is cubic, or, where the
+spacing along one axis is more than three times another one (of the scan, else of the network), cubic within the
+slices and nearest across them; results are limited to the range of what they came from. On the way back it is linear
+instead of cubic. nnU-Net calls skimage.transform.resize for that (Isensee et al., Nature Methods 2021, supplement);
+since splines are linear in the data and separable, the same comes out of one matrix per axis, which only needs to be
+applied where the network will look. All arrays are (z, y, x).
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from scipy import ndimage
+from torch import Tensor
+
+from model.bundle import Bundle, Normalisation
+from model.preprocess import Region, body_box, outside_circle
+from model.unet import Triple
+from model.volume import Pair
+
+ANISOTROPIC = 3.0  # nnU-Net's threshold: spacings further apart than this are resampled slice by slice
+NEAREST, LINEAR, CUBIC = 0, 1, 3  # spline orders
+NEGLIGIBLE = 1e-8  # weight of a slice below which it is not read
+
+Box = tuple[slice, slice, slice]
+Index = tuple[slice | int, ...]
+Normaliser = Callable[[Tensor, Index], Tensor]
+
+
+def find_region(pair: Pair, bundle: Bundle) -> tuple[Region, Box] | None:
+    """Where the network's grid lies, and the body's box on that grid (z, y, x); None where there is no body."""
+    box = nonzero_box(pair)
+    body = box and body_box(pair.ct, outside_circle(pair.ct), pair.spacing_zyx)
+    if box is None or body is None:
+        return None
+    lengths = [axis.stop - axis.start for axis in box]
+    shape = _triple(
+        round(s / t * n) for s, t, n in zip(pair.spacing_zyx, bundle.spacing_zyx, lengths, strict=True)
+    )
+    across = separate_axis(bundle.spacing_zyx, pair.spacing_zyx)
+    z, y, x = (
+        spline_matrix(shape[axis], lengths[axis], NEAREST if axis == across else LINEAR) for axis in range(3)
+    )
+    scales = [m / n for m, n in zip(shape, lengths, strict=True)]
+    bounds = [
+        (max(0, int((b.start - o.start) * f) - 1), min(m, int(np.ceil((b.stop - o.start) * f)) + 1))
+        for b, o, f, m in zip(body, box, scales, shape, strict=True)
+    ]
+    input_z, input_y, input_x = pair.ct.shape
+    return Region((input_z, input_y, input_x), box, shape, (z, y, x)), _box(slice(*pair) for pair in bounds)
+
+
+def sample(pair: Pair, bundle: Bundle, region: Region, part: Box) -> Tensor:
+    """Both CTs, normalised, on a part of the network's grid: float32 (channels, z, y, x), in the bundle's order."""
+    lengths = [axis.stop - axis.start for axis in region.box]
+    across = separate_axis(pair.spacing_zyx, bundle.spacing_zyx)
+    matrices = [
+        spline_matrix(n, m, NEAREST if axis == across else CUBIC)[part[axis]]
+        for axis, (n, m) in enumerate(zip(lengths, region.network_shape, strict=True))
+    ]
+    changed = tuple(lengths) != region.network_shape
+    image = torch.empty((len(bundle.channels), *(axis.stop - axis.start for axis in part)))
+    for out, name, scheme in zip(image, bundle.channels, bundle.normalisation, strict=True):
+        array = getattr(pair, name)[region.box]
+        if bundle.pipeline == "nnunet-v1":
+            resample(array, lambda plane, index: plane, matrices, across, changed, out)
+            normaliser(scheme, out.numpy(), None)(out, ())
+        else:
+            mask = nonzero_mask(pair)[region.box] if scheme.scheme == "masked-zscore" else None
+            resample(array, normaliser(scheme, array, mask), matrices, across, changed, out)
+    return image
+
+
+def resample(
+    array: np.ndarray,
+    normalise: Normaliser,
+    matrices: list[Tensor],
+    across: int | None,
+    changed: bool,
+    out: Tensor,
+) -> None:
+    """Apply one matrix per axis to an int16 volume, slice by slice, into `out` (z, y, x).
+
+    normalise(plane, index) is applied to each float32 slice before. across: the axis that is resampled apart, if any.
+    """
+    first = across or 0
+    order = (first, *(axis for axis in range(3) if axis != first))
+    volume, result = array.transpose(order), out.permute(order)
+    to_slice, to_row, to_column = (matrices[axis] for axis in order)
+    used = (to_slice.abs() > NEGLIGIBLE).any(0)
+    whole = across is None and changed  # the range is then the whole volume's, so every slice is looked at
+    low, high = float("inf"), -float("inf")
+    planes = torch.empty((int(used.sum()), len(to_row), len(to_column)))
+    at = 0
+    for k in range(len(volume)):
+        if not (used[k] or whole):
+            continue
+        plane = torch.from_numpy(np.ascontiguousarray(volume[k], np.float32))
+        plane = normalise(plane, (slice(None),) * first + (k,))
+        if whole:
+            low, high = min(low, float(plane.min())), max(high, float(plane.max()))
+        if used[k]:
+            planes[at] = to_row @ plane @ to_column.T if changed else _cut(plane, to_row, to_column)
+            if changed and not whole:
+                planes[at].clamp_(float(plane.min()), float(plane.max()))
+            at += 1
+    if across is not None or not changed:
+        result.copy_(planes[to_slice[:, used].argmax(1)])  # one slice each
+    else:
+        result.copy_((to_slice[:, used] @ planes.flatten(1)).unflatten(1, planes.shape[1:]))
+        result.clamp_(low, high)
+
+
+def spline_matrix(n_in: int, n_out: int, order: int) -> Tensor:
+    """What scipy's spline interpolation of n_in samples to n_out over the same extent is as a matrix (n_out, n_in)."""
+    if n_in == n_out:
+        return torch.eye(n_in)
+    if order == NEAREST:
+        centres = (np.arange(n_out) + 0.5) * n_in / n_out - 0.5
+        taken = ndimage.map_coordinates(np.arange(n_in), [centres], order=0, mode="nearest")
+        return torch.eye(n_in)[torch.from_numpy(taken)]
+    columns = [
+        ndimage.zoom(unit, n_out / n_in, order=order, mode="nearest", grid_mode=True) for unit in np.eye(n_in)
+    ]
+    return torch.from_numpy(np.stack(columns, 1).astype(np.float32))
+
+
+def separate_axis(first: tuple[float, float, float], second: tuple[float, float, float]) -> int | None:
+    """The axis (0 z, 1 y, 2 x) that is resampled apart: the coarse one of the first anisotropic spacing, if single."""
+    for spacing in (first, second):
+        if max(spacing) / min(spacing) > ANISOTROPIC:
+            coarse = [axis for axis in range(3) if spacing[axis] == max(spacing)]
+            return coarse[0] if len(coarse) == 1 else None
+    return None
+
+
+def normaliser(scheme: Normalisation, array: np.ndarray, mask: np.ndarray | None) -> Normaliser:
+    """Normalises, mostly in place, the float32 slice array[index] (z, y, x); the array's figures are taken here."""
+    if scheme.scheme == "ct":
+        return lambda plane, index: (
+            plane.clamp_(scheme.lower, scheme.upper).sub_(scheme.mean).div_(scheme.std)
+        )
+    if scheme.scheme == "none":
+        return lambda plane, index: plane
+    if scheme.scheme == "rescale-0-1":
+        low, extent = float(array.min()), max(float(np.ptp(array)), 1e-8)
+        return lambda plane, index: plane.sub_(low).div_(extent)
+    inside = array if mask is None else array[mask]
+    mean, std = float(inside.mean(dtype=np.float64)), max(float(inside.std(dtype=np.float64)), 1e-8)
+    if mask is None:
+        return lambda plane, index: plane.sub_(mean).div_(std)
+    return lambda plane, index: torch.where(torch.from_numpy(mask[index]), (plane - mean) / std, plane)
+
+
+def nonzero_box(pair: Pair) -> Box | None:
+    """The smallest box with all voxels at which any CT is not zero."""
+    mask = (pair.ct != 0) | (pair.ce != 0)
+    spans = [np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
+    if not len(spans[0]):
+        return None
+    return _box(slice(int(span[0]), int(span[-1]) + 1) for span in spans)
+
+
+def nonzero_mask(pair: Pair) -> np.ndarray:
+    """Bool (z, y, x): where any CT is not zero, holes filled."""
+    return ndimage.binary_fill_holes((pair.ct != 0) | (pair.ce != 0))
+
+
+def _cut(plane: Tensor, to_row: Tensor, to_column: Tensor) -> Tensor:
+    """Rows and columns that unit matrices select."""
+    return plane[to_row.argmax(1)][:, to_column.argmax(1)]
+
+
+def _triple(values) -> Triple:  # type: ignore[no-untyped-def]
+    z, y, x = (int(value) for value in values)
+    return (z, y, x)
+
+
+def _box(slices) -> Box:  # type: ignore[no-untyped-def]
+    z, y, x = slices
+    return (z, y, x)
