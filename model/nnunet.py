@@ -39,7 +39,11 @@ def find_region(pair: Pair, bundle: Bundle) -> tuple[Region, Box] | None:
     shape = _triple(
         round(s / t * n) for s, t, n in zip(pair.spacing_zyx, bundle.spacing_zyx, lengths, strict=True)
     )
-    across = separate_axis(bundle.spacing_zyx, pair.spacing_zyx)
+    spacings = (
+        bundle.spacing_zyx,
+        pair.spacing_zyx,
+    )  # on the way back v2 looks at the network's first, v1 does not
+    across = separate_axis(*(reversed(spacings) if bundle.pipeline == "nnunet-v1" else spacings))
     z, y, x = (
         spline_matrix(shape[axis], lengths[axis], NEAREST if axis == across else LINEAR) for axis in range(3)
     )
@@ -49,6 +53,8 @@ def find_region(pair: Pair, bundle: Bundle) -> tuple[Region, Box] | None:
         for b, o, f, m in zip(body, box, scales, shape, strict=True)
     ]
     input_z, input_y, input_x = pair.ct.shape
+    if bundle.pipeline == "nnunet-v1" and any(scheme.scheme != "ct" for scheme in bundle.normalisation):
+        bounds = [(0, m) for m in shape]  # figures are taken from the whole resampled scan
     return Region((input_z, input_y, input_x), box, shape, (z, y, x)), _box(slice(*pair) for pair in bounds)
 
 
@@ -61,7 +67,7 @@ def sample(pair: Pair, bundle: Bundle, region: Region, part: Box) -> Tensor:
         for axis, (n, m) in enumerate(zip(lengths, region.network_shape, strict=True))
     ]
     changed = tuple(lengths) != region.network_shape
-    image = torch.empty((len(bundle.channels), *(axis.stop - axis.start for axis in part)))
+    image = torch.empty((len(bundle.channels), *(len(matrix) for matrix in matrices)))
     for out, name, scheme in zip(image, bundle.channels, bundle.normalisation, strict=True):
         array = getattr(pair, name)[region.box]
         if bundle.pipeline == "nnunet-v1":
