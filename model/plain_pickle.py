@@ -10,14 +10,24 @@ import torch
 
 from model.volume import InputError
 
-_FUNCTIONS: list[Any] = [
-    np.float64(0).__reduce__()[0],
-    np.zeros(0).__reduce__()[0],
-]  # that numpy's pickles name
+
+def _known_as(function: Any, module: str, name: str) -> Any:
+    """The function under the name by which pickles ask for it, which changed with numpy 2."""
+
+    def call(*args: Any) -> Any:
+        return function(*args)
+
+    call.__module__, call.__name__, call.__qualname__ = module, name, name
+    return call
+
+
 _NUMPY: dict[str, Any] = {
-    f"{core}.multiarray.{function.__name__}": function
-    for core in ("numpy.core", "numpy._core")  # before and since numpy 2
-    for function in _FUNCTIONS
+    f"{module}.{name}": _known_as(function, module, name)
+    for module in ("numpy.core.multiarray", "numpy._core.multiarray")
+    for name, function in (
+        ("scalar", np.float64(0).__reduce__()[0]),
+        ("_reconstruct", np.zeros(0).__reduce__()[0]),
+    )
 }
 _NUMPY |= {"numpy.ndarray": np.ndarray, "numpy.dtype": np.dtype}
 _DTYPES = [type(np.dtype(code)) for code in "?bBhHiIlLqQefdU"]
@@ -26,9 +36,8 @@ _PLAIN: dict[str, Any] = _NUMPY | {"collections.OrderedDict": OrderedDict}
 
 def load_tensors(path: Path) -> Any:
     """A torch checkpoint's content. Raises InputError where it cannot be read or holds more than data."""
-    numpy: list[Any] = [(value, name) for name, value in _NUMPY.items()]
     try:
-        with torch.serialization.safe_globals(numpy + _DTYPES):
+        with torch.serialization.safe_globals([*_NUMPY.values(), *_DTYPES]):
             return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise InputError(f"{path}: no such checkpoint") from None

@@ -1,0 +1,96 @@
+"""nnU-Net's part of bench.inference, run by the Python that has nnU-Net v2; gtvseg is not imported here.
+
+nnunet_side.py MODEL CT CE OUT_WITHOUT_SUFFIX --device cpu|cuda [--logits FILE] [--exact-sums] [--warm]
+Prints one JSON line: seconds per step, forward passes, peak memory [GB].
+"""
+
+import argparse
+import json
+import resource
+import time
+
+import numpy as np
+import torch
+from nnunetv2.inference import predict_from_raw_data, sliding_window_prediction
+from nnunetv2.inference.export_prediction import export_prediction_from_logits
+from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+
+
+class FloatSums:
+    """torch, except that half means float: nnU-Net adds up windows in half precision, whose rounding hides others."""
+
+    half = torch.float32
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(torch, name)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("model")
+    parser.add_argument("ct")
+    parser.add_argument("ce")
+    parser.add_argument("out")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--logits")
+    parser.add_argument("--exact-sums", action="store_true")
+    parser.add_argument("--warm", action="store_true", help="measure the second of two runs")
+    args = parser.parse_args()
+    if args.exact_sums:
+        predict_from_raw_data.torch = FloatSums()
+        sliding_window_prediction.torch = FloatSums()
+    start = time.perf_counter()
+    predictor = nnUNetPredictor(
+        tile_step_size=0.5,
+        use_gaussian=True,
+        use_mirroring=True,
+        perform_everything_on_device=args.device == "cuda",
+        device=torch.device(args.device),
+        allow_tqdm=False,
+    )
+    predictor.initialize_from_trained_model_folder(args.model, ("0",))
+    passes = [0]
+    predictor.network.register_forward_hook(lambda module, inputs, output: count(passes, output))
+    loading = time.perf_counter() - start
+    for _ in range(2 if args.warm else 1):
+        passes[0] = 0
+        start = time.perf_counter()
+        preprocessor = predictor.configuration_manager.preprocessor_class(verbose=False)
+        data, _, properties = preprocessor.run_case(
+            [args.ct, args.ce],
+            None,
+            predictor.plans_manager,
+            predictor.configuration_manager,
+            predictor.dataset_json,
+        )
+        prepared = time.perf_counter()
+        logits = predictor.predict_logits_from_preprocessed_data(torch.from_numpy(data)).cpu()
+        predicted = time.perf_counter()
+        export_prediction_from_logits(
+            logits,
+            properties,
+            predictor.configuration_manager,
+            predictor.plans_manager,
+            predictor.dataset_json,
+            args.out,
+        )
+        written = time.perf_counter()
+    if args.logits:
+        np.save(args.logits, logits.float().numpy())
+    figures = {
+        "load": loading,
+        "read and preprocess": prepared - start,
+        "network": predicted - prepared,
+        "restore and write": written - predicted,
+        "passes": passes[0],
+        "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
+    }
+    print(json.dumps(figures), flush=True)
+
+
+def count(passes: list[int], output: torch.Tensor) -> None:
+    passes[0] += len(output)
+
+
+if __name__ == "__main__":
+    main()
