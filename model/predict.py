@@ -157,6 +157,7 @@ class Predictor:
         networks = self._networks_on(placement.device)
         patch = self.bundle.patch_zyx
         softmax = self.bundle.pipeline == "nnunet-v1"
+        weight = gaussian(patch, half=self.bundle.pipeline == "nnunet-v2")
         padded, inside = pad_to_patch(image, patch)
         shape = _triple(padded.shape[1:])
         grid = window_corners(shape, patch, STEP) if corners is None else corners
@@ -165,13 +166,13 @@ class Predictor:
             name: str, chosen: list[UNet], corners: list[Corner], mirrors: list[tuple[int, ...]]
         ) -> Tensor:
             report = _progress(name, len(chosen) * len(corners) * len(mirrors), self.log)
-            return sliding_window(chosen, padded, patch, corners, mirrors, placement, softmax, report)
+            return sliding_window(chosen, padded, weight, corners, mirrors, placement, softmax, report)
 
         if self.search:
             first_look = run("search", networks[:1], window_corners(shape, patch, 1.0), [()])
             likely = 1 - (first_look if softmax else first_look.softmax(0))[0]
             candidates = near(likely > SEARCH_PROBABILITY, self.bundle.spacing_zyx)
-            chosen = worthwhile(grid, patch, candidates)
+            chosen = worthwhile(grid, weight, candidates)
             self.log(f"search: tumour conceivable in {len(chosen)} of {len(grid)} windows")
         else:
             candidates, chosen = None, grid
@@ -194,14 +195,14 @@ class Prepared:
 def sliding_window(
     networks: list[UNet],
     image: Tensor,
-    patch: Triple,
+    weight: Tensor,
     corners: list[Corner],
     mirrors: list[tuple[int, ...]],
     placement: Placement,
     softmax: bool,
     report: Callable[[int], None],
 ) -> Tensor:
-    """Gaussian-weighted mean over windows of the mean over mirrors and networks: float32 (classes, z, y, x).
+    """Mean over windows, weighted voxel by voxel, of the mean over mirrors and networks: float32 (classes, z, y, x).
 
     Of logits, or of probabilities with softmax. image (channels, z, y, x) is at least a patch large; voxels that no
     window covers are background. report is called with the number of forward passes done after each batch.
@@ -209,7 +210,7 @@ def sliding_window(
     device = placement.device
     parameter = next(networks[0].parameters())
     classes = networks[0].plan.num_classes
-    weight = gaussian(patch).to(placement.sums)
+    patch, weight = _triple(weight.shape), weight.to(placement.sums)
     sums = torch.zeros((classes, *image.shape[1:]), device=placement.sums)
     weights = torch.zeros(image.shape[1:], device=placement.sums)
     done = 0
@@ -234,9 +235,9 @@ def sliding_window(
     return sums
 
 
-def worthwhile(corners: list[Corner], patch: Triple, candidates: Tensor) -> list[Corner]:
+def worthwhile(corners: list[Corner], weight: Tensor, candidates: Tensor) -> list[Corner]:
     """The windows with a share that counts in the weighted mean at any of the candidate voxels (bool, z, y, x)."""
-    weight = gaussian(patch)
+    patch = _triple(weight.shape)
     total = torch.zeros(candidates.shape)
     for corner in corners:
         total[_box(corner, patch)] += weight
@@ -260,8 +261,11 @@ def window_corners(shape: Triple, patch: Triple, step: float) -> list[Corner]:
     return [(z, y, x) for z, y, x in itertools.product(*axes)]
 
 
-def gaussian(patch: Triple) -> Tensor:
-    """Weight of each voxel of a window, float32 (z, y, x): sigma an eighth of the patch, nowhere zero."""
+def gaussian(patch: Triple, half: bool = False) -> Tensor:
+    """Weight of each voxel of a window, float32 (z, y, x): sigma an eighth of the patch, nowhere zero.
+
+    half: in the half precision, and the tenfold, of nnU-Net v2, which evens out the weights at a scan's edges.
+    """
     profiles = []
     for n in patch:
         impulse = np.zeros(n)
@@ -270,6 +274,7 @@ def gaussian(patch: Triple) -> Tensor:
         profiles.append(profile / profile.max())
     z, y, x = profiles
     weight = z[:, None, None] * y[:, None] * x
+    weight = (10 * weight).astype(np.float16) if half else weight.astype(np.float32)
     return torch.from_numpy(np.maximum(weight, weight[weight > 0].min()).astype(np.float32))
 
 

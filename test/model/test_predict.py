@@ -83,6 +83,13 @@ def test_windows_are_blended_with_gaussian_weights():
     torch.testing.assert_close(quiet_predictor(bundle, tta=False).logits(image), total / weights)
 
 
+def test_half_precision_gaussian_is_close_where_it_matters_and_even_at_the_edge():
+    exact, half = gaussian((32, 128, 128)), gaussian((32, 128, 128), half=True)
+    inner = exact > 1e-3
+    torch.testing.assert_close(half[inner], 10 * exact[inner], rtol=1e-3, atol=0)
+    assert half.min() > 0 and half.min() == half[0, 0, 0] == half[0, 0, 5]
+
+
 def test_gaussian_is_that_of_a_filtered_impulse():
     weight = gaussian((8, 16, 16))
     assert weight.argmax().item() == np.ravel_multi_index((4, 8, 8), (8, 16, 16))
@@ -142,10 +149,10 @@ def test_memory_ladder_goes_down_step_by_step(monkeypatch):
     expected = predictor.logits(image)
     original = predict.sliding_window
 
-    def short_of_memory(networks, image, patch, corners, mirrors, placement, softmax, report):
+    def short_of_memory(networks, image, weight, corners, mirrors, placement, softmax, report):
         if placement.batch > 1:
             raise torch.OutOfMemoryError("test")
-        return original(networks, image, patch, corners, mirrors, placement, softmax, report)
+        return original(networks, image, weight, corners, mirrors, placement, softmax, report)
 
     monkeypatch.setattr(predict, "placements", lambda device, mirrors: ladder)
     monkeypatch.setattr(predict, "sliding_window", short_of_memory)
