@@ -91,7 +91,7 @@ def load_predictor(args: argparse.Namespace) -> "Predictor":
     from model.predict import Predictor
 
     bundle = load_bundle(args.weights)
-    predictor = Predictor(bundle, args.device, args.precision, args.tta, args.search, log)
+    predictor = Predictor(bundle, args.device, args.precision, args.tta, args.search, log, args.all_mirrors)
     log(f"load {args.weights.name} for {predictor.device}: {time.perf_counter() - start:.1f} s")
     return predictor
 
@@ -147,7 +147,12 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     add("--device", choices=("auto", "cuda", "cpu"), default="auto", help="where the network runs")
     add("--precision", choices=("auto", "fp32"), default="auto", help="auto: 16 bit where hardware has it")
     add("--no-tta", dest="tta", action="store_false", help="one pass per window instead of one per mirror")
-    add("--no-search", dest="search", action="store_false", help="look everywhere, not only where likely")
+    add(
+        "--all-mirrors",
+        action="store_true",
+        help="all mirrors in every window, not only near doubtful voxels",
+    )
+    add("--no-search", dest="search", action="store_false", help="look everywhere, with all mirrors")
     add("--on-error", choices=("fail", "empty"), default="fail", help="what a case that cannot be read gets")
     add("--serve", action="store_true", help="invoke mode: GET /health, POST /invoke")
     add("--port", type=int, default=4743, help="of the invoke mode")

@@ -53,13 +53,26 @@ class NetworkPlan:
         return (product[0], product[1], product[2])
 
 
+class InstanceNorm(nn.InstanceNorm3d):
+    """Instance norm, eps 1e-5, affine. For one image it is batch norm over that image, which, unlike torch's instance
+    norm, leaves a channels-last tensor as it is; no copies then lie between the convolutions."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, eps=1e-5, affine=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if len(x) > 1 or self.training:
+            return super().forward(x)
+        return nn.functional.batch_norm(x, None, None, self.weight, self.bias, True, 0.0, self.eps)
+
+
 class ConvNormAct(nn.Module):
     """conv 3D → instance norm (eps 1e-5, affine) → leaky ReLU 0.01; odd kernels, size kept at stride 1."""
 
     def __init__(self, in_channels: int, out_channels: int, kernel: Triple, stride: Triple) -> None:
         super().__init__()
         self.conv = _conv(in_channels, out_channels, kernel, stride)
-        self.norm = _norm(out_channels)
+        self.norm = InstanceNorm(out_channels)
         self.act = nn.LeakyReLU(0.01, inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -74,7 +87,7 @@ class ConvNorm(nn.Module):
     ) -> None:
         super().__init__()
         self.conv = _conv(in_channels, out_channels, kernel, stride, bias)
-        self.norm = _norm(out_channels)
+        self.norm = InstanceNorm(out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.norm(self.conv(x))
@@ -205,7 +218,3 @@ def _conv(
 ) -> nn.Conv3d:
     z, y, x = ((k - 1) // 2 for k in kernel)
     return nn.Conv3d(in_channels, out_channels, kernel, stride, padding=(z, y, x), bias=bias)
-
-
-def _norm(channels: int) -> nn.InstanceNorm3d:
-    return nn.InstanceNorm3d(channels, eps=1e-5, affine=True)

@@ -110,6 +110,17 @@ def test_windows_cover_and_overlap_by_half(shape, patch):
     assert len(corners) == np.prod([len(np.unique(corners[:, a])) for a in range(3)])
 
 
+@pytest.mark.parametrize("shape", [(8, 16, 16), (9, 33, 100), (40, 41, 47)])
+def test_first_look_covers_all_with_few_windows(shape):
+    corners = window_corners(shape, PATCH, 0.5)
+    tiles = predict.covering(corners, PATCH)
+    seen = torch.zeros(shape, dtype=torch.bool)
+    for z, y, x in tiles:
+        seen[z : z + PATCH[0], y : y + PATCH[1], x : x + PATCH[2]] = True
+    assert seen.all() and set(tiles) <= set(corners)
+    assert len(tiles) <= np.prod([np.ceil(1.5 * n / p) for n, p in zip(shape, PATCH, strict=True)])
+
+
 def test_published_window_count():
     """1024 x 1024 x 127 with patch 28 x 256 x 256 at half-patch steps: 9 x 7 x 7 windows."""
     assert len(window_corners((127, 1024, 1024), (28, 256, 256), 0.5)) == 9 * 7 * 7
@@ -133,6 +144,35 @@ def test_search_finds_what_the_exhaustive_pass_finds_with_fewer_passes():
     assert calls[0] < calls[1] / 2
 
 
+def test_spared_mirrors_are_given_back_where_doubt_is():
+    """A network that is never certain near the tumour gets all mirrors there, the same as without thrift."""
+    image = torch.full((2, 8, 64, 96), -1.0)
+    image[0, 3:6, 8:14, 8:14] = 1.01  # a score of 0.2: doubtful
+    image[0, 3:6, 30:60, 40:90] = 3.0  # certain
+    results, calls = [], []
+    for all_mirrors in (True, False):
+        predictor = Predictor(random_bundle(), "cpu", "fp32", True, True, lambda line: None, all_mirrors)
+        predictor.networks[CPU_FP32] = [Threshold()]
+        results.append(predictor.logits(image))
+        calls.append(predictor.networks[CPU_FP32][0].calls)
+    assert torch.equal(results[0].argmax(0), results[1].argmax(0)) and results[0].argmax(0).any()
+    assert calls[1] < calls[0]
+
+
+def test_more_passes_make_the_means_they_promise():
+    mirrors = mirror_combinations((0, 1, 2))
+    shares = [((0, 0, 0), 0.9), ((0, 0, 8), 0.2), ((0, 0, 16), 0.05)]
+    passes = predict.more_passes(shares, mirrors)
+    for corner, count in (((0, 0, 0), 8), ((0, 0, 8), 4)):
+        here = {axes: share for at, axes, share in passes if at == corner}
+        assert len(here) == count
+        assert here[()] + 1 == pytest.approx(1 / count)  # after the plain pass with share 1
+        assert all(share == 1 / count for axes, share in here.items() if axes)
+        for axis in range(3):
+            assert sum(axis in axes for axes in here) == count / 2
+    assert {at for at, *_ in passes} == {(0, 0, 0), (0, 0, 8)}
+
+
 def test_search_that_finds_nothing_says_background():
     predictor = quiet_predictor(random_bundle(), search=True)
     predictor.networks[CPU_FP32] = [Threshold()]
@@ -147,15 +187,15 @@ def test_memory_ladder_goes_down_step_by_step(monkeypatch):
     predictor = Predictor(random_bundle(), "cpu", "fp32", True, False, lines.append)
     image = torch.randn(2, *PATCH)
     expected = predictor.logits(image)
-    original = predict.sliding_window
+    original = predict.run_passes
 
-    def short_of_memory(networks, image, weight, corners, mirrors, placement, softmax, report):
+    def short_of_memory(networks, image, patch, passes, blend, placement, softmax, report):
         if placement.batch > 1:
             raise torch.OutOfMemoryError("test")
-        return original(networks, image, weight, corners, mirrors, placement, softmax, report)
+        original(networks, image, patch, passes, blend, placement, softmax, report)
 
     monkeypatch.setattr(predict, "placements", lambda device, mirrors: ladder)
-    monkeypatch.setattr(predict, "sliding_window", short_of_memory)
+    monkeypatch.setattr(predict, "run_passes", short_of_memory)
     lines.clear()
     torch.testing.assert_close(predictor.logits(image), expected)
     assert sum("out of memory" in line for line in lines) == 2
