@@ -22,7 +22,7 @@ import SimpleITK as sitk
 import torch
 
 from bench.nnunet_format import write_nnunet
-from bench.search import pair_of
+from bench.search import count_passes, pair_of
 from evaluation.metrics import dsc
 from model.bundle import LABELS, Bundle, Normalisation, load_bundle, save_bundle
 from model.import_nnunet import read_model, to_bundle
@@ -138,13 +138,15 @@ def run_ours(args: argparse.Namespace, work: Path) -> dict[str, float]:
     if args.verbose:
         print("\n".join(lines), flush=True)
     last = max(k for k, line in enumerate(lines) if line.startswith("read "))
-    passes = [
-        int(n) for line in lines[last:] for n in re.findall(r"^(?:search|predict): (\d+) passes,", line)
-    ]
     figures = re.search(r"([\d.]+) s \(network ([\d.]+) s.*peak memory ([\d.]+) GB", lines[-1])
     assert figures is not None, lines[-1]
     total, network, peak = figures.groups()
-    return {"total": float(total), "network": float(network), "passes": sum(passes), "peak": float(peak)}
+    return {
+        "total": float(total),
+        "network": float(network),
+        "passes": count_passes(lines[last:]),
+        "peak": float(peak),
+    }
 
 
 def run_theirs(args: argparse.Namespace, work: Path, options: list[str]) -> dict[str, float]:
