@@ -66,7 +66,9 @@ def timed(bundle: Bundle, pair: Pair, search: bool, all_mirrors: bool) -> tuple[
 def count_passes(lines: list[str]) -> int:
     """From the log of one segmentation."""
     return sum(
-        int(n) for line in lines for n in re.findall(r"^(?:search|predict|mirrors): (\d+) passes,", line)
+        int(n)
+        for line in lines
+        for n in re.findall(r"^(?:search|predict|second look|mirrors): (\d+) passes,", line)
     )
 
 

@@ -5,7 +5,7 @@ All arrays and tensors are (z, y, x), with the channel or class axis in front.
 
 import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,17 +21,18 @@ from model.unet import Triple, UNet
 from model.volume import InputError, Pair
 
 STEP = 0.5  # windows overlap by half a patch
-SEARCH_PROBABILITY = 0.01  # the search keeps what it takes for tumour with at least this probability
+SEARCH_PROBABILITY = 0.003  # the search keeps what it takes for tumour with at least this probability
 SEARCH_MARGIN_MM = 10.0  # and this much around it
 SEARCH_SHARE = (
     0.05  # and leaves out windows that have less than this share in the weighted mean at all those voxels
 )
+PLAIN_BYTES = 5 * 10**8  # of plain passes' outputs that are kept; beyond, the plain pass is run again
 BACKGROUND_LOGIT = 1e3  # where nothing was looked at; finite, since it is interpolated later
 PROGRESS_SECONDS = 10.0
 
-CERTAIN = 0.95  # probability of the likeliest class in the plain pass from which mirrors are spared
+CERTAIN = 0.9  # probability of the likeliest class in the plain pass from which mirrors are spared
 DOUBT_MARGIN_MM = 4.0  # this near to doubtful voxels nothing is spared
-SHARE_FOR_ALL, SHARE_FOR_HALF = 0.3, 0.1  # of a window at doubtful voxels, for all mirrors or half of them
+SHARE_FOR_ALL, SHARE_FOR_HALF = 0.5, 0.1  # of a window at doubtful voxels, for all mirrors or half of them
 
 Log = Callable[[str], None]
 Corner = tuple[int, int, int]
@@ -179,38 +180,43 @@ class Predictor:
         shape = _triple(padded.shape[1:])
         grid = window_corners(shape, bundle.patch_zyx, STEP) if corners is None else corners
         networks = self._networks_on(placement.device)
+        blend = Blend(bundle.network.num_classes, shape, weight, placement.sums)
+        plain: dict[Corner, Tensor] = {}
 
-        def run(name: str, chosen: list[UNet], passes: list[Pass], blend: Blend | None = None) -> Blend:
-            blend = blend or Blend(bundle.network.num_classes, shape, weight, placement.sums)
-            report = _progress(name, len(chosen) * len(passes), self.log)
-            run_passes(chosen, padded, bundle.patch_zyx, passes, blend, placement, softmax, report)
-            return blend
+        def run(name: str, passes: list[Pass]) -> None:
+            report = _progress(name, len(networks) * len(passes), self.log)
+            run_passes(networks, padded, bundle.patch_zyx, passes, blend, placement, softmax, report, plain)
 
-        def whole(corners: list[Corner], mirrors: list[tuple[int, ...]]) -> list[Pass]:
-            return [(corner, axes, 1 / len(mirrors)) for corner in corners for axes in mirrors]
-
-        def likelihoods(blend: Blend) -> Tensor:
+        def likelihoods() -> Tensor:
             return blend.mean() if softmax else blend.mean().softmax(0)
 
+        def candidates_now() -> Tensor:
+            found = likelihoods()[0] < 1 - SEARCH_PROBABILITY
+            return near(found, bundle.spacing_zyx, SEARCH_MARGIN_MM)
+
         if not self.search:
-            return run("predict", networks, whole(grid, self.mirrors)).mean()[(slice(None), *inside)]
-        tiles = covering(grid, bundle.patch_zyx)
-        plain: list[tuple[int, ...]] = [()]
-        mirrors = self.mirrors if len(self.mirrors) < 8 or self.all_mirrors else plain
-        blend = run("search", networks, whole(tiles, mirrors))
-        background = likelihoods(blend)[0]
-        candidates = near(background < 1 - SEARCH_PROBABILITY, bundle.spacing_zyx, SEARCH_MARGIN_MM)
-        shares = largest_shares(grid, weight, candidates)
-        chosen = [corner for corner, share in zip(grid, shares, strict=True) if share > SEARCH_SHARE]
-        self.log(f"search: tumour conceivable in {len(chosen)} of {len(grid)} windows")
-        run("predict", networks, whole([corner for corner in chosen if corner not in tiles], mirrors), blend)
-        if mirrors != self.mirrors:
-            doubtful = likelihoods(blend).amax(0) < CERTAIN
-            doubtful = near(doubtful.cpu() & candidates, bundle.spacing_zyx, DOUBT_MARGIN_MM)
-            shares = largest_shares(grid, weight, doubtful)
-            done = {*tiles, *chosen}
+            run("predict", whole(grid, self.mirrors))
+            return blend.mean()[(slice(None), *inside)]
+        spare = len(self.mirrors) == 8 and not self.all_mirrors
+        mirrors: list[tuple[int, ...]] = [()] if spare else self.mirrors
+        done = covering(grid, bundle.patch_zyx)
+        run("search", whole(done, mirrors))
+        candidates = candidates_now()
+        for look in (
+            "predict",
+            "second look",
+        ):  # what only shows once all windows have a say is looked at as well
+            shares = largest_shares(grid, weight, candidates)
+            new = [c for c, share in zip(grid, shares, strict=True) if share > SEARCH_SHARE and c not in done]
+            run(look, whole(new, mirrors))
+            done += new
+            candidates |= candidates_now()
+        self.log(f"search: tumour conceivable in {len(done)} of {len(grid)} windows")
+        if spare:
+            doubtful = (likelihoods().amax(0) < CERTAIN).cpu() & candidates
+            shares = largest_shares(grid, weight, near(doubtful, bundle.spacing_zyx, DOUBT_MARGIN_MM))
             counted = [(c, share) for c, share in zip(grid, shares, strict=True) if c in done]
-            run("mirrors", networks, more_passes(counted, self.mirrors), blend)
+            run("mirrors", more_passes(counted, self.mirrors, blend, plain))
         logits = blend.mean()
         logits[0].masked_fill_(~candidates.to(logits.device), BACKGROUND_LOGIT)
         return logits[(slice(None), *inside)]
@@ -257,10 +263,12 @@ def run_passes(
     placement: Placement,
     softmax: bool,
     report: Callable[[int], None],
+    plain: dict[Corner, Tensor],
 ) -> None:
     """Mirrored windows of the image (channels, z, y, x), at least a patch large, through the networks into the blend.
 
     Logits are added, or probabilities with softmax. report is called with the number of passes done after each batch.
+    plain keeps what the passes without mirror that are a window's only one so far gave, in half precision.
     """
     dtype, done = next(networks[0].parameters()).dtype, 0
     with torch.no_grad():
@@ -275,9 +283,17 @@ def run_passes(
             for network in networks:
                 for output, (corner, axes, share) in zip(network(inputs).float(), batch, strict=True):
                     output = output.softmax(0) if softmax else output
-                    blend.add(corner, output.flip([a + 1 for a in axes]), share / len(networks))
+                    output = output.flip([a + 1 for a in axes]) / len(networks)
+                    blend.add(corner, output, share)
+                    if share == 1 and (len(plain) + 1) * output.numel() * 2 <= PLAIN_BYTES:
+                        plain[corner] = plain.get(corner, 0) + output.half().cpu()
                 done += len(batch)
                 report(done)
+
+
+def whole(corners: list[Corner], mirrors: list[tuple[int, ...]]) -> list[Pass]:
+    """All mirrors of these windows."""
+    return [(corner, axes, 1 / len(mirrors)) for corner in corners for axes in mirrors]
 
 
 def largest_shares(corners: list[Corner], weight: Tensor, voxels: Tensor) -> list[float]:
@@ -290,17 +306,29 @@ def largest_shares(corners: list[Corner], weight: Tensor, voxels: Tensor) -> lis
     return [float((weight / total[box] * voxels[box]).max()) for box in boxes]
 
 
-def more_passes(shares: Iterable[tuple[Corner, float]], mirrors: list[tuple[int, ...]]) -> list[Pass]:
+def more_passes(
+    shares: list[tuple[Corner, float]],
+    mirrors: list[tuple[int, ...]],
+    blend: Blend,
+    plain: dict[Corner, Tensor],
+) -> list[Pass]:
     """The other mirrors of windows that had the plain pass alone, as many as their share in doubtful voxels deserves.
 
-    All eight, or the four with an even number of mirrored axes (each axis is mirrored in half of them). The plain pass
-    is run again with what turns its share from 1 into an eighth or a quarter.
+    All eight, or the four with an even number of mirrored axes (each axis is mirrored in half of them). The plain
+    pass's share then falls from 1 to an eighth or a quarter: in the blend at once where its output was kept, by running
+    it again where not.
     """
     passes: list[Pass] = []
     for corner, share in shares:
-        if share > SHARE_FOR_HALF:
-            used = mirrors if share > SHARE_FOR_ALL else [axes for axes in mirrors if len(axes) % 2 == 0]
-            passes += [(corner, axes, 1 / len(used) - (axes == ())) for axes in used]
+        if share <= SHARE_FOR_HALF:
+            continue
+        used = mirrors if share > SHARE_FOR_ALL else [axes for axes in mirrors if len(axes) % 2 == 0]
+        surplus = 1 / len(used) - 1
+        if corner in plain:
+            blend.add(corner, plain.pop(corner).float(), surplus)
+        else:
+            passes.append((corner, (), surplus))
+        passes += [(corner, axes, 1 / len(used)) for axes in used if axes]
     return passes
 
 

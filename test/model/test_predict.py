@@ -159,18 +159,36 @@ def test_spared_mirrors_are_given_back_where_doubt_is():
     assert calls[1] < calls[0]
 
 
-def test_more_passes_make_the_means_they_promise():
-    mirrors = mirror_combinations((0, 1, 2))
-    shares = [((0, 0, 0), 0.9), ((0, 0, 8), 0.2), ((0, 0, 16), 0.05)]
-    passes = predict.more_passes(shares, mirrors)
-    for corner, count in (((0, 0, 0), 8), ((0, 0, 8), 4)):
-        here = {axes: share for at, axes, share in passes if at == corner}
-        assert len(here) == count
-        assert here[()] + 1 == pytest.approx(1 / count)  # after the plain pass with share 1
-        assert all(share == 1 / count for axes, share in here.items() if axes)
-        for axis in range(3):
-            assert sum(axis in axes for axes in here) == count / 2
-    assert {at for at, *_ in passes} == {(0, 0, 0), (0, 0, 8)}
+@pytest.mark.parametrize("kept", [True, False])
+def test_windows_end_with_the_mean_of_the_mirrors_they_deserve(kept, monkeypatch):
+    """From the plain pass to the mean over all eight, over four, or the plain pass still; kept or run again."""
+    monkeypatch.setattr(predict, "PLAIN_BYTES", 10**9 if kept else 0)
+    bundle, image = random_bundle(), torch.randn(2, 8, 16, 48)
+    (network,), mirrors = bundle.build_networks(), mirror_combinations((0, 1, 2))
+    cpu = torch.device("cpu")
+    blend, plain = predict.Blend(3, (8, 16, 48), gaussian(PATCH), cpu), {}
+    corners = [(0, 0, 0), (0, 0, 16), (0, 0, 32)]
+
+    def run(passes):
+        placement = predict.Placement(cpu, cpu, 1)
+        predict.run_passes([network], image, PATCH, passes, blend, placement, False, lambda done: None, plain)
+
+    run(predict.whole(corners, [()]))
+    assert len(plain) == (3 if kept else 0)
+    passes = predict.more_passes(list(zip(corners, (0.9, 0.2, 0.05), strict=True)), mirrors, blend, plain)
+    assert len(passes) == 7 + 3 + (0 if kept else 2)
+    run(passes)
+    even = [(), (0, 1), (0, 2), (1, 2)]
+    for (_, _, x), used in zip(corners, (mirrors, even, [()]), strict=True):
+        window = image[None, ..., x : x + 16]
+        with torch.no_grad():
+            each = [
+                network(window.flip([a + 2 for a in axes])).flip([a + 2 for a in axes])[0] for axes in used
+            ]
+        expected = torch.stack(each).mean(0)
+        torch.testing.assert_close(
+            blend.mean()[..., x : x + 16], expected, atol=5e-3 if kept else 1e-4, rtol=0
+        )
 
 
 def test_search_that_finds_nothing_says_background():
@@ -189,10 +207,10 @@ def test_memory_ladder_goes_down_step_by_step(monkeypatch):
     expected = predictor.logits(image)
     original = predict.run_passes
 
-    def short_of_memory(networks, image, patch, passes, blend, placement, softmax, report):
+    def short_of_memory(networks, image, patch, passes, blend, placement, softmax, report, plain):
         if placement.batch > 1:
             raise torch.OutOfMemoryError("test")
-        original(networks, image, patch, passes, blend, placement, softmax, report)
+        original(networks, image, patch, passes, blend, placement, softmax, report, plain)
 
     monkeypatch.setattr(predict, "placements", lambda device, mirrors: ladder)
     monkeypatch.setattr(predict, "run_passes", short_of_memory)
