@@ -63,11 +63,14 @@ def segment(case: Case, predictor: "Predictor") -> None:
     if case.fault:
         raise InputError(case.fault)
     pair = read_pair(case.ct, case.ce, log)
-    found = predictor.segment(pair)
+    grid, shape = pair.grid, pair.ct.shape
+    prepared = predictor.prepare(pair)
+    del pair  # half a gigabyte that the network's part needs no more
+    found = predictor.complete(prepared, shape)
     write_start = time.perf_counter()
-    WRITERS[case.kind](case.output, found.labels, pair.grid)
+    WRITERS[case.kind](case.output, found.labels, grid)
     log(f"write {case.output}: {time.perf_counter() - write_start:.1f} s")
-    gtvp, gtvnd = (volume_cm3(found.labels, label, pair.grid) for label in (1, 2))
+    gtvp, gtvnd = (volume_cm3(found.labels, label, grid) for label in (1, 2))
     volumes = f"GTVp {gtvp:.1f} cm³, GTVnd {gtvnd:.1f} cm³"
     log(f"{case.name}: {volumes}, {durations(found, start)}, {peak_memory(predictor)}")
 

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from argparse import ArgumentDefaultsHelpFormatter as DefaultsInHelp
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +56,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         case = work / "case"
-        truth = write_case(case, args)
+        with ProcessPoolExecutor(1) as pool:  # Linux counts a parent's memory as its children's peak
+            truth = pool.submit(write_case, case, args).result()
         model = write_nnunet(dataclasses.replace(bundle, provenance={}), work / "model")
         imported = to_bundle(read_model(model, ["0"], "checkpoint_final.pth"), model, None, None)
         save_bundle(imported, work / "imported.pt", torch.float32)

@@ -88,15 +88,13 @@ class Predictor:
 
     def segment(self, pair: Pair) -> Segmentation:
         """Label map of one pair: crop, resample, normalise → windows → back to the input grid."""
-        start = time.perf_counter()
-        prepared = self.prepare(pair)
+        return self.complete(self.prepare(pair), _triple(pair.ct.shape))
+
+    def complete(self, prepared: "Prepared | None", input_shape: Triple) -> Segmentation:
+        """The second half of `segment`, which needs the CTs no more: their memory can be given back before."""
         if prepared is None:
             self.log("warning: nothing denser than air in the CT: both masks are empty")
-            return Segmentation(np.zeros(pair.ct.shape, np.uint8), 0.0)
-        self.log(
-            f"crop, resample, normalise: {_shape(prepared.region.input_shape)} ->"
-            f" {_shape(prepared.image.shape[1:])} voxels, {time.perf_counter() - start:.1f} s"
-        )
+            return Segmentation(np.zeros(input_shape, np.uint8), 0.0)
         start = time.perf_counter()
         logits = self.logits(prepared.image, prepared.corners)
         network_seconds = time.perf_counter() - start
@@ -106,7 +104,18 @@ class Predictor:
         return Segmentation(labels, network_seconds)
 
     def prepare(self, pair: Pair) -> "Prepared | None":
-        """What the network will see, as the bundle's pipeline has it; None where the pair shows no body at all.
+        """What the network will see; None where the pair shows no body at all."""
+        start = time.perf_counter()
+        prepared = self._prepare(pair)
+        if prepared is not None:
+            self.log(
+                f"crop, resample, normalise: {_shape(prepared.region.input_shape)} ->"
+                f" {_shape(prepared.image.shape[1:])} voxels, {time.perf_counter() - start:.1f} s"
+            )
+        return prepared
+
+    def _prepare(self, pair: Pair) -> "Prepared | None":
+        """As the bundle's pipeline has it.
 
         nnU-Net does not crop to the body, so its windows lie on the grid of the whole scan: those that do not touch the
         body are left out, unless the search is switched off.
@@ -456,7 +465,7 @@ def _box(corner: Corner, patch: Triple) -> tuple[slice, slice, slice]:
     return (z, y, x)
 
 
-def _triple(shape: torch.Size) -> Triple:
+def _triple(shape: Sequence[int]) -> Triple:
     z, y, x = shape
     return (z, y, x)
 

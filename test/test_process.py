@@ -35,10 +35,14 @@ class FakePredictor:
     def __init__(self, *arguments) -> None:
         pass
 
-    def segment(self, pair) -> Segmentation:
+    def prepare(self, pair) -> np.ndarray:
         labels = (pair.ct > 1000).astype(np.uint8)
         labels[pair.ce > 2000] = 2
-        return Segmentation(labels, 0.25)
+        return labels
+
+    def complete(self, prepared: np.ndarray, input_shape) -> Segmentation:
+        assert prepared.shape == input_shape
+        return Segmentation(prepared, 0.25)
 
 
 @pytest.fixture(autouse=True)
@@ -240,7 +244,7 @@ def test_interruption_is_130_and_leaves_nothing(tmp_path, monkeypatch):
     def interrupt(self, pair):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(FakePredictor, "segment", interrupt)
+    monkeypatch.setattr(FakePredictor, "prepare", interrupt)
     save_exec(tmp_path / "in")
     assert call(tmp_path) == 130
     assert not (tmp_path / "out").exists()
@@ -250,7 +254,7 @@ def test_bugs_are_not_hidden(tmp_path, monkeypatch):
     def bug(self, pair):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(FakePredictor, "segment", bug)
+    monkeypatch.setattr(FakePredictor, "prepare", bug)
     save_exec(tmp_path / "in")
     with pytest.raises(ZeroDivisionError):
         call(tmp_path)
