@@ -71,7 +71,7 @@ def run(args: argparse.Namespace, team: Processes) -> int:
     cached = {name: load_case(folder / name) for name in names}
     validation = [cached[name] for name in held_out]
     state = train(plan, [cached[name] for name in chosen], validation, args.work, team, args.resume)
-    if not finished(plan, state):
+    if not state.finished:
         print(f"stopped after {state.iteration} iterations; go on with --resume", flush=True)
         return 130
     if team.first:
@@ -123,12 +123,6 @@ def train_plan(args: argparse.Namespace) -> TrainPlan:
         decay,
         args.seed,
         LOSSES[args.loss],
-    )
-
-
-def finished(plan: TrainPlan, state: State) -> bool:
-    return (
-        state.iteration >= plan.iterations if plan.iterations else state.seconds >= 60 * (plan.minutes or 0)
     )
 
 

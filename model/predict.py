@@ -290,12 +290,13 @@ def run_passes(
             if placement.device.type == "cpu":
                 inputs = inputs.contiguous(memory_format=torch.channels_last_3d)
             for network in networks:
-                for output, (corner, axes, share) in zip(network(inputs).float(), batch, strict=True):
-                    output = output.softmax(0) if softmax else output
-                    output = output.flip([a + 1 for a in axes]) / len(networks)
-                    blend.add(corner, output, share)
+                outputs = network(inputs).contiguous()  # flips of a channels-last tensor are slow
+                for output, (corner, axes, share) in zip(outputs, batch, strict=True):
+                    output = output.float().softmax(0) if softmax else output.float()
+                    output = output.flip([a + 1 for a in axes])
+                    blend.add(corner, output, share / len(networks))
                     if share == 1 and (len(plain) + 1) * output.numel() * 2 <= PLAIN_BYTES:
-                        plain[corner] = plain.get(corner, 0) + output.half().cpu()
+                        plain[corner] = plain.get(corner, 0) + (output / len(networks)).half().cpu()
                 done += len(batch)
                 report(done)
 

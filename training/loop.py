@@ -66,6 +66,7 @@ class State:
     iteration: int = 0
     seconds: float = 0.0
     history: list[dict[str, float]] = field(default_factory=list)
+    finished: bool = False  # by the clock of the slowest process; not saved
 
 
 def train(
@@ -101,6 +102,7 @@ def train(
         while True:
             done, stop = team.largest(_share(plan, state), bool(asked))
             if done >= 1 or stop:
+                state.finished = done >= 1
                 break
             start = time.perf_counter()
             recent.append(_step(plan, state, network, next(batches), done))

@@ -17,15 +17,30 @@ from model.predict import Predictor
 from model.volume import Grid, Pair
 from phantom import make_phantom
 from training.augment import Augmentation
-from training.dataset import cache_case, load_case
+from training.dataset import CachedCase, cache_case, load_case
 from training.loop import TrainPlan, train
 from training.planning import DataPlan
 from training.processes import Processes
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEME = Normalisation(-200, 300, 30, 70)
-PLAIN = Augmentation(*[0.0] * 2, 0.0, scaling=0.0, mirror=0.0, noise=0.0, blur=0.0, brightness=0.0, contrast=0.0,
-                     gamma=0.0, low_resolution=0.0, no_contrast=0.0)  # fmt: skip
+PLAIN = Augmentation(
+    rotation=0, scaling=0, mirror=0, noise=0, blur=0, brightness=0, contrast=0, gamma=0, low_resolution=0,
+    no_contrast=0,
+)  # fmt: skip
+
+
+def around_tumour(case: CachedCase, size: tuple[int, int, int]) -> CachedCase:
+    """A field of view of that many voxels (z, y, x) with the tumours in the middle."""
+    centre = np.argwhere(case.label).mean(0)
+    low = [
+        int(np.clip(c - n / 2, 0, whole - n))
+        for c, n, whole in zip(centre, size, case.label.shape, strict=True)
+    ]
+    box = tuple(slice(start, start + n) for start, n in zip(low, size, strict=True))
+    label = case.label[box]
+    tumour = tuple([np.argwhere(label == value)] for value in (1, 2) if (label == value).any())
+    return CachedCase(case.image[(slice(None), *box)], label, tumour)
 
 
 @pytest.mark.slow
@@ -43,7 +58,7 @@ def test_tiny_network_learns_two_phantoms_by_heart(tmp_path):
         grid = Grid((x, y, z), phantom.spacing_xyz, phantom.origin_xyz, phantom.direction)
         pairs.append(Pair(phantom.ct, phantom.ce, phantom.spacing_xyz[::-1], grid))
         cache_case(tmp_path / f"case{k}", pairs[-1], label, spacing, (SCHEME, SCHEME))
-        cases.append(load_case(tmp_path / f"case{k}"))
+        cases.append(around_tumour(load_case(tmp_path / f"case{k}"), patch))
     plan = TrainPlan(data, 400, optimiser="adamw", learning_rate=3e-3, augmentation=PLAIN)
     state = train(plan, cases, [], tmp_path / "run", Processes(0, 1, torch.device("cpu")), resume=False)
     weights = {name: tensor.float() for name, tensor in state.network.state_dict().items()}
