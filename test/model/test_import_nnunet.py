@@ -325,7 +325,7 @@ def test_command_line(tmp_path):
     out = tmp_path / "w.pt"
     done = subprocess.run(
         [*command, "--folds", "0,1", "--channels", "ce,ct", "--half", "--out", str(out)],
-        capture_output=True, text=True, cwd=ROOT, check=False,
+        capture_output=True, encoding="utf-8", cwd=ROOT, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     bundle = load_bundle(out)
@@ -334,7 +334,7 @@ def test_command_line(tmp_path):
     for wrong in (["--folds", "7"], ["--channels", "ct"], ["--labels", "1,1"]):
         done = subprocess.run(
             [*command, *wrong, "--out", str(tmp_path / "x.pt")],
-            capture_output=True, text=True, cwd=ROOT, check=False,
+            capture_output=True, encoding="utf-8", cwd=ROOT, check=False,
         )  # fmt: skip
         assert done.returncode == 2 and len(done.stderr.splitlines()) == 1, done.stderr
         assert not (tmp_path / "x.pt").exists()

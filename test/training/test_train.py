@@ -123,7 +123,7 @@ def run_train(
         "--jobs",
         "1",
     ]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=240, check=False)
+    return subprocess.run(command, capture_output=True, encoding="utf-8", cwd=ROOT, timeout=240, check=False)
 
 
 def test_from_raw_data_to_scored_weights(segrap_data, tmp_path, monkeypatch):
