@@ -43,6 +43,8 @@ FULL_SIZE_EVERY = 10  # one phantom in so many has SegRap's own grid, the others
 
 
 def main() -> int:
+    for stream in (sys.stdout, sys.stderr):  # cm³, whatever the locale
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
     args = arguments()
     try:
         with processes(choose_device(args.device)) as team:
