@@ -19,8 +19,9 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from evaluation.output import csv_text, write_whole
 from evaluation.summary import Summary, summarise, table
-from model.bundle import Bundle, save_bundle
+from model.bundle import Bundle, load_bundle, save_bundle
 from model.predict import choose_device
 from model.volume import InputError
 from phantom import make_phantom
@@ -72,7 +73,8 @@ def run(args: argparse.Namespace, team: Processes) -> int:
     folder = cache_folder(args, plan.data)
     cached = {name: load_case(folder / name) for name in names}
     validation = [cached[name] for name in held_out]
-    state = train(plan, [cached[name] for name in chosen], validation, args.work, team, args.resume)
+    start = load_bundle(args.start) if args.start else None
+    state = train(plan, [cached[name] for name in chosen], validation, args.work, team, args.resume, start)
     if not state.finished:
         print(f"stopped after {state.iteration} iterations; go on with --resume", flush=True)
         return 130
@@ -142,11 +144,12 @@ def finish(
         (state.network.state_dict(),),
     )
     save_bundle(bundle, args.out)  # before the validation, which takes time; its figures are added after it
-    if held_out:
+    if held_out and not args.no_validation:
         scoring = validate(bundle, held_out, args.device)
         results = list(tqdm(scoring, total=len(held_out), desc="validate", unit="case"))
         summaries = summarise(results, SETTINGS, np.random.default_rng(0))
         print(table(summaries, SETTINGS), flush=True)
+        write_whole(args.work / "validation.csv", csv_text(results, SETTINGS).encode())
         bundle.provenance["metrics"] = metrics(f"{len(held_out)} held-out cases of the same data", summaries)
         save_bundle(bundle, args.out)
     print(f"wrote {args.out}", flush=True)
@@ -184,6 +187,7 @@ def provenance(args: argparse.Namespace, plan: TrainPlan, state: State, cases: i
         "iterations": state.iteration,
         "minutes": round(state.seconds / 60, 1),
         "torch": str(torch.__version__),
+        **({"start": f"{args.start.name}: {load_bundle(args.start).provenance}"} if args.start else {}),
         "loss": f"Dice (Tversky {plan.loss.alpha}, {plan.loss.beta}) + focal (gamma {plan.loss.gamma:g})",
         "optimiser": f"{plan.optimiser}, learning rate {plan.learning_rate:g}",
     }
@@ -195,13 +199,21 @@ def arguments() -> argparse.Namespace:
     add("data", type=Path, nargs="?", help="folder of cases, SegRap's raw layout or nnU-Net's")
     add("--phantoms", type=int, metavar="N", help="generate N synthetic cases instead")
     add("--out", type=Path, required=True, help="the weights file to write")
-    add("--work", type=Path, default=Path("runs/train"), help="plan, cache, checkpoint, log and curves")
+    add(
+        "--work",
+        type=Path,
+        default=Path("runs/train"),
+        help="plan, cache, checkpoint, log, curves and the held-out cases' scores",
+    )
     add("--config", type=Path, help="JSON that overrides parts of the plan; its keys: plan.json in --work")
     add("--spacing", type=triple, metavar="Z,Y,X", help="network grid in mm; the data's median if not given")
     add("--memory-gb", type=float, default=11.0, help="memory to train in: decides patch size")
     add("--features", type=int, default=32, help="of the first stage")
     add("--folds", type=int, default=5)
     add("--fold", default="0", help="the one held out for validation; all: train on every case")
+    add(
+        "--no-validation", action="store_true", help="leave out the scores of whole held-out cases at the end"
+    )
     add("--loss", choices=LOSSES, default="dice-focal")
     add("--optimiser", choices=OPTIMISERS, default="sgd")
     add("--learning-rate", type=float, help="1e-2 for sgd, 1e-3 for adamw if not given")
@@ -209,6 +221,12 @@ def arguments() -> argparse.Namespace:
     length.add_argument("--epochs", type=int, default=1000, help=f"of {EPOCH} iterations")
     length.add_argument("--minutes", type=float, help="training time instead, resumed parts included")
     add("--seed", type=int, default=0, help="of phantoms, folds, initial weights and patches")
+    add(
+        "--start",
+        type=Path,
+        metavar="WEIGHTS",
+        help="begin with these weights, of the same plan, not at random",
+    )
     add("--resume", action="store_true", help="go on from the checkpoint in --work")
     add("--device", choices=("auto", "cuda", "cpu"), default="auto")
     add("--jobs", type=int, default=2, help="processes that prepare cases")

@@ -63,9 +63,9 @@ def main() -> int:
         save_bundle(imported, work / "imported.pt", torch.float32)
         size = " x ".join(str(n) for n in truth.shape)
         cores = torch.get_num_threads()
+        of = args.pair[0] if args.pair else args.case
         print(
-            f"case {args.case}, {size} voxels, {args.device}, {cores} cores, torch {torch.__version__}",
-            flush=True,
+            f"case {of}, {size} voxels, {args.device}, {cores} cores, torch {torch.__version__}", flush=True
         )
         if args.exact:
             return exact(args, work, truth)
@@ -85,8 +85,12 @@ def compare(args: argparse.Namespace, work: Path, truth: np.ndarray) -> int:
     }
     for name, label in LABELS.items():
         masks = {who: labels == label for who, labels in found.items()}
-        against = ", ".join(f"{who} {dsc(mask, truth == label):.4f}" for who, mask in masks.items())
-        print(f"{name}: DSC between both {dsc(*masks.values()):.4f}; against the truth {against}")
+        line = f"{name}: DSC between both {dsc(*masks.values()):.4f}"
+        if not args.pair:
+            against = ", ".join(f"{who} {dsc(mask, truth == label):.4f}" for who, mask in masks.items())
+            line += f"; against the truth {against}"
+        volumes = " and ".join(f"{np.count_nonzero(mask)} ({who})" for who, mask in masks.items())
+        print(f"{line}; {volumes} voxels")
     rest = {who: figures["total"] - figures["network"] for who, figures in (("o", ours), ("t", theirs))}
     print(
         f"nnU-Net / gtvseg: whole case {theirs['total'] / ours['total']:.1f}, network"
@@ -179,8 +183,13 @@ def first_window(args: argparse.Namespace, work: Path) -> float:
 
 
 def write_case(folder: Path, args: argparse.Namespace) -> np.ndarray:
-    """A phantom (or what --pair names) as compressed NIfTI; returns its true labels (z, y, x)."""
+    """A phantom, or what --pair names, as compressed NIfTI; returns its true labels (z, y, x), none of a pair's."""
     folder.mkdir()
+    if args.pair:
+        for name, path in zip(("image", "image_contrast"), args.pair, strict=True):
+            image = sitk.ReadImage(path)
+            sitk.WriteImage(image, folder / f"{name}.nii.gz", useCompression=True)
+        return np.zeros(image.GetSize()[::-1], np.uint8)
     geometry, size = CASES[args.case]
     phantom = make_phantom(np.random.SeedSequence((args.seed, 0)), geometry)
     box = (slice(None),) * 3 if size is None else around(phantom, size)
@@ -233,6 +242,7 @@ def arguments() -> argparse.Namespace:
     add("--nnunet-python", type=Path, required=True, help="the Python of a virtual environment with nnunetv2")
     add("--case", choices=CASES, default="full")
     add("--seed", type=int, default=2026, help="of the phantom")
+    add("--pair", type=Path, nargs=2, metavar=("CT", "CE"), help="these two images instead of a phantom")
     add("--weights", type=Path, default=ROOT / "weights" / "gtv.pt")
     add(
         "--random-segrap",

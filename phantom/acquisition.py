@@ -26,6 +26,56 @@ class Setting:
     streak_hu: float
 
 
+@dataclass(frozen=True)
+class Contrast:
+    """How the contrast scan differs from a perfect one: factors on the enhancement, and how far it is off the other.
+
+    shift_mm is (z, y, x), turn_deg is in plane about the volume's centre: what a registration leaves over.
+    """
+
+    artery: float = 1.0
+    vein: float = 1.0
+    tissue: float = 1.0
+    shift_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    turn_deg: float = 0.0
+
+
+def draw_contrast(rng: np.random.Generator) -> Contrast:
+    """Mostly the usual phase; else early (arteries alone), late (washed out of the vessels) or hardly any contrast."""
+    phase = rng.choice(["usual", "early", "late", "missing"], p=(0.66, 0.12, 0.16, 0.06))
+    artery, vein, tissue = {
+        "usual": (1.0, 1.0, 1.0),
+        "early": (rng.uniform(1.1, 1.5), rng.uniform(0.15, 0.5), rng.uniform(0.4, 0.8)),
+        "late": (rng.uniform(0.3, 0.6), rng.uniform(0.4, 0.8), rng.uniform(0.9, 1.3)),
+        "missing": (rng.uniform(0, 0.15),) * 3,
+    }[phase]
+    moved = rng.random() < 0.45
+    shift = rng.normal(0, (0.8, 1.0, 1.0)) if moved else np.zeros(3)
+    turn = rng.normal(0, 0.7) if moved else 0.0
+    return Contrast(artery, vein, tissue, (float(shift[0]), float(shift[1]), float(shift[2])), float(turn))
+
+
+def contrast_image(
+    hu: Array, enhancement: Array, kind: NDArray[np.uint8], grid: Grid, contrast: Contrast
+) -> Array:
+    """What the contrast scan sees, HU on the working grid (z, y, x); the enhancement's memory is reused."""
+    for k in range(len(hu)):
+        factor = np.full(kind[k].shape, contrast.tissue, np.float32)
+        factor[kind[k] == Kind.ARTERY] = contrast.artery
+        factor[kind[k] == Kind.VEIN] = contrast.vein
+        enhancement[k] *= factor
+        enhancement[k] += hu[k]
+    if contrast == Contrast(contrast.artery, contrast.vein, contrast.tissue):
+        return enhancement
+    spacing = np.array(grid.spacing_xyz[::-1])
+    a = np.deg2rad(contrast.turn_deg)
+    turn_mm = np.array([[1, 0, 0], [0, np.cos(a), -np.sin(a)], [0, np.sin(a), np.cos(a)]])
+    matrix = turn_mm * spacing[None] / spacing[:, None]  # of voxel indices
+    middle = (np.array(hu.shape) - 1) / 2
+    offset = middle - matrix @ (middle + np.array(contrast.shift_mm) / spacing)
+    return ndimage.affine_transform(enhancement, matrix, offset, order=1, mode="nearest")
+
+
 def draw_setting(rng: np.random.Generator) -> Setting:
     """Draw the scan's setting; a background of None means air up to the corners."""
     background = None if rng.random() < 0.2 else int(rng.choice(BACKGROUNDS))
@@ -87,7 +137,7 @@ class Scanner:
     setting: Setting
 
     def scan_pair(
-        self, hu: Array, enhancement: Array, kind: NDArray[np.uint8], grid: Grid, rng: np.random.Generator
+        self, hu: Array, contrasted: Array, kind: NDArray[np.uint8], grid: Grid, rng: np.random.Generator
     ) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
         """The scan without and the scan with contrast, int16 HU, (z, y, x); noise is independent."""
         shape = self.size_xyz[::-1]
@@ -97,11 +147,11 @@ class Scanner:
         biases = [self._bias(rng) for _ in scans]
         streaks = dental_streaks(hu, self.setting.streak_hu, rng)
         for k in range(shape[0]):
-            plain = hu[k] + streaks.get(k, np.float32(0))
+            streak = streaks.get(k, np.float32(0))
             width_mm = float((kind[k] != Kind.OUTSIDE).any(axis=0).sum()) * grid.spacing_xyz[0]
-            parts = zip(scans, noises, biases, self.setting.noise_hu, (0, 1), strict=True)
-            for scan, noise, bias, sd, added in parts:
-                image = plain + added * enhancement[k]
+            parts = zip((hu, contrasted), scans, noises, biases, self.setting.noise_hu, strict=True)
+            for tissue, scan, noise, bias, sd in parts:
+                image = tissue[k] + streak
                 image[kind[k] != Kind.OUTSIDE] += np.float32(rng.normal(0, 1))
                 image += np.where(image > -500, bias, np.float32(0))
                 image += _shoulder_streaks(image.shape, width_mm, sd, grid, rng)

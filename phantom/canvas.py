@@ -17,6 +17,12 @@ Slices = tuple[slice, slice, slice]
 _COARSE = (2, 4, 4)
 
 
+def apart(rng: np.random.Generator, stream: int) -> np.random.Generator:
+    """A generator of its own, fixed by the first one's state, that takes nothing from it: what is drawn from it can
+    change without changing everything that is drawn later."""
+    return np.random.Generator(rng.bit_generator.jumped(stream))  # type: ignore[attr-defined]
+
+
 class Kind(IntEnum):
     """What a voxel mostly consists of; decides what a tumour may grow into."""
 

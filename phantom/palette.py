@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from phantom.canvas import Kind, Tissue
+from phantom.canvas import Kind, Tissue, apart
 
 
 @dataclass(frozen=True)
@@ -42,16 +42,17 @@ class Palette:
 
 
 def draw_palette(rng: np.random.Generator) -> Palette:
-    """Draw the tissues; literature values with a generous spread."""
+    """Draw the tissues; literature values with a generous spread, in some patients beyond what is usual."""
+    spread = float(apart(rng, 3).choice([1.0, 1.8], p=(0.7, 0.3)))
 
     def tissue(
         kind: Kind, hu: float, sd: float, enhancement: float = 0, esd: float = 0, texture: float = 4
     ) -> Tissue:
-        added = max(0.0, float(rng.normal(enhancement, esd)))
-        return Tissue(float(rng.normal(hu, sd)), added, texture * float(rng.uniform(0.6, 1.4)), kind)
+        added = max(0.0, float(rng.normal(enhancement, spread * esd)))
+        return Tissue(float(rng.normal(hu, spread * sd)), added, texture * float(rng.uniform(0.6, 1.4)), kind)
 
     soft, bone = Kind.SOFT, Kind.BONE
-    muscle_hu, muscle_added = float(rng.normal(54, 7)), float(rng.uniform(4, 22))
+    muscle_hu, muscle_added = float(rng.normal(54, spread * 7)), float(rng.uniform(4, 22))
     vessel_hu, arterial = float(rng.normal(42, 5)), float(rng.uniform(90, 300))
     muscle = Tissue(muscle_hu, muscle_added, float(rng.uniform(4, 10)), soft)
     return Palette(

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phantom import acquisition, airway, muscles, organs, skeleton, spine, surface, tumour
-from phantom.canvas import Canvas, Grid, OrganSum, smooth_noise
+from phantom.canvas import Canvas, Grid, OrganSum, apart, smooth_noise
 from phantom.patient import draw_patient
 from phantom.pose import template_points
 
@@ -66,10 +66,17 @@ class Phantom:
     direction: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 
 
-def make_phantom(seed: int | np.random.SeedSequence, geometry: str) -> Phantom:
-    """A phantom from a seed; `geometry` is "segrap" (1024 x 1024 x 127, 0.54 x 0.54 x 3 mm) or "small"."""
+def make_phantom(
+    seed: int | np.random.SeedSequence, geometry: str, contrast: acquisition.Contrast | None = None
+) -> Phantom:
+    """A phantom from a seed; `geometry` is "segrap" (1024 x 1024 x 127, 0.54 x 0.54 x 3 mm) or "small".
+
+    The contrast scan's phase and misregistration are drawn from the seed too, unless given.
+    """
     rng = np.random.default_rng(seed)
     frame = _draw_geometry(rng, geometry)
+    if contrast is None:
+        contrast = acquisition.draw_contrast(apart(rng, 1))
     canvas, lesions = _paint(frame.working, rng)
     primary = tumour.merged([lesions.primary], canvas.grid.shape_zyx)
     nodes = tumour.merged(lesions.nodes, canvas.grid.shape_zyx)
@@ -80,8 +87,10 @@ def make_phantom(seed: int | np.random.SeedSequence, geometry: str) -> Phantom:
     hu, enhancement, kind, grid = canvas.hu, canvas.enhancement, canvas.kind, canvas.grid
     del canvas
     scanner = acquisition.Scanner(frame.size_xyz, frame.spacing_xyz, frame.rows, frame.coarsening, setting)
-    ct, ce = scanner.scan_pair(hu, enhancement, kind, grid, rng)
-    del hu, enhancement, kind
+    contrasted = acquisition.contrast_image(hu, enhancement, kind, grid, contrast)
+    del enhancement
+    ct, ce = scanner.scan_pair(hu, contrasted, kind, grid, rng)
+    del hu, contrasted, kind
     return Phantom(ct, ce, scanner.mask(primary), scanner.mask(nodes), frame.spacing_xyz, frame.origin_xyz)
 
 
@@ -130,6 +139,7 @@ def _paint(grid: Grid, rng: np.random.Generator) -> tuple[Canvas, _Lesions]:
 
 
 def _draw_geometry(rng: np.random.Generator, geometry: str) -> Geometry:
+    thickness = apart(rng, 2)
     if geometry == "segrap":
         size, spacing, coarsening = (1024, 1024, 127), (0.54, 0.54, 3.0), 2
     elif geometry == "small":
@@ -137,6 +147,10 @@ def _draw_geometry(rng: np.random.Generator, geometry: str) -> Geometry:
         in_plane = round(float(rng.uniform(1.7, 2.3)), 3)
         size = (across, across, int(rng.integers(90, 103)))
         spacing, coarsening = (in_plane, in_plane, round(float(rng.uniform(3, 4)), 2)), 1
+        if thickness.random() < 0.25:  # the same extent in fewer, thicker slices
+            thicker = round(float(thickness.uniform(4, 5.5)), 2)
+            size = (across, across, int(size[2] * spacing[2] / thicker))
+            spacing = (in_plane, in_plane, thicker)
     else:
         raise ValueError(f"unknown geometry {geometry!r}; choose one of {', '.join(GEOMETRIES)}")
     length = size[2] * spacing[2]

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
-from model.bundle import LABELS
+from model.bundle import LABELS, Bundle
 from model.predict import choose_dtype
 from model.unet import UNet
 from training.augment import Augmentation, augment
@@ -76,8 +76,11 @@ def train(
     folder: Path,
     team: Processes,
     resume: bool,
+    start: Bundle | None = None,
 ) -> State:
     """Train to the end or to a signal; checkpoint.pt, log.csv and curves.png lie in the folder.
+
+    start gives the first weights of a run that is not resumed. Raises TrainingError where they belong to another plan.
 
     The learning rate falls polynomially (power 0.9). SIGTERM and Ctrl-C leave a checkpoint and end the run early.
     With a number of iterations, a resumed run gives what an uninterrupted one gives. Raises TrainingError on a loss
@@ -88,13 +91,17 @@ def train(
     state = fresh_state(plan, team.device)
     if resume and checkpoint.exists():
         _load(state, checkpoint, team.device)
+    elif start is not None:
+        if start.network != plan.data.network:
+            raise TrainingError("--start: its network is not the plan's; give its plan with --config")
+        state.network.load_state_dict(start.states[0])
     network: nn.Module = state.network
     if team.count > 1:
         devices = [team.device] if team.device.type == "cuda" else None
         network = DistributedDataParallel(network, devices)
     saved, recent = state.seconds, []
     total = plan.iterations or round(60 * (plan.minutes or 0))
-    batches = _batches(plan, cases, team, state.iteration)
+    stream = batches(plan, cases, team, state.iteration)
     with (
         _signals() as asked,
         tqdm(total=total, unit="" if plan.iterations else "s", disable=not team.first) as bar,
@@ -105,7 +112,7 @@ def train(
                 state.finished = done >= 1
                 break
             start = time.perf_counter()
-            recent.append(_step(plan, state, network, next(batches), done))
+            recent.append(step(plan, state, network, next(stream), done))
             if not np.isfinite(recent[-1]):
                 raise TrainingError(
                     f"loss is {recent[-1]} in iteration {state.iteration}; {checkpoint} is still good: "
@@ -184,7 +191,7 @@ def patch_scores(
     }
 
 
-def _step(
+def step(
     plan: TrainPlan, state: State, network: nn.Module, batch: tuple[Tensor, Tensor], done: float
 ) -> float:
     """One iteration; returns the loss. A loss that is no number changes nothing."""
@@ -217,7 +224,7 @@ def _rate(plan: TrainPlan, state: State, done: float) -> float:
     return plan.learning_rate * max(0.0, 1 - done) ** POWER * min(1.0, (state.iteration + 1) / WARM_UP)
 
 
-def _batches(
+def batches(
     plan: TrainPlan, cases: list[CachedCase], team: Processes, iteration: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """This process's share of the batches, without end, some prepared ahead.

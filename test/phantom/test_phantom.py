@@ -5,14 +5,14 @@ import pytest
 from scipy import ndimage
 
 from phantom import Phantom, make_phantom
-from phantom.acquisition import BACKGROUNDS
+from phantom.acquisition import BACKGROUNDS, Contrast
 
 CASES = 10
 MUSCLE_HU, AIR_HU = 54, -500
 
 
 def _phantom(case: int) -> Phantom:
-    return make_phantom(np.random.SeedSequence((2, case)), "small")
+    return make_phantom(np.random.SeedSequence((2, case)), "small", Contrast())
 
 
 @pytest.fixture(scope="session")
@@ -46,8 +46,8 @@ def test_cases_differ_in_anatomy_grid_and_origin(phantoms: list[Phantom]) -> Non
 def test_small_geometry_covers_a_head_and_neck(phantoms: list[Phantom]) -> None:
     for phantom in phantoms:
         z, y, x = phantom.ct.shape
-        assert y == x and 240 <= x <= 272 and 88 <= z <= 104
-        assert 1.7 <= phantom.spacing_xyz[0] <= 2.3 and 3 <= phantom.spacing_xyz[2] <= 4
+        assert y == x and 240 <= x <= 272 and 260 <= z * phantom.spacing_xyz[2] <= 412
+        assert 1.7 <= phantom.spacing_xyz[0] <= 2.3 and 3 <= phantom.spacing_xyz[2] <= 5.5
 
 
 def test_arrays_agree_in_shape_and_have_the_promised_types(phantoms: list[Phantom]) -> None:
@@ -105,6 +105,22 @@ def test_vessels_show_only_with_contrast(phantoms: list[Phantom]) -> None:
         assert vessels.sum() * np.prod(phantom.spacing_xyz) / 1000 > 5
         assert np.median(phantom.ct[vessels]) < 110
         assert np.percentile(gain, 0.01) > -60
+
+
+def test_phase_and_registration_of_the_contrast_scan_change_nothing_else() -> None:
+    """Missing contrast: both scans alike. A shift: the contrast scan is the other's, moved by that much."""
+    usual = _phantom(1)
+    missing = make_phantom(np.random.SeedSequence((2, 1)), "small", Contrast(0, 0, 0))
+    shift_mm = 2 * usual.spacing_xyz[0]
+    moved = make_phantom(np.random.SeedSequence((2, 1)), "small", Contrast(shift_mm=(0, 0, shift_mm)))
+    for other in (missing, moved):
+        np.testing.assert_array_equal(other.gtvp, usual.gtvp)
+        np.testing.assert_array_equal(other.ct, usual.ct)
+    assert np.abs(np.median((missing.ce - missing.ct)[usual.gtvp > 0])) < 15
+    assert np.median((usual.ce - usual.ct)[usual.gtvp > 0]) > 20
+    middle = (slice(20, -20), slice(60, -60), slice(60, -60))
+    apart = [np.abs(np.roll(moved.ce, by, 2) - usual.ce.astype(int))[middle].mean() for by in (-2, 0, 2)]
+    assert apart[0] < 0.8 * apart[1] and apart[1] < apart[2]
 
 
 def test_noise_of_the_two_scans_is_independent(phantoms: list[Phantom]) -> None:

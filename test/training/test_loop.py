@@ -75,7 +75,7 @@ def test_learns_and_shows_it(tmp_path, monkeypatch, optimiser):
 
 def test_resumed_run_equals_an_uninterrupted_one(tmp_path, monkeypatch):
     whole = train(PLAN, CASES, [], tmp_path / "whole", ALONE, resume=False)
-    step, asked = training.loop._step, []
+    step, asked = training.loop.step, []
 
     def step_and_be_stopped(plan, state, *rest):
         if state.iteration == 5 and not asked:
@@ -83,7 +83,7 @@ def test_resumed_run_equals_an_uninterrupted_one(tmp_path, monkeypatch):
             os.kill(os.getpid(), signal.SIGTERM)
         return step(plan, state, *rest)
 
-    monkeypatch.setattr(training.loop, "_step", step_and_be_stopped)
+    monkeypatch.setattr(training.loop, "step", step_and_be_stopped)
     stopped = train(PLAN, CASES, [], tmp_path / "parts", ALONE, resume=False)
     assert stopped.iteration == 6
     resumed = train(PLAN, CASES, [], tmp_path / "parts", ALONE, resume=True)

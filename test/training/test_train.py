@@ -161,3 +161,22 @@ def test_bad_cases_are_all_named_before_training(segrap_data, tmp_path):
     assert len(done.stderr.strip().splitlines()[-1:]) == 1 and "Traceback" not in done.stderr
     assert "segrap_0001" in done.stdout and "segrap_0002" in done.stdout
     assert not (tmp_path / "w.pt").exists()
+
+
+def test_a_run_starts_from_given_weights_of_the_same_plan(segrap_data, tmp_path):
+    """An epoch of no length keeps them; weights of another network are refused in one line."""
+    options = (str(segrap_data), "--fold", "all", "--minutes")
+    assert run_train(tmp_path, *options, "0.05").returncode == 0
+    first = load_bundle(tmp_path / "w.pt")
+    (tmp_path / "w.pt").rename(tmp_path / "first.pt")
+    done = run_train(
+        tmp_path, *options, "0.02", "--start", str(tmp_path / "first.pt"), "--learning-rate", "1e-12"
+    )
+    assert done.returncode == 0, done.stderr
+    again = load_bundle(tmp_path / "w.pt")
+    for name, tensor in first.states[0].items():
+        torch.testing.assert_close(again.states[0][name], tensor)
+    assert "first.pt" in again.provenance["start"]
+    done = run_train(tmp_path, *options, "0.02", "--start", str(ROOT / "weights" / "gtv.pt"))
+    assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1
+    assert "--start" in done.stderr

@@ -1,0 +1,82 @@
+"""Does preparing patches hold training up? python -m bench.loader [--config training/phantoms.json] [--iterations 40].
+
+Patches per second of training on freshly drawn and augmented batches, and on one batch over and over, in turns on the
+same network: the first should be within 10 % of the second.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from argparse import ArgumentDefaultsHelpFormatter as DefaultsInHelp
+from collections.abc import Iterator
+from itertools import repeat
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from model.predict import choose_device
+from phantom import make_phantom
+from phantom.write import write_folder
+from training.dataset import cache_case, load_case
+from training.loop import TrainPlan, batches, fresh_state, step
+from training.planning import read_plan
+from training.processes import Processes
+from training.sources import find_training_cases, read_training_case
+
+CASES, TURNS = 4, 4
+FLOOR = 0.9
+
+
+def main() -> int:
+    args = arguments()
+    device = choose_device(args.device)
+    plan = TrainPlan(read_plan(args.config), args.iterations)
+    team = Processes(0, 1, device)
+    with tempfile.TemporaryDirectory() as name:
+        for k in range(CASES):
+            write_folder(
+                make_phantom(np.random.SeedSequence((5, k)), "small"), Path(name) / "raw" / f"case{k}"
+            )
+        cases = []
+        for case in find_training_cases(Path(name) / "raw"):
+            pair, label = read_training_case(case)
+            cache_case(Path(name) / case.name, pair, label, plan.data.spacing_zyx, plan.data.normalisation)
+            cases.append(load_case(Path(name) / case.name))
+        state = fresh_state(plan, device)
+        fresh = batches(plan, cases, team, 0)
+        one = repeat(next(fresh))
+        rates: dict[str, list[float]] = {"fresh": [], "one": []}
+
+        def rate(stream: Iterator[tuple[Tensor, Tensor]]) -> float:
+            start = time.perf_counter()
+            for _ in range(args.iterations // TURNS):
+                step(plan, state, state.network, next(stream), 0.5)
+            if device.type == "cuda":
+                torch.cuda.synchronize()
+            return args.iterations // TURNS * plan.data.batch / (time.perf_counter() - start)
+
+        rate(one)  # warm-up
+        for _ in range(TURNS):
+            rates["one"].append(rate(one))
+            rates["fresh"].append(rate(fresh))
+    found = {name: float(np.median(values)) for name, values in rates.items()}
+    share = float(np.median(np.divide(rates["fresh"], rates["one"])))
+    print(
+        f"patches/s: fresh batches {found['fresh']:.2f}, one cached batch {found['one']:.2f}, share {share:.2f}"
+    )
+    return 0 if share >= FLOOR else 1
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=DefaultsInHelp)
+    parser.add_argument("--config", type=Path, default=Path("training/phantoms.json"), help="a whole plan")
+    parser.add_argument("--iterations", type=int, default=40)
+    parser.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""The method's claim: Dice + cross-entropy against Dice + focal, same budget, seed and folds, by train.py itself.
+
+    python -m bench.losses DATA [--folds 5 --use 0,1] [--epochs 4] [further options of train.py]
+    python -m bench.losses --phantoms 30 ...
+
+Trains once per loss and fold, scores the held-out cases whole and prints mean ± standard deviation and the paired
+difference with the Wilcoxon signed-rank test. Runs that are done are not done again.
+"""
+
+import argparse
+import csv
+import subprocess
+import sys
+from argparse import ArgumentDefaultsHelpFormatter as DefaultsInHelp
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import wilcoxon
+
+ROOT = Path(__file__).parents[1]
+LOSSES = ("dice-ce", "dice-focal")
+MEASURES = ("dsc", "nsd")
+Scores = dict[tuple[str, str, str], float]  # by case, structure and measure
+
+
+def main() -> int:
+    args, further = arguments()
+    scores: dict[str, Scores] = {loss: {} for loss in LOSSES}
+    for fold in args.use.split(","):
+        for loss in LOSSES:
+            done = args.work / f"{loss}-fold{fold}.csv"
+            if not done.exists():
+                run(args, further, loss, fold)
+                (args.work / "validation.csv").replace(done)
+            scores[loss] |= read_scores(done, args.structures.split(","))
+    for loss in LOSSES:
+        print_means(loss, scores[loss])
+    print_difference(scores["dice-focal"], scores["dice-ce"])
+    return 0
+
+
+def run(args: argparse.Namespace, further: list[str], loss: str, fold: str) -> None:
+    """One training; the preprocessed cases in the work folder serve all of them."""
+    data = [str(args.data)] if args.data else ["--phantoms", str(args.phantoms)]
+    command = [sys.executable, str(ROOT / "train.py"), *data, "--work", str(args.work), "--loss", loss]
+    command += ["--folds", str(args.folds), "--fold", fold, "--epochs", str(args.epochs)]
+    command += ["--out", str(args.work / f"{loss}-fold{fold}.pt"), *further]
+    print(" ".join(command), flush=True)
+    subprocess.run(command, check=True, cwd=ROOT)
+
+
+def read_scores(path: Path, structures: list[str]) -> Scores:
+    with path.open(newline="", encoding="utf-8") as file:
+        return {
+            (row["case"], row["structure"], measure): float(row[measure])
+            for row in csv.DictReader(file)
+            if row["structure"] in structures
+            for measure in MEASURES
+        }
+
+
+def print_means(loss: str, scores: Scores) -> None:
+    for structure in dict.fromkeys(structure for _, structure, _ in scores):
+        cells = []
+        for measure in MEASURES:
+            values = 100 * np.array([v for k, v in scores.items() if k[1:] == (structure, measure)])
+            cells.append(f"{measure.upper()} {values.mean():.2f} ± {values.std():.2f}")
+        print(f"{loss:12}{structure:7}n = {len(values)}   {'   '.join(cells)}")
+
+
+def print_difference(one: Scores, other: Scores) -> None:
+    for structure in dict.fromkeys(structure for _, structure, _ in one):
+        for measure in MEASURES:
+            change = np.array([one[k] - other[k] for k in one if k[1:] == (structure, measure)])
+            p = float(wilcoxon(change).pvalue) if change.any() else 1.0
+            print(
+                f"Dice + focal minus Dice + CE  {structure:7}{measure.upper()} {100 * change.mean():+.2f}   p = {p:.3g}"
+            )
+
+
+def arguments() -> tuple[argparse.Namespace, list[str]]:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=DefaultsInHelp)
+    add = parser.add_argument
+    add("data", type=Path, nargs="?", help="folder of cases, as train.py reads it")
+    add("--phantoms", type=int, metavar="N", help="synthetic cases instead")
+    add("--structures", default="GTVp,GTVnd", help="those that the data has contours of")
+    add("--folds", type=int, default=5)
+    add("--use", default="0", help="which of the folds are held out in turn")
+    add("--epochs", type=int, default=4, help="of 250 iterations")
+    add("--work", type=Path, default=Path("runs/losses"))
+    return parser.parse_known_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,154 @@
+"""nnU-Net v2's default trainer and ours, same data, split and minutes, on the same machine.
+
+    python -m bench.train_vs_nnunet DATA --nnunet-python VENV/bin/python [--minutes 30] [options of train.py]
+
+Each trains for so many minutes of wall-clock time (planning and preprocessing not counted), the learning rate falling
+to zero over them. The held-out cases are then segmented by gtvseg with either's weights (every window, all mirrors,
+each with its own preprocessing), so that only the training differs, and scored by the evaluator. nnU-Net
+(nnunetv2==2.8.1) wants a virtual environment of its own.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from argparse import ArgumentDefaultsHelpFormatter as DefaultsInHelp
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from evaluation.metrics import score
+from evaluation.run import CaseResult, Settings
+from evaluation.summary import compare, comparison_table, summarise, table
+from model.bundle import LABELS, Bundle, load_bundle
+from model.import_nnunet import read_model, to_bundle
+from model.predict import Predictor
+from training.sources import TrainingCase, find_training_cases, read_training_case
+from training.validate import split
+
+ROOT = Path(__file__).parents[1]
+DATASET = "Dataset001_Compared"
+
+
+def main() -> int:
+    args, further = arguments()
+    cases = {case.name: case for case in find_training_cases(args.data)}
+    chosen, held_out = split(list(cases), args.folds, args.fold, 0)
+    print(f"{len(chosen)} cases to train on, {len(held_out)} held out", flush=True)
+    if not (args.work / "ours.pt").exists():
+        train_ours(args, further)
+    ours = load_bundle(args.work / "ours.pt")
+    told = ours.provenance
+    plan = json.loads((args.work / "ours" / "plan.json").read_text())
+    print_rate("gtvseg", told["iterations"], plan["batch"], 60 * told["minutes"], plan["patch_zyx"])
+    theirs = train_theirs(args, cases, chosen, held_out)
+    results = {}
+    settings = Settings(tuple(args.structures.split(",")), (1.0,))
+    for who, bundle in (("gtvseg", ours), ("nnU-Net", theirs)):
+        results[who] = [scored(bundle, cases[name], settings, args.device) for name in held_out]
+        print(
+            f"{who}\n{table(summarise(results[who], settings, np.random.default_rng(0)), settings)}",
+            flush=True,
+        )
+    print("gtvseg minus nnU-Net")
+    print(comparison_table(compare(results["gtvseg"], results["nnU-Net"], settings)))
+    return 0
+
+
+def train_ours(args: argparse.Namespace, further: list[str]) -> None:
+    command = [sys.executable, str(ROOT / "train.py"), str(args.data), "--work", str(args.work / "ours")]
+    command += ["--folds", str(args.folds), "--fold", str(args.fold), "--minutes", str(args.minutes)]
+    command += ["--out", str(args.work / "ours.pt"), "--device", args.device, "--no-validation", *further]
+    subprocess.run(command, check=True, cwd=ROOT)
+
+
+def train_theirs(
+    args: argparse.Namespace, cases: dict[str, TrainingCase], chosen: list[str], held_out: list[str]
+) -> Bundle:
+    """nnU-Net plans, preprocesses and trains; its checkpoint comes back as our weights."""
+    work = (args.work / "nnunet").resolve()
+    raw = work / "raw" / DATASET
+    if not (raw / "dataset.json").exists():
+        write_raw(raw, cases)
+    folders = {"nnUNet_raw": "raw", "nnUNet_preprocessed": "preprocessed", "nnUNet_results": "results"}
+    environment = os.environ | {name: str(work / folder) for name, folder in folders.items()}
+    environment |= {
+        "nnUNet_n_proc_DA": str(args.workers),
+        "nnUNet_compile": "f" if args.device == "cpu" else "t",
+    }
+    (work / "split.json").write_text(json.dumps([{"train": chosen, "val": held_out}]))
+    told = work / "told.json"
+    if not told.exists():
+        command = [
+            str(args.nnunet_python),
+            str(ROOT / "bench" / "nnunet_train_side.py"),
+            str(work / "split.json"),
+        ]
+        command += [str(told), "--minutes", str(args.minutes), "--device", args.device]
+        subprocess.run(command, check=True, env=environment)
+    figures = json.loads(told.read_text())
+    print_rate("nnU-Net", figures["iterations"], figures["batch"], figures["seconds"], figures["patch"])
+    model = Path(figures["folder"])
+    return to_bundle(read_model(model, ["0"], "checkpoint_final.pth"), model, None, None)
+
+
+def write_raw(folder: Path, cases: dict[str, TrainingCase]) -> None:
+    """All cases as nnU-Net wants them; the label map is what our own training reads."""
+    for kind in ("imagesTr", "labelsTr"):
+        (folder / kind).mkdir(parents=True, exist_ok=True)
+    for name, case in cases.items():
+        for channel, path in enumerate((case.ct, case.ce)):
+            sitk.WriteImage(sitk.ReadImage(path), folder / "imagesTr" / f"{name}_{channel:04d}.nii.gz")
+        label = sum(
+            sitk.Cast(sitk.ReadImage(path) > 0, sitk.sitkUInt8) * LABELS[structure]
+            for structure, path in case.labels.items()
+        )
+        sitk.WriteImage(label, folder / "labelsTr" / f"{name}.nii.gz")
+    description = {
+        "channel_names": {"0": "CT", "1": "PET"},
+        "labels": {"background": 0} | LABELS,
+        "numTraining": len(cases),
+        "file_ending": ".nii.gz",
+    }
+    (folder / "dataset.json").write_text(json.dumps(description))
+
+
+def scored(bundle: Bundle, case: TrainingCase, settings: Settings, device: str) -> CaseResult:
+    pair, label = read_training_case(case)
+    found = Predictor(bundle, device, "auto", True, False, lambda line: None).segment(pair).labels
+    scores = {
+        name: score(found == LABELS[name], label == LABELS[name], pair.spacing_zyx, settings.tolerances_mm)
+        for name in settings.structures
+    }
+    return CaseResult(case.name, scores, ())
+
+
+def print_rate(who: str, iterations: int, batch: int, seconds: float, patch: list[int]) -> None:
+    size = " x ".join(map(str, patch))
+    voxels = iterations * batch * np.prod(patch) / seconds / 1e6
+    print(
+        f"{who}: {iterations} iterations of {batch} x {size} in {seconds:.0f} s: "
+        f"{iterations * batch / seconds:.2f} patches/s, {voxels:.2f} million voxels/s",
+        flush=True,
+    )
+
+
+def arguments() -> tuple[argparse.Namespace, list[str]]:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=DefaultsInHelp)
+    add = parser.add_argument
+    add("data", type=Path, help="folder of cases in SegRap's layout, a mask per structure")
+    add("--nnunet-python", type=Path, required=True, help="the Python of a virtual environment with nnunetv2")
+    add("--minutes", type=float, default=30)
+    add("--folds", type=int, default=5)
+    add("--fold", type=int, default=0, help="the one held out")
+    add("--structures", default="GTVp,GTVnd", help="those that the data has contours of")
+    add("--device", choices=("cpu", "cuda"), default="cpu")
+    add("--workers", type=int, default=1, help="processes of nnU-Net that prepare batches")
+    add("--work", type=Path, default=Path("runs/train_vs_nnunet"))
+    return parser.parse_known_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
