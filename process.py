@@ -7,10 +7,12 @@ import sys
 import time
 from argparse import ArgumentDefaultsHelpFormatter as DefaultsInHelp
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model.cases import LAYOUTS, Case, find_cases, output_folders
+from model.memory import ask_for_huge_pages
 from model.volume import (
     InputError,
     empty_labels,
@@ -90,10 +92,13 @@ def write_empty(case: Case) -> bool:
 
 def load_predictor(args: argparse.Namespace) -> "Predictor":
     start = time.perf_counter()
+    ask_for_huge_pages()
     from model.bundle import load_bundle
     from model.predict import Predictor
 
     bundle = load_bundle(args.weights)
+    if args.keep_small:
+        bundle = replace(bundle, least_cm3=(0.0,) * len(bundle.least_cm3))
     predictor = Predictor(bundle, args.device, args.precision, args.tta, args.search, log, args.all_mirrors)
     log(f"load {args.weights.name} for {predictor.device}: {time.perf_counter() - start:.1f} s")
     return predictor
@@ -156,6 +161,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
         help="all mirrors in every window, not only near doubtful voxels",
     )
     add("--no-search", dest="search", action="store_false", help="look everywhere, with all mirrors")
+    add("--keep-small", action="store_true", help="keep lesions however small they are")
     add("--on-error", choices=("fail", "empty"), default="fail", help="what a case that cannot be read gets")
     add("--serve", action="store_true", help="invoke mode: GET /health, POST /invoke")
     add("--port", type=int, default=4743, help="of the invoke mode")

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from argparse import ArgumentDefaultsHelpFormatter as DefaultsInHelp
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from evaluation.output import csv_text, write_whole
 from evaluation.summary import Summary, summarise, table
-from model.bundle import Bundle, load_bundle, save_bundle
+from model.bundle import LABELS, Bundle, load_bundle, save_bundle
 from model.predict import choose_device
 from model.volume import InputError
 from phantom import make_phantom
@@ -32,7 +32,7 @@ from training.loss import LossPlan
 from training.planning import DataPlan, fingerprint, override, plan_for, read_plan, write_plan
 from training.processes import Processes, processes
 from training.sources import TrainingCase, find_training_cases, read_training_case, survey_all, survey_table
-from training.validate import SETTINGS, split, validate
+from training.validate import SETTINGS, choose_least, split, validate
 
 LOSSES = {
     "dice-focal": LossPlan(),
@@ -98,7 +98,7 @@ def prepare(args: argparse.Namespace, cases: list[TrainingCase]) -> None:
     print((args.work / "plan.json").read_text(), end="", flush=True)
     folder = cache_folder(args, plan)
     missing = [case for case in cases if not (folder / case.name / "label.npy").exists()]
-    with ProcessPoolExecutor(args.jobs) as pool:
+    with ProcessPoolExecutor(args.jobs, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         done = pool.map(cache, missing, [plan] * len(missing), [folder] * len(missing))
         list(tqdm(done, total=len(missing), desc="preprocess", unit="case"))
 
@@ -146,12 +146,19 @@ def finish(
     save_bundle(bundle, args.out)  # before the validation, which takes time; its figures are added after it
     if held_out and not args.no_validation:
         scoring = validate(bundle, held_out, args.device)
-        results = list(tqdm(scoring, total=len(held_out), desc="validate", unit="case"))
+        results, tables = map(
+            list, zip(*tqdm(scoring, total=len(held_out), desc="validate", unit="case"), strict=True)
+        )
         summaries = summarise(results, SETTINGS, np.random.default_rng(0))
         print(table(summaries, SETTINGS), flush=True)
         write_whole(args.work / "validation.csv", csv_text(results, SETTINGS).encode())
-        bundle.provenance["metrics"] = metrics(f"{len(held_out)} held-out cases of the same data", summaries)
-        save_bundle(bundle, args.out)
+        least = choose_least(tables)
+        if any(least):
+            told = ", ".join(f"{name} {cm3:g}" for name, cm3 in zip(LABELS, least, strict=True))
+            print(f"pieces below so many cm³ will be left out, which these cases gain by: {told}", flush=True)
+        data = f"{len(held_out)} held-out cases of the same data, pieces of any size counted"
+        bundle.provenance["metrics"] = metrics(data, summaries)
+        save_bundle(replace(bundle, least_cm3=least), args.out)
     print(f"wrote {args.out}", flush=True)
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from model.unet import NetworkPlan, Triple, UNet
 from model.volume import InputError
 
-SCHEMA = "gtvseg-weights-2"
+SCHEMA = "gtvseg-weights-3"
 LABELS = {"GTVp": 1, "GTVnd": 2}
 PIPELINES = (
     "gtvseg",
@@ -42,7 +42,7 @@ class Bundle:
     """All that inference needs. patch_zyx in voxels, spacing_zyx in mm, mirror_axes index (z, y, x).
 
     states: the weights of each network, one or an ensemble. channels: which CT each input channel is; normalisation has
-    the same order.
+    the same order. least_cm3: for each label, the volume below which a separate piece is left out (0: none).
     """
 
     network: NetworkPlan
@@ -54,6 +54,7 @@ class Bundle:
     states: tuple[dict[str, Tensor], ...]
     pipeline: str = PIPELINES[0]
     channels: tuple[str, ...] = CHANNELS
+    least_cm3: tuple[float, ...] = (0.0,) * len(LABELS)
 
     def build_networks(self) -> list[UNet]:
         """The networks in evaluation mode with these weights, float32 on the CPU."""
@@ -77,6 +78,7 @@ def save_bundle(bundle: Bundle, path: Path, dtype: torch.dtype = torch.float16) 
         "provenance": bundle.provenance,
         "pipeline": bundle.pipeline,
         "channels": list(bundle.channels),
+        "least_cm3": list(bundle.least_cm3),
         "states": [
             {name: tensor.detach().cpu().to(dtype).contiguous() for name, tensor in state.items()}
             for state in bundle.states
@@ -130,6 +132,7 @@ def _from_content(content: dict[str, Any]) -> Bundle:
         states=tuple(content["states"]),
         pipeline=content["pipeline"],
         channels=tuple(content["channels"]),
+        least_cm3=tuple(float(volume) for volume in content["least_cm3"]),
     )
     for value, known in (
         (bundle.pipeline, PIPELINES),
@@ -140,6 +143,8 @@ def _from_content(content: dict[str, Any]) -> Bundle:
             raise ValueError(f"{value!r} is none of {', '.join(known)}")
     if not bundle.states:
         raise ValueError("no network in it")
+    if len(bundle.least_cm3) != len(LABELS):
+        raise ValueError(f"{len(bundle.least_cm3)} least volumes for {len(LABELS)} labels")
     counts = {len(bundle.normalisation), len(bundle.channels), bundle.network.in_channels}
     if len(counts) > 1:
         raise ValueError(f"normalisations, channels and the network's inputs differ in number: {counts}")

@@ -15,7 +15,9 @@ from scipy import ndimage
 from torch import Tensor, nn
 
 from model import nnunet
-from model.bundle import Bundle
+from model.bundle import LABELS, Bundle
+from model.lesions import drop_small
+from model.memory import kept_memory
 from model.preprocess import Region, preprocess, restore_labels
 from model.unet import Triple, UNet
 from model.volume import InputError, Pair
@@ -100,7 +102,11 @@ class Predictor:
         network_seconds = time.perf_counter() - start
         start = time.perf_counter()
         labels = restore_labels(logits, prepared.region, prepared.part)
+        dropped = drop_small(labels, prepared.voxel_cm3, self.bundle.least_cm3)
         self.log(f"restore to the input grid: {time.perf_counter() - start:.1f} s")
+        for name, count, least in zip(LABELS, dropped, self.bundle.least_cm3, strict=True):
+            if count:
+                self.log(f"left out: {count} x {name} below {least:g} cm³")
         return Segmentation(labels, network_seconds)
 
     def prepare(self, pair: Pair) -> "Prepared | None":
@@ -121,9 +127,10 @@ class Predictor:
         body are left out, unless the search is switched off.
         """
         bundle, whole = self.bundle, (slice(None),) * 3
+        voxel_cm3 = float(np.prod(pair.spacing_zyx)) / 1000
         if bundle.pipeline == "gtvseg":
             prepared = preprocess(pair, bundle.spacing_zyx, bundle.normalisation)
-            return prepared and Prepared(prepared[0], prepared[1], whole, None)
+            return prepared and Prepared(prepared[0], prepared[1], whole, None, voxel_cm3)
         found = nnunet.find_region(pair, bundle)
         if found is None:
             return None
@@ -150,7 +157,7 @@ class Predictor:
         )
         part = (part_z, part_y, part_x)
         moved = [(c[0] - lowest[0], c[1] - lowest[1], c[2] - lowest[2]) for c in corners]
-        return Prepared(nnunet.sample(pair, bundle, region, part), region, part, moved)
+        return Prepared(nnunet.sample(pair, bundle, region, part), region, part, moved, voxel_cm3)
 
     def logits(self, image: Tensor, corners: list[Corner] | None = None) -> Tensor:
         """(channels, z, y, x) normalised → float32 logits (classes, z, y, x), falling back when memory runs out.
@@ -162,7 +169,8 @@ class Predictor:
         for placement, fallback in itertools.pairwise((*ladder, None)):
             assert placement is not None
             try:
-                return self._logits_at(image, corners, placement)
+                with kept_memory():
+                    return self._logits_at(image, corners, placement)
             except torch.OutOfMemoryError:
                 if fallback is None:
                     raise
@@ -233,12 +241,16 @@ class Predictor:
 
 @dataclass(frozen=True)
 class Prepared:
-    """image: float32 (channels, z, y, x), a part of the region's network grid; corners: of the windows in it."""
+    """image: float32 (channels, z, y, x), a part of the region's network grid; corners: of the windows in it.
+
+    voxel_cm3: of the input's grid.
+    """
 
     image: Tensor
     region: Region
     part: tuple[slice, slice, slice]
     corners: list[Corner] | None
+    voxel_cm3: float
 
 
 class Blend:

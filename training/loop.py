@@ -17,6 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from model.bundle import LABELS, Bundle
+from model.memory import kept_memory
 from model.predict import choose_dtype
 from model.unet import UNet
 from training.augment import Augmentation, augment
@@ -103,6 +104,7 @@ def train(
     total = plan.iterations or round(60 * (plan.minutes or 0))
     stream = batches(plan, cases, team, state.iteration)
     with (
+        kept_memory(),
         _signals() as asked,
         tqdm(total=total, unit="" if plan.iterations else "s", disable=not team.first) as bar,
     ):
@@ -111,7 +113,7 @@ def train(
             if done >= 1 or stop:
                 state.finished = done >= 1
                 break
-            start = time.perf_counter()
+            began = time.perf_counter()
             recent.append(step(plan, state, network, next(stream), done))
             if not np.isfinite(recent[-1]):
                 raise TrainingError(
@@ -133,7 +135,7 @@ def train(
                     {k: f"{v:.3g}" for k, v in state.history[-1].items() if k not in ("lr", "seconds")}
                 )
                 recent.clear()
-            state.seconds += time.perf_counter() - start
+            state.seconds += time.perf_counter() - began
             bar.update((state.iteration if plan.iterations else min(round(state.seconds), total)) - bar.n)
             if state.seconds - saved > CHECKPOINT_SECONDS and team.first:
                 _save(state, folder)

@@ -1,20 +1,30 @@
 """Whole cases through the container's own code, scored by the evaluator."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
-from evaluation.metrics import score
+from evaluation.metrics import dsc, score
 from evaluation.run import CaseResult, Settings
 from model.bundle import LABELS, Bundle
+from model.lesions import drop_small
 from model.predict import Predictor
 from training.sources import TrainingCase, read_training_case
 
 SETTINGS = Settings(tuple(LABELS), (1.0,))
+LEAST_CM3 = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5)  # what may be chosen as least volume of a lesion
+LEAST_GAIN = 0.005  # in mean DSC: below, leaving out small pieces is not worth what it may hide
 
 
-def validate(bundle: Bundle, cases: Iterable[TrainingCase], device: str) -> Iterable[CaseResult]:
-    """DSC, NSD (1 mm) and the rest per case, on the case's own grid, with mirrors and search as process.py has them."""
+def validate(
+    bundle: Bundle, cases: Iterable[TrainingCase], device: str
+) -> Iterable[tuple[CaseResult, np.ndarray]]:
+    """Per case DSC, NSD (1 mm) and the rest, on its own grid, with mirrors and search as process.py has them.
+
+    Pieces of any size count. The array (len(LEAST_CM3), labels) holds the DSC without those below each least volume.
+    """
+    bundle = replace(bundle, least_cm3=(0.0,) * len(LABELS))
     predictor = Predictor(bundle, device, "auto", True, True, log=lambda line: None)
     for case in cases:
         pair, label = read_training_case(case)
@@ -23,7 +33,24 @@ def validate(bundle: Bundle, cases: Iterable[TrainingCase], device: str) -> Iter
             name: score(found == value, label == value, pair.spacing_zyx, SETTINGS.tolerances_mm)
             for name, value in LABELS.items()
         }
-        yield CaseResult(case.name, scores, ())
+        yield CaseResult(case.name, scores, ()), dsc_by_least(found, label, pair.spacing_zyx)
+
+
+def dsc_by_least(found: np.ndarray, label: np.ndarray, spacing_zyx: tuple[float, float, float]) -> np.ndarray:
+    """DSC of two label maps (z, y, x), found without its small pieces: (len(LEAST_CM3), labels). Changes found."""
+    table = np.empty((len(LEAST_CM3), len(LABELS)))
+    for row, least in zip(table, LEAST_CM3, strict=True):  # ascending: what is too small stays out
+        drop_small(found, float(np.prod(spacing_zyx)) / 1000, (least,) * len(LABELS))
+        row[:] = [dsc(found == value, label == value) for value in LABELS.values()]
+    return table
+
+
+def choose_least(tables: list[np.ndarray]) -> tuple[float, ...]:
+    """For each label the least volume [cm³] with the best mean DSC over cases, 0 unless it gains LEAST_GAIN."""
+    means = np.mean(tables, axis=0)
+    gains = means.max(0) - means[0]
+    best = means.argmax(0)
+    return tuple(LEAST_CM3[k] if gain >= LEAST_GAIN else 0.0 for k, gain in zip(best, gains, strict=True))
 
 
 def split(names: list[str], folds: int, fold: int, seed: int) -> tuple[list[str], list[str]]:

@@ -18,13 +18,25 @@ PLAN = NetworkPlan(2, 3, (4, 8), ((1, 3, 3), (3, 3, 3)), ((1, 1, 1), (1, 2, 2)),
 def bundle() -> Bundle:
     channels = (Normalisation(-200, 300, 30, 70), Normalisation(-1000, 1000, 0, 1))
     state = UNet(PLAN).state_dict()
-    return Bundle(PLAN, (4, 8, 8), (3.0, 2.0, 2.0), channels, (0, 1, 2), {"data": "none", "n": 3}, (state,))
+    told = {"data": "none", "n": 3}
+    return Bundle(
+        PLAN, (4, 8, 8), (3.0, 2.0, 2.0), channels, (0, 1, 2), told, (state,), least_cm3=(0.5, 0.25)
+    )
 
 
 def test_round_trip(bundle, tmp_path):
     save_bundle(bundle, tmp_path / "deep" / "w.pt")
     loaded = load_bundle(tmp_path / "deep" / "w.pt")
-    for field in ("network", "patch_zyx", "spacing_zyx", "normalisation", "mirror_axes", "provenance"):
+    fields = (
+        "network",
+        "patch_zyx",
+        "spacing_zyx",
+        "normalisation",
+        "mirror_axes",
+        "provenance",
+        "least_cm3",
+    )
+    for field in fields:
         assert getattr(loaded, field) == getattr(bundle, field)
     (network,) = loaded.build_networks()
     for name, tensor in network.state_dict().items():

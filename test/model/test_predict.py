@@ -1,16 +1,19 @@
 """Sliding window, mirrors, search and the ladder of placements."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 from torch import nn
 
 import model.predict as predict
 from model.bundle import Bundle, Normalisation
 from model.predict import Predictor, gaussian, mirror_combinations, placements, window_corners
 from model.unet import NetworkPlan, UNet
+from model.volume import Grid, Pair
 
 PLAN = NetworkPlan(
     2, 3, (4, 8, 8), ((1, 3, 3), (3, 3, 3), (3, 3, 3)), ((1, 1, 1), (1, 2, 2), (2, 2, 2)), (1, 1, 1), (1, 1)
@@ -142,6 +145,25 @@ def test_search_finds_what_the_exhaustive_pass_finds_with_fewer_passes():
     assert torch.equal(results[0], results[1])
     assert results[0].sum() == 4 * 10 * 10
     assert calls[0] < calls[1] / 2
+
+
+@pytest.mark.parametrize(("least_cm3", "left"), [((0.0, 0.0), 2), ((0.05, 0.0), 1)])
+def test_lesions_too_small_for_the_weights_are_left_out_on_the_input_grid(least_cm3, left):
+    """Two bright balls in a body, of 0.5 and 0.02 cm³, on a grid of 1 mm."""
+    z, y, x = np.mgrid[:24, :48, :48]
+    ct = np.where((y - 24) ** 2 + (x - 24) ** 2 < 22**2, 40, -1000).astype(np.int16)
+    for centre, radius in (((12, 16, 16), 5), ((12, 32, 32), 1.7)):
+        ct[sum((a - c) ** 2 for a, c in zip((z, y, x), centre, strict=True)) <= radius**2] = 400
+    pair = Pair(
+        ct, ct, (1.0, 1.0, 1.0), Grid((48, 48, 24), (1.0,) * 3, (0.0,) * 3, (1.0, 0, 0, 0, 1, 0, 0, 0, 1))
+    )
+    bundle = replace(random_bundle(), spacing_zyx=(1.0, 1.0, 1.0), least_cm3=least_cm3)
+    lines: list[str] = []
+    predictor = Predictor(bundle, "cpu", "fp32", False, False, lines.append)
+    predictor.networks[CPU_FP32] = [Threshold()]
+    labels = predictor.segment(pair).labels
+    assert ndimage.label(labels == 1)[1] == left
+    assert any("1 x GTVp below 0.05 cm³" in line for line in lines) == (left == 1)
 
 
 def test_spared_mirrors_are_given_back_where_doubt_is():

@@ -59,7 +59,7 @@ def test_tiny_network_learns_two_phantoms_by_heart(tmp_path):
         pairs.append(Pair(phantom.ct, phantom.ce, phantom.spacing_xyz[::-1], grid))
         cache_case(tmp_path / f"case{k}", pairs[-1], label, spacing, (SCHEME, SCHEME))
         cases.append(around_tumour(load_case(tmp_path / f"case{k}"), patch))
-    plan = TrainPlan(data, 400, optimiser="adamw", learning_rate=3e-3, augmentation=PLAIN)
+    plan = TrainPlan(data, 900, optimiser="adamw", learning_rate=3e-3, augmentation=PLAIN)
     state = train(plan, cases, [], tmp_path / "run", Processes(0, 1, torch.device("cpu")), resume=False)
     weights = {name: tensor.float() for name, tensor in state.network.state_dict().items()}
     bundle = Bundle(data.network, patch, spacing, (SCHEME, SCHEME), (), {}, (weights,))
@@ -133,7 +133,7 @@ def test_from_raw_data_to_scored_weights(segrap_data, tmp_path, monkeypatch):
         assert told in done.stdout
     bundle = load_bundle(tmp_path / "w.pt")
     assert bundle.patch_zyx == (8, 24, 24) and bundle.spacing_zyx == (3.0, 1.0, 1.0)
-    assert bundle.provenance["metrics"]["data"] == "2 held-out cases of the same data"
+    assert bundle.provenance["metrics"]["data"].startswith("2 held-out cases of the same data")
     assert bundle.provenance["iterations"] > 5
     again = run_train(tmp_path, str(segrap_data), "--minutes", "0.15", "--folds", "2", "--resume")
     assert again.returncode == 0, again.stderr
@@ -178,5 +178,5 @@ def test_a_run_starts_from_given_weights_of_the_same_plan(segrap_data, tmp_path)
         torch.testing.assert_close(again.states[0][name], tensor)
     assert "first.pt" in again.provenance["start"]
     done = run_train(tmp_path, *options, "0.02", "--start", str(ROOT / "weights" / "gtv.pt"))
-    assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1
-    assert "--start" in done.stderr
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert done.stderr.strip().splitlines()[-1].startswith("error: --start")
