@@ -74,6 +74,17 @@ def test_one_window_equals_the_plain_mean_over_mirrors():
     torch.testing.assert_close(quiet_predictor(bundle).logits(image), torch.stack(passes).mean(0))
 
 
+def test_float32_is_exact_in_windows_of_true_size():
+    """Sums over half a million voxels: against the same network in float64."""
+    patch = (32, 128, 128)
+    bundle = replace(random_bundle(), patch_zyx=patch)
+    image = 3 + torch.randn(2, *patch, generator=torch.Generator().manual_seed(0)) ** 2
+    with torch.no_grad():
+        expected = bundle.build_networks()[0].double()(image[None].double())[0].float()
+    found = quiet_predictor(bundle, tta=False).logits(image)
+    torch.testing.assert_close(found, expected, atol=3e-5, rtol=0)
+
+
 def test_windows_are_blended_with_gaussian_weights():
     bundle = random_bundle()
     (network,), image = bundle.build_networks(), torch.randn(2, 8, 16, 24)
