@@ -22,7 +22,7 @@ from tqdm import tqdm
 from evaluation.output import csv_text, write_whole
 from evaluation.summary import Summary, summarise, table
 from model.bundle import LABELS, Bundle, load_bundle, save_bundle
-from model.predict import choose_device
+from model.placement import choose_device
 from model.volume import InputError
 from phantom import make_phantom
 from phantom.write import write_folder

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.predict import choose_device
+from model.placement import choose_device
 from phantom import make_phantom
 from phantom.write import write_folder
 from training.dataset import cache_case, load_case

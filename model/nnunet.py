@@ -17,7 +17,7 @@ from torch import Tensor
 
 from model.bundle import Bundle, Normalisation
 from model.preprocess import Region, body_box, outside_circle
-from model.unet import Triple
+from model.unet import triple
 from model.volume import Pair
 
 ANISOTROPIC = 3.0  # nnU-Net's threshold: spacings further apart than this are resampled slice by slice
@@ -36,7 +36,7 @@ def find_region(pair: Pair, bundle: Bundle) -> tuple[Region, Box] | None:
     if box is None or body is None:
         return None
     lengths = [axis.stop - axis.start for axis in box]
-    shape = _triple(
+    shape = triple(
         round(s / t * n) for s, t, n in zip(pair.spacing_zyx, bundle.spacing_zyx, lengths, strict=True)
     )
     spacings = (
@@ -177,11 +177,6 @@ def nonzero_mask(pair: Pair) -> np.ndarray:
 def _cut(plane: Tensor, to_row: Tensor, to_column: Tensor) -> Tensor:
     """Rows and columns that unit matrices select."""
     return plane[to_row.argmax(1)][:, to_column.argmax(1)]
-
-
-def _triple(values) -> Triple:  # type: ignore[no-untyped-def]
-    z, y, x = (int(value) for value in values)
-    return (z, y, x)
 
 
 def _box(slices) -> Box:  # type: ignore[no-untyped-def]

@@ -1,4 +1,4 @@
-"""Sliding-window prediction: where to look, Gaussian-weighted windows, mirrors, and what to do when memory runs out.
+"""Sliding-window prediction: where to look, which mirrors, and what to do when memory runs out.
 
 All arrays and tensors are (z, y, x), with the channel or class axis in front.
 """
@@ -7,20 +7,31 @@ import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
-from scipy import ndimage
-from torch import Tensor, nn
+from torch import Tensor
 
 from model import nnunet
 from model.bundle import LABELS, Bundle
 from model.lesions import drop_small
 from model.memory import kept_memory
+from model.placement import Placement, choose_device, choose_dtype, memory_format, placements
 from model.preprocess import Region, preprocess, restore_labels
-from model.unet import Triple, UNet
-from model.volume import InputError, Pair
+from model.unet import Triple, UNet, triple
+from model.volume import Pair
+from model.windows import (
+    BACKGROUND_LOGIT,
+    Blend,
+    Corner,
+    box_of,
+    covering,
+    gaussian,
+    largest_shares,
+    near,
+    pad_to_patch,
+    window_corners,
+)
 
 STEP = 0.5  # windows overlap by half a patch
 SEARCH_PROBABILITY = 0.003  # the search keeps what it takes for tumour with at least this probability
@@ -29,7 +40,6 @@ SEARCH_SHARE = (
     0.05  # and leaves out windows that have less than this share in the weighted mean at all those voxels
 )
 PLAIN_BYTES = 5 * 10**8  # of plain passes' outputs that are kept; beyond, the plain pass is run again
-BACKGROUND_LOGIT = 1e3  # where nothing was looked at; finite, since it is interpolated later
 PROGRESS_SECONDS = 10.0
 
 CERTAIN = 0.9  # probability of the likeliest class in the plain pass from which mirrors are spared
@@ -37,7 +47,6 @@ DOUBT_MARGIN_MM = 4.0  # this near to doubtful voxels nothing is spared
 SHARE_FOR_ALL, SHARE_FOR_HALF = 0.5, 0.1  # of a window at doubtful voxels, for all mirrors or half of them
 
 Log = Callable[[str], None]
-Corner = tuple[int, int, int]
 Pass = tuple[Corner, tuple[int, ...], float]  # a window's corner, mirrored axes, share in the window's mean
 
 
@@ -47,18 +56,6 @@ class Segmentation:
 
     labels: np.ndarray
     network_seconds: float
-
-
-@dataclass(frozen=True)
-class Placement:
-    """Where the work is done: passes at once, device of the network, device of the sums."""
-
-    device: torch.device
-    sums: torch.device
-    batch: int
-
-    def __str__(self) -> str:
-        return f"{self.device}, {self.batch} at once, sums on {self.sums}"
 
 
 class Predictor:
@@ -90,7 +87,7 @@ class Predictor:
 
     def segment(self, pair: Pair) -> Segmentation:
         """Label map of one pair: crop, resample, normalise → windows → back to the input grid."""
-        return self.complete(self.prepare(pair), _triple(pair.ct.shape))
+        return self.complete(self.prepare(pair), triple(pair.ct.shape))
 
     def complete(self, prepared: "Prepared | None", input_shape: Triple) -> Segmentation:
         """The second half of `segment`, which needs the CTs no more: their memory can be given back before."""
@@ -193,7 +190,7 @@ class Predictor:
         softmax = bundle.pipeline == "nnunet-v1"
         weight = gaussian(bundle.patch_zyx, half=bundle.pipeline == "nnunet-v2")
         padded, inside = pad_to_patch(image, bundle.patch_zyx)
-        shape = _triple(padded.shape[1:])
+        shape = triple(padded.shape[1:])
         grid = window_corners(shape, bundle.patch_zyx, STEP) if corners is None else corners
         networks = self._networks_on(placement.device)
         blend = Blend(bundle.network.num_classes, shape, weight, placement.sums)
@@ -252,28 +249,6 @@ class Prepared:
     voxel_cm3: float
 
 
-class Blend:
-    """The mean over windows, weighted voxel by voxel, of what the passes say: float32 (classes, z, y, x)."""
-
-    def __init__(self, classes: int, shape: Triple, weight: Tensor, device: torch.device) -> None:
-        self.weight = weight.to(device)  # (z, y, x) of a window
-        self.sums = torch.zeros((classes, *shape), device=device)
-        self.weights = torch.zeros(shape, device=device)
-
-    def add(self, corner: Corner, output: Tensor, factor: float) -> None:
-        """A window's output (classes, z, y, x), of which this is the given share; shares add up to 1 per window."""
-        box = _box(corner, _triple(self.weight.shape))
-        self.sums[(slice(None), *box)] += output.to(self.sums.device) * (self.weight * factor)
-        self.weights[box] += self.weight * factor
-
-    def mean(self) -> Tensor:
-        """Voxels that no window covers are background."""
-        uncovered = self.weights == 0
-        mean = self.sums / self.weights.masked_fill(uncovered, 1)
-        mean[0].masked_fill_(uncovered, BACKGROUND_LOGIT)
-        return mean
-
-
 def run_passes(
     networks: list[UNet],
     image: Tensor,
@@ -294,7 +269,7 @@ def run_passes(
     with torch.no_grad():
         for batch in _batches(passes, placement.batch):
             windows = [
-                image[(slice(None), *_box(corner, patch))].flip([a + 1 for a in axes])
+                image[(slice(None), *box_of(corner, patch))].flip([a + 1 for a in axes])
                 for corner, axes, _ in batch
             ]
             inputs = torch.stack(windows).to(placement.device, dtype)
@@ -314,16 +289,6 @@ def run_passes(
 def whole(corners: list[Corner], mirrors: list[tuple[int, ...]]) -> list[Pass]:
     """All mirrors of these windows."""
     return [(corner, axes, 1 / len(mirrors)) for corner in corners for axes in mirrors]
-
-
-def largest_shares(corners: list[Corner], weight: Tensor, voxels: Tensor) -> list[float]:
-    """For each window its largest share in the weighted mean at any of the voxels (bool, z, y, x); 0 where none."""
-    patch = _triple(weight.shape)
-    total = torch.zeros(voxels.shape)
-    for corner in corners:
-        total[_box(corner, patch)] += weight
-    boxes = [_box(corner, patch) for corner in corners]
-    return [float((weight / total[box] * voxels[box]).max()) for box in boxes]
 
 
 def more_passes(
@@ -352,110 +317,9 @@ def more_passes(
     return passes
 
 
-def near(found: Tensor, spacing_zyx: tuple[float, float, float], margin_mm: float) -> Tensor:
-    """Voxels (z, y, x), bool on the CPU, within a margin (box metric) of a true one."""
-    size = [2 * round(margin_mm / spacing) + 1 for spacing in spacing_zyx]
-    return torch.from_numpy(ndimage.maximum_filter(found.cpu().numpy(), size))
-
-
-def window_corners(shape: Triple, patch: Triple, step: float) -> list[Corner]:
-    """Lowest corners of evenly spread windows that cover the volume, at most `step` patches apart (z, y, x)."""
-    axes = []
-    for n, p in zip(shape, patch, strict=True):
-        count = int(np.ceil((n - p) / (p * step))) + 1
-        distance = (n - p) / max(1, count - 1)
-        axes.append([int(np.round(distance * i)) for i in range(count)])
-    return [(z, y, x) for z, y, x in itertools.product(*axes)]
-
-
-def covering(corners: list[Corner], patch: Triple) -> list[Corner]:
-    """Few of the windows of a regular grid that leave nothing out which all of them cover."""
-    taken = []
-    for axis, length in enumerate(patch):
-        starts = sorted({corner[axis] for corner in corners})
-        kept = starts[:1]
-        while kept[-1] != starts[-1]:
-            kept.append(max(start for start in starts if start <= kept[-1] + length))
-        taken.append(set(kept))
-    return [corner for corner in corners if all(c in kept for c, kept in zip(corner, taken, strict=True))]
-
-
-def gaussian(patch: Triple, half: bool = False) -> Tensor:
-    """Weight of each voxel of a window, float32 (z, y, x): sigma an eighth of the patch, nowhere zero.
-
-    half: in the half precision, and the tenfold, of nnU-Net v2, which evens out the weights at a scan's edges.
-    """
-    profiles = []
-    for n in patch:
-        impulse = np.zeros(n)
-        impulse[n // 2] = 1
-        profile = ndimage.gaussian_filter1d(impulse, n / 8, mode="constant")
-        profiles.append(profile / profile.max())
-    z, y, x = profiles
-    weight = z[:, None, None] * y[:, None] * x
-    weight = (10 * weight).astype(np.float16) if half else weight.astype(np.float32)
-    return torch.from_numpy(np.maximum(weight, weight[weight > 0].min()).astype(np.float32))
-
-
 def mirror_combinations(axes: tuple[int, ...]) -> list[tuple[int, ...]]:
     """All subsets of the axes, the empty one first: 8 for three axes."""
     return [subset for n in range(len(axes) + 1) for subset in itertools.combinations(axes, n)]
-
-
-def pad_to_patch(image: Tensor, patch: Triple) -> tuple[Tensor, tuple[slice, slice, slice]]:
-    """Zero-pad (channels, z, y, x) to at least a patch, the image in the middle; and where it lies then."""
-    missing = [max(0, p - n) for p, n in zip(patch, image.shape[1:], strict=True)]
-    before = [m // 2 for m in missing]
-    pads = [side for m, b in zip(missing[::-1], before[::-1], strict=True) for side in (b, m - b)]
-    z, y, x = (slice(b, b + n) for b, n in zip(before, image.shape[1:], strict=True))
-    return nn.functional.pad(image, pads), (z, y, x)
-
-
-def placements(device: torch.device, mirrors: int) -> list[Placement]:
-    """What to try in turn: mirrors batched on the GPU, one at a time, sums on the CPU, all on the CPU."""
-    cpu = Placement(torch.device("cpu"), torch.device("cpu"), 1)  # a CPU gains nothing from batches
-    if device.type == "cpu":
-        return [cpu]
-    return [
-        Placement(device, device, mirrors),
-        Placement(device, device, 1),
-        Placement(device, torch.device("cpu"), 1),
-        cpu,
-    ]
-
-
-def choose_device(name: str) -> torch.device:
-    """The device for "auto", "cuda" or "cpu". Raises InputError where CUDA is asked for and absent."""
-    available = torch.cuda.is_available()
-    if name == "cuda" and not available:
-        raise InputError(
-            "--device cuda: no usable CUDA device; start the container with --gpus all or use --device cpu"
-        )
-    return torch.device("cuda" if available and name != "cpu" else "cpu")
-
-
-def choose_dtype(device: torch.device, precision: str) -> torch.dtype:
-    """The number format of the passes: the fastest that the hardware multiplies natively, or float32 if asked."""
-    if precision == "fp32":
-        return torch.float32
-    if device.type == "cuda":
-        return torch.float16  # every supported GPU has it; the T4 has no bfloat16
-    return torch.bfloat16 if _cpu_multiplies_bfloat16() else torch.float32
-
-
-def memory_format(device: torch.device, dtype: torch.dtype) -> torch.memory_format:
-    """How activations lie in memory: channels last on CPUs in 16 bit, a quarter to a third less time.
-
-    Not in float32, where torch's normalisation of such tensors errs by up to a thousandth. GPUs were not measured.
-    """
-    last = device.type == "cpu" and dtype != torch.float32
-    return torch.channels_last_3d if last else torch.contiguous_format
-
-
-def _cpu_multiplies_bfloat16() -> bool:
-    cpuinfo = Path("/proc/cpuinfo")
-    flags = cpuinfo.read_text() if cpuinfo.exists() else ""
-    return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
 def _progress(name: str, total: int, log: Log) -> Callable[[int], None]:
@@ -478,16 +342,6 @@ def _progress(name: str, total: int, log: Log) -> Callable[[int], None]:
 def _batches(items: list[Pass], size: int) -> Iterator[list[Pass]]:
     for start in range(0, len(items), size):
         yield items[start : start + size]
-
-
-def _box(corner: Corner, patch: Triple) -> tuple[slice, slice, slice]:
-    z, y, x = (slice(c, c + p) for c, p in zip(corner, patch, strict=True))
-    return (z, y, x)
-
-
-def _triple(shape: Sequence[int]) -> Triple:
-    z, y, x = shape
-    return (z, y, x)
 
 
 def _shape(shape: Sequence[int]) -> str:

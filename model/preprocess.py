@@ -12,7 +12,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from model.bundle import Normalisation
-from model.unet import Triple
+from model.unet import Triple, triple
 from model.volume import Pair
 
 AIR_HU = -1024.0
@@ -64,7 +64,7 @@ def find_region(pair: Pair, spacing_zyx: tuple[float, float, float]) -> Region |
         return None
     lengths = [axis.stop - axis.start for axis in box]
     shape = [max(1, round(n * s / t)) for n, s, t in zip(lengths, pair.spacing_zyx, spacing_zyx, strict=True)]
-    return Region(_triple(pair.ct.shape), box, _triple(shape))
+    return Region(triple(pair.ct.shape), box, triple(shape))
 
 
 def outside_circle(array: np.ndarray) -> np.ndarray:
@@ -164,11 +164,6 @@ def _span(hits: Tensor) -> slice:
     """From the first to the last true entry of a 1D bool tensor."""
     found = hits.nonzero().flatten()
     return slice(int(found[0]), int(found[-1]) + 1)
-
-
-def _triple(values: tuple[int, ...] | list[int]) -> Triple:
-    z, y, x = values
-    return (int(z), int(y), int(x))
 
 
 def _slices(bounds) -> tuple[slice, slice, slice]:  # type: ignore[no-untyped-def]

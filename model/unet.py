@@ -7,12 +7,20 @@ convolution and concatenates the skip. gtvseg trains the plain one; residual enc
 All tensors are (batch, channel, z, y, x); kernels and strides are (z, y, x).
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import SupportsInt
 
 import torch
 from torch import Tensor, nn
 
 Triple = tuple[int, int, int]
+
+
+def triple(values: Iterable[SupportsInt]) -> Triple:
+    """Three whole numbers as such a tuple."""
+    z, y, x = (int(value) for value in values)
+    return (z, y, x)
 
 
 @dataclass(frozen=True)

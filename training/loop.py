@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from model.bundle import LABELS, Bundle
 from model.memory import kept_memory
-from model.predict import choose_dtype
+from model.placement import choose_dtype
 from model.unet import UNet
 from training.augment import Augmentation, augment
 from training.curves import write_curves, write_log

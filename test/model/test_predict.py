@@ -11,9 +11,11 @@ from torch import nn
 
 import model.predict as predict
 from model.bundle import Bundle, Normalisation
-from model.predict import Predictor, gaussian, mirror_combinations, placements, window_corners
+from model.placement import Placement, placements
+from model.predict import Predictor, mirror_combinations
 from model.unet import NetworkPlan, UNet
 from model.volume import Grid, Pair
+from model.windows import Blend, covering, gaussian, window_corners
 
 PLAN = NetworkPlan(
     2, 3, (4, 8, 8), ((1, 3, 3), (3, 3, 3), (3, 3, 3)), ((1, 1, 1), (1, 2, 2), (2, 2, 2)), (1, 1, 1), (1, 1)
@@ -127,7 +129,7 @@ def test_windows_cover_and_overlap_by_half(shape, patch):
 @pytest.mark.parametrize("shape", [(8, 16, 16), (9, 33, 100), (40, 41, 47)])
 def test_first_look_covers_all_with_few_windows(shape):
     corners = window_corners(shape, PATCH, 0.5)
-    tiles = predict.covering(corners, PATCH)
+    tiles = covering(corners, PATCH)
     seen = torch.zeros(shape, dtype=torch.bool)
     for z, y, x in tiles:
         seen[z : z + PATCH[0], y : y + PATCH[1], x : x + PATCH[2]] = True
@@ -199,11 +201,11 @@ def test_windows_end_with_the_mean_of_the_mirrors_they_deserve(kept, monkeypatch
     bundle, image = random_bundle(), torch.randn(2, 8, 16, 48)
     (network,), mirrors = bundle.build_networks(), mirror_combinations((0, 1, 2))
     cpu = torch.device("cpu")
-    blend, plain = predict.Blend(3, (8, 16, 48), gaussian(PATCH), cpu), {}
+    blend, plain = Blend(3, (8, 16, 48), gaussian(PATCH), cpu), {}
     corners = [(0, 0, 0), (0, 0, 16), (0, 0, 32)]
 
     def run(passes):
-        placement = predict.Placement(cpu, cpu, 1)
+        placement = Placement(cpu, cpu, 1)
         predict.run_passes([network], image, PATCH, passes, blend, placement, False, lambda done: None, plain)
 
     run(predict.whole(corners, [()]))
@@ -233,7 +235,7 @@ def test_search_that_finds_nothing_says_background():
 def test_memory_ladder_goes_down_step_by_step(monkeypatch):
     """Each step that runs out of memory is named, the next one is tried, the result is the same."""
     cpu = torch.device("cpu")
-    ladder = [predict.Placement(cpu, cpu, batch) for batch in (8, 4, 1)]
+    ladder = [Placement(cpu, cpu, batch) for batch in (8, 4, 1)]
     lines: list[str] = []
     predictor = Predictor(random_bundle(), "cpu", "fp32", True, False, lines.append)
     image = torch.randn(2, *PATCH)
@@ -267,7 +269,7 @@ def test_batched_mirrors_equal_single_ones(monkeypatch):
     image = torch.randn(2, 8, 16, 20)
     single = predictor.logits(image)
     cpu = torch.device("cpu")
-    monkeypatch.setattr(predict, "placements", lambda device, mirrors: [predict.Placement(cpu, cpu, mirrors)])
+    monkeypatch.setattr(predict, "placements", lambda device, mirrors: [Placement(cpu, cpu, mirrors)])
     torch.testing.assert_close(predictor.logits(image), single)
 
 
