@@ -61,7 +61,7 @@ class Segmentation:
 class Predictor:
     """A network ready to segment: load once, call `segment` for every pair.
 
-    precision "auto" means float16 on CUDA and bfloat16 on CPUs that multiply it in hardware, else float32.
+    precision "auto" means float16 on CUDA and bfloat16 on CPUs that are faster in it, else float32.
     tta averages the mirrors of the bundle's axes; search restricts windows to where tumour is conceivable, and, unless
     all_mirrors, spares mirrors where the plain pass is certain.
     """
@@ -181,9 +181,12 @@ class Predictor:
         if place not in self.networks:
             networks = [network.to(*place) for network in self.bundle.build_networks()]
             for network in networks:
-                network.to(memory_format=memory_format(*place))  # type: ignore[call-overload]
+                network.to(memory_format=self._memory_format(device))  # type: ignore[call-overload]
             self.networks[place] = networks
         return self.networks[place]
+
+    def _memory_format(self, device: torch.device) -> torch.memory_format:
+        return memory_format(device, self.precision == "fp32")
 
     def _logits_at(self, image: Tensor, corners: list[Corner] | None, placement: Placement) -> Tensor:
         bundle = self.bundle
@@ -192,13 +195,15 @@ class Predictor:
         padded, inside = pad_to_patch(image, bundle.patch_zyx)
         shape = triple(padded.shape[1:])
         grid = window_corners(shape, bundle.patch_zyx, STEP) if corners is None else corners
-        networks = self._networks_on(placement.device)
+        networks, layout = self._networks_on(placement.device), self._memory_format(placement.device)
         blend = Blend(bundle.network.num_classes, shape, weight, placement.sums)
         plain: dict[Corner, Tensor] = {}
 
         def run(name: str, passes: list[Pass]) -> None:
             report = _progress(name, len(networks) * len(passes), self.log)
-            run_passes(networks, padded, bundle.patch_zyx, passes, blend, placement, softmax, report, plain)
+            run_passes(
+                networks, padded, bundle.patch_zyx, passes, blend, placement, layout, softmax, report, plain
+            )
 
         def likelihoods() -> Tensor:
             return blend.mean() if softmax else blend.mean().softmax(0)
@@ -256,6 +261,7 @@ def run_passes(
     passes: list[Pass],
     blend: Blend,
     placement: Placement,
+    layout: torch.memory_format,
     softmax: bool,
     report: Callable[[int], None],
     plain: dict[Corner, Tensor],
@@ -273,7 +279,7 @@ def run_passes(
                 for corner, axes, _ in batch
             ]
             inputs = torch.stack(windows).to(placement.device, dtype)
-            inputs = inputs.contiguous(memory_format=memory_format(placement.device, dtype))
+            inputs = inputs.contiguous(memory_format=layout)
             for network in networks:
                 outputs = network(inputs).contiguous()  # flips of a channels-last tensor are slow
                 for output, (corner, axes, share) in zip(outputs, batch, strict=True):

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from model.bundle import LABELS, Bundle
 from model.memory import kept_memory
-from model.placement import choose_dtype
+from model.placement import choose_dtype, memory_format
 from model.unet import UNet
 from training.augment import Augmentation, augment
 from training.curves import write_curves, write_log
@@ -96,7 +96,8 @@ def train(
         if start.network != plan.data.network:
             raise TrainingError("--start: its network is not the plan's; give its plan with --config")
         state.network.load_state_dict(start.states[0])
-    network: nn.Module = state.network
+    layout = memory_format(team.device, exact=False)
+    network: nn.Module = state.network.to(memory_format=layout)  # type: ignore[call-overload]
     if team.count > 1:
         devices = [team.device] if team.device.type == "cuda" else None
         network = DistributedDataParallel(network, devices)
@@ -202,7 +203,7 @@ def step(
         group["lr"] = _rate(plan, state, done)
     dtype = training_dtype(images.device)
     with torch.autocast(images.device.type, dtype, enabled=dtype != torch.float32):
-        outputs = network(images)
+        outputs = network(images.contiguous(memory_format=memory_format(images.device, exact=False)))
     loss = deep_supervision_loss(outputs, targets, plan.loss)
     value = float(loss.detach())
     if np.isfinite(value):

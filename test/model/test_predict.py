@@ -11,7 +11,7 @@ from torch import nn
 
 import model.predict as predict
 from model.bundle import Bundle, Normalisation
-from model.placement import Placement, placements
+from model.placement import Placement, gains_by_bfloat16, placements
 from model.predict import Predictor, mirror_combinations
 from model.unet import NetworkPlan, UNet
 from model.volume import Grid, Pair
@@ -76,15 +76,34 @@ def test_one_window_equals_the_plain_mean_over_mirrors():
     torch.testing.assert_close(quiet_predictor(bundle).logits(image), torch.stack(passes).mean(0))
 
 
-def test_float32_is_exact_in_windows_of_true_size():
-    """Sums over half a million voxels: against the same network in float64."""
+@pytest.mark.parametrize(
+    ("precision", "dtype", "bound"),
+    [("fp32", torch.float32, 3e-5), ("auto", torch.float32, 2e-3), ("auto", torch.bfloat16, 5e-2)],
+)
+def test_error_of_each_precision_in_windows_of_true_size(monkeypatch, precision, dtype, bound):
+    """Against the same network in float64; half a million voxels are summed for each mean."""
     patch = (32, 128, 128)
     bundle = replace(random_bundle(), patch_zyx=patch)
     image = 3 + torch.randn(2, *patch, generator=torch.Generator().manual_seed(0)) ** 2
     with torch.no_grad():
         expected = bundle.build_networks()[0].double()(image[None].double())[0].float()
-    found = quiet_predictor(bundle, tta=False).logits(image)
-    torch.testing.assert_close(found, expected, atol=3e-5, rtol=0)
+    monkeypatch.setattr(predict, "choose_dtype", lambda device, precision: dtype)
+    found = Predictor(bundle, "cpu", precision, False, False, log=lambda line: None).logits(image)
+    torch.testing.assert_close(found, expected, atol=bound, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "gains"),
+    [
+        ("vendor_id : AuthenticAMD\nflags : avx512f avx512_bf16", True),
+        ("vendor_id : GenuineIntel\nflags : avx512f avx512_bf16 amx_tile amx_bf16", True),
+        ("vendor_id : GenuineIntel\nflags : avx512f avx512_bf16", False),
+        ("vendor_id : AuthenticAMD\nflags : avx2", False),
+        ("", False),
+    ],
+)
+def test_bfloat16_where_a_cpu_gains_by_it(cpuinfo, gains):
+    assert gains_by_bfloat16(cpuinfo) == gains
 
 
 def test_windows_are_blended_with_gaussian_weights():
@@ -206,7 +225,18 @@ def test_windows_end_with_the_mean_of_the_mirrors_they_deserve(kept, monkeypatch
 
     def run(passes):
         placement = Placement(cpu, cpu, 1)
-        predict.run_passes([network], image, PATCH, passes, blend, placement, False, lambda done: None, plain)
+        predict.run_passes(
+            [network],
+            image,
+            PATCH,
+            passes,
+            blend,
+            placement,
+            torch.contiguous_format,
+            False,
+            lambda done: None,
+            plain,
+        )
 
     run(predict.whole(corners, [()]))
     assert len(plain) == (3 if kept else 0)
@@ -242,10 +272,10 @@ def test_memory_ladder_goes_down_step_by_step(monkeypatch):
     expected = predictor.logits(image)
     original = predict.run_passes
 
-    def short_of_memory(networks, image, patch, passes, blend, placement, softmax, report, plain):
+    def short_of_memory(networks, image, patch, passes, blend, placement, layout, softmax, report, plain):
         if placement.batch > 1:
             raise torch.OutOfMemoryError("test")
-        original(networks, image, patch, passes, blend, placement, softmax, report, plain)
+        original(networks, image, patch, passes, blend, placement, layout, softmax, report, plain)
 
     monkeypatch.setattr(predict, "placements", lambda device, mirrors: ladder)
     monkeypatch.setattr(predict, "run_passes", short_of_memory)
