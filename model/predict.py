@@ -181,12 +181,9 @@ class Predictor:
         if place not in self.networks:
             networks = [network.to(*place) for network in self.bundle.build_networks()]
             for network in networks:
-                network.to(memory_format=self._memory_format(device))  # type: ignore[call-overload]
+                network.to(memory_format=memory_format(device, self.precision == "fp32"))  # type: ignore[call-overload]
             self.networks[place] = networks
         return self.networks[place]
-
-    def _memory_format(self, device: torch.device) -> torch.memory_format:
-        return memory_format(device, self.precision == "fp32")
 
     def _logits_at(self, image: Tensor, corners: list[Corner] | None, placement: Placement) -> Tensor:
         bundle = self.bundle
@@ -195,15 +192,13 @@ class Predictor:
         padded, inside = pad_to_patch(image, bundle.patch_zyx)
         shape = triple(padded.shape[1:])
         grid = window_corners(shape, bundle.patch_zyx, STEP) if corners is None else corners
-        networks, layout = self._networks_on(placement.device), self._memory_format(placement.device)
+        networks = self._networks_on(placement.device)
         blend = Blend(bundle.network.num_classes, shape, weight, placement.sums)
         plain: dict[Corner, Tensor] = {}
 
         def run(name: str, passes: list[Pass]) -> None:
             report = _progress(name, len(networks) * len(passes), self.log)
-            run_passes(
-                networks, padded, bundle.patch_zyx, passes, blend, placement, layout, softmax, report, plain
-            )
+            run_passes(networks, padded, bundle.patch_zyx, passes, blend, placement, softmax, report, plain)
 
         def likelihoods() -> Tensor:
             return blend.mean() if softmax else blend.mean().softmax(0)
@@ -261,7 +256,6 @@ def run_passes(
     passes: list[Pass],
     blend: Blend,
     placement: Placement,
-    layout: torch.memory_format,
     softmax: bool,
     report: Callable[[int], None],
     plain: dict[Corner, Tensor],
@@ -279,7 +273,6 @@ def run_passes(
                 for corner, axes, _ in batch
             ]
             inputs = torch.stack(windows).to(placement.device, dtype)
-            inputs = inputs.contiguous(memory_format=layout)
             for network in networks:
                 outputs = network(inputs).contiguous()  # flips of a channels-last tensor are slow
                 for output, (corner, axes, share) in zip(outputs, batch, strict=True):

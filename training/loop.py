@@ -96,8 +96,8 @@ def train(
         if start.network != plan.data.network:
             raise TrainingError("--start: its network is not the plan's; give its plan with --config")
         state.network.load_state_dict(start.states[0])
-    layout = memory_format(team.device, exact=False)
-    network: nn.Module = state.network.to(memory_format=layout)  # type: ignore[call-overload]
+    network: nn.Module = state.network
+    network.to(memory_format=memory_format(team.device, exact=False))  # type: ignore[call-overload]
     if team.count > 1:
         devices = [team.device] if team.device.type == "cuda" else None
         network = DistributedDataParallel(network, devices)
@@ -166,7 +166,7 @@ def fresh_state(plan: TrainPlan, device: torch.device) -> State:
 
 
 def training_dtype(device: torch.device) -> torch.dtype:
-    """bfloat16 where the hardware multiplies it (it needs no loss scaling), else float16 on a GPU, float32 on a CPU."""
+    """bfloat16 where the hardware gains by it (it needs no loss scaling), else float16 on a GPU, float32 on a CPU."""
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.get_device_capability(device) >= (8, 0) else torch.float16
     return choose_dtype(device, "auto")
@@ -203,7 +203,7 @@ def step(
         group["lr"] = _rate(plan, state, done)
     dtype = training_dtype(images.device)
     with torch.autocast(images.device.type, dtype, enabled=dtype != torch.float32):
-        outputs = network(images.contiguous(memory_format=memory_format(images.device, exact=False)))
+        outputs = network(images)
     loss = deep_supervision_loss(outputs, targets, plan.loss)
     value = float(loss.detach())
     if np.isfinite(value):

@@ -225,18 +225,7 @@ def test_windows_end_with_the_mean_of_the_mirrors_they_deserve(kept, monkeypatch
 
     def run(passes):
         placement = Placement(cpu, cpu, 1)
-        predict.run_passes(
-            [network],
-            image,
-            PATCH,
-            passes,
-            blend,
-            placement,
-            torch.contiguous_format,
-            False,
-            lambda done: None,
-            plain,
-        )
+        predict.run_passes([network], image, PATCH, passes, blend, placement, False, lambda done: None, plain)
 
     run(predict.whole(corners, [()]))
     assert len(plain) == (3 if kept else 0)
@@ -272,10 +261,10 @@ def test_memory_ladder_goes_down_step_by_step(monkeypatch):
     expected = predictor.logits(image)
     original = predict.run_passes
 
-    def short_of_memory(networks, image, patch, passes, blend, placement, layout, softmax, report, plain):
+    def short_of_memory(networks, image, patch, passes, blend, placement, softmax, report, plain):
         if placement.batch > 1:
             raise torch.OutOfMemoryError("test")
-        original(networks, image, patch, passes, blend, placement, layout, softmax, report, plain)
+        original(networks, image, patch, passes, blend, placement, softmax, report, plain)
 
     monkeypatch.setattr(predict, "placements", lambda device, mirrors: ladder)
     monkeypatch.setattr(predict, "run_passes", short_of_memory)
