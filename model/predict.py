@@ -30,6 +30,7 @@ from model.windows import (
     largest_shares,
     near,
     pad_to_patch,
+    shared_out,
     window_corners,
 )
 
@@ -37,14 +38,12 @@ STEP = 0.5  # windows overlap by half a patch
 SEARCH_PROBABILITY = 0.003  # the search keeps what it takes for tumour with at least this probability
 SEARCH_MARGIN_MM = 10.0  # and this much around it
 SEARCH_SHARE = (
-    0.05  # and leaves out windows that have less than this share in the weighted mean at all those voxels
+    0.05  # and leaves out windows with less than this share in the weighted mean at all those voxels
 )
-PLAIN_BYTES = 5 * 10**8  # of plain passes' outputs that are kept; beyond, the plain pass is run again
+KEPT_BYTES = 5 * 10**8  # of first passes' outputs that are kept; beyond, the first pass is run again
 PROGRESS_SECONDS = 10.0
 
-CERTAIN = 0.9  # probability of the likeliest class in the plain pass from which mirrors are spared
-DOUBT_MARGIN_MM = 4.0  # this near to doubtful voxels nothing is spared
-SHARE_FOR_ALL, SHARE_FOR_HALF = 0.5, 0.1  # of a window at doubtful voxels, for all mirrors or half of them
+FOUR_MIRRORS, TWO_MIRRORS = 0.7, 0.98  # for the windows that hold this much of all doubt, most doubtful first
 
 Log = Callable[[str], None]
 Pass = tuple[Corner, tuple[int, ...], float]  # a window's corner, mirrored axes, share in the window's mean
@@ -63,7 +62,7 @@ class Predictor:
 
     precision "auto" means float16 on CUDA and bfloat16 on CPUs that are faster in it, else float32.
     tta averages the mirrors of the bundle's axes; search restricts windows to where tumour is conceivable, and, unless
-    all_mirrors, spares mirrors where the plain pass is certain.
+    all_mirrors, gives each of them few of the eight mirrors, which neighbours complement.
     """
 
     def __init__(
@@ -194,11 +193,11 @@ class Predictor:
         grid = window_corners(shape, bundle.patch_zyx, STEP) if corners is None else corners
         networks = self._networks_on(placement.device)
         blend = Blend(bundle.network.num_classes, shape, weight, placement.sums)
-        plain: dict[Corner, Tensor] = {}
+        firsts: dict[Corner, Tensor] = {}
 
         def run(name: str, passes: list[Pass]) -> None:
             report = _progress(name, len(networks) * len(passes), self.log)
-            run_passes(networks, padded, bundle.patch_zyx, passes, blend, placement, softmax, report, plain)
+            run_passes(networks, padded, bundle.patch_zyx, passes, blend, placement, softmax, report, firsts)
 
         def likelihoods() -> Tensor:
             return blend.mean() if softmax else blend.mean().softmax(0)
@@ -210,26 +209,26 @@ class Predictor:
         if not self.search:
             run("predict", whole(grid, self.mirrors))
             return blend.mean()[(slice(None), *inside)]
-        spare = len(self.mirrors) == 8 and not self.all_mirrors
-        mirrors: list[tuple[int, ...]] = [()] if spare else self.mirrors
+        spare = len(self.mirrors) == 8 and len(grid) > 1 and not self.all_mirrors
+        own = own_mirrors(grid)
+
+        def look(name: str, corners: list[Corner]) -> None:
+            first = [(corner, own[corner], 1.0) for corner in corners]
+            run(name, first if spare else whole(corners, self.mirrors))
+
         done = covering(grid, bundle.patch_zyx)
-        run("search", whole(done, mirrors))
+        look("search", done)
         candidates = candidates_now()
-        for look in (
-            "predict",
-            "second look",
-        ):  # what only shows once all windows have a say is looked at as well
+        for name in ("predict", "second look"):  # the second for what shows once all windows have a say
             shares = largest_shares(grid, weight, candidates)
             new = [c for c, share in zip(grid, shares, strict=True) if share > SEARCH_SHARE and c not in done]
-            run(look, whole(new, mirrors))
+            look(name, new)
             done += new
             candidates |= candidates_now()
         self.log(f"search: tumour conceivable in {len(done)} of {len(grid)} windows")
         if spare:
-            doubtful = (likelihoods().amax(0) < CERTAIN).cpu() & candidates
-            shares = largest_shares(grid, weight, near(doubtful, bundle.spacing_zyx, DOUBT_MARGIN_MM))
-            counted = [(c, share) for c, share in zip(grid, shares, strict=True) if c in done]
-            run("mirrors", more_passes(counted, self.mirrors, blend, plain))
+            doubts = shared_out(done, weight, (1 - likelihoods().amax(0)).cpu() * candidates)
+            run("mirrors", more_passes(dict(zip(done, doubts, strict=True)), own, blend, firsts))
         logits = blend.mean()
         logits[0].masked_fill_(~candidates.to(logits.device), BACKGROUND_LOGIT)
         return logits[(slice(None), *inside)]
@@ -258,12 +257,12 @@ def run_passes(
     placement: Placement,
     softmax: bool,
     report: Callable[[int], None],
-    plain: dict[Corner, Tensor],
+    firsts: dict[Corner, Tensor],
 ) -> None:
     """Mirrored windows of the image (channels, z, y, x), at least a patch large, through the networks into the blend.
 
     Logits are added, or probabilities with softmax. report is called with the number of passes done after each batch.
-    plain keeps what the passes without mirror that are a window's only one so far gave, in half precision.
+    firsts keeps what the passes gave that are a window's only one so far, in half precision.
     """
     dtype, done = next(networks[0].parameters()).dtype, 0
     with torch.no_grad():
@@ -279,8 +278,8 @@ def run_passes(
                     output = output.float().softmax(0) if softmax else output.float()
                     output = output.flip([a + 1 for a in axes])
                     blend.add(corner, output, share / len(networks))
-                    if share == 1 and (len(plain) + 1) * output.numel() * 2 <= PLAIN_BYTES:
-                        plain[corner] = plain.get(corner, 0) + (output / len(networks)).half().cpu()
+                    if share == 1 and (len(firsts) + 1) * output.numel() * 2 <= KEPT_BYTES:
+                        firsts[corner] = firsts.get(corner, 0) + (output / len(networks)).half().cpu()
                 done += len(batch)
                 report(done)
 
@@ -290,29 +289,47 @@ def whole(corners: list[Corner], mirrors: list[tuple[int, ...]]) -> list[Pass]:
     return [(corner, axes, 1 / len(mirrors)) for corner in corners for axes in mirrors]
 
 
-def more_passes(
-    shares: list[tuple[Corner, float]],
-    mirrors: list[tuple[int, ...]],
-    blend: Blend,
-    plain: dict[Corner, Tensor],
-) -> list[Pass]:
-    """The other mirrors of windows that had the plain pass alone, as many as their share in doubtful voxels deserves.
+def own_mirrors(corners: list[Corner]) -> dict[Corner, tuple[int, ...]]:
+    """The mirror that each window of a grid has to itself: along the axes where its place in the grid is odd.
 
-    All eight, or the four with an even number of mirrored axes (each axis is mirrored in half of them). The plain
-    pass's share then falls from 1 to an eighth or a quarter: in the blend at once where its output was kept, by running
-    it again where not.
+    So the eight windows that overlap at a voxel each look at it through another of the eight mirrors.
+    """
+    starts = [sorted({corner[axis] for corner in corners}) for axis in range(3)]
+    return {
+        corner: tuple(axis for axis in range(3) if starts[axis].index(corner[axis]) % 2) for corner in corners
+    }
+
+
+def more_passes(
+    doubts: dict[Corner, float],
+    own: dict[Corner, tuple[int, ...]],
+    blend: Blend,
+    firsts: dict[Corner, Tensor],
+) -> list[Pass]:
+    """The other mirrors of windows that had their own alone: more for those that hold more of the doubt.
+
+    Four where most of it lies: those with as many mirrored axes, even or odd, as the window's own, so that neighbours
+    have the other four. Two for nearly all others: the own and the one along all other axes. The first pass's share
+    then falls from 1 to a quarter or a half: in the blend at once where its output was kept, by running it again where
+    not.
     """
     passes: list[Pass] = []
-    for corner, share in shares:
-        if share <= SHARE_FOR_HALF:
-            continue
-        used = mirrors if share > SHARE_FOR_ALL else [axes for axes in mirrors if len(axes) % 2 == 0]
-        surplus = 1 / len(used) - 1
-        if corner in plain:
-            blend.add(corner, plain.pop(corner).float(), surplus)
+    total, before = sum(doubts.values()), 0.0
+    for corner in sorted(doubts, key=lambda c: -doubts[c]):
+        first = own[corner]
+        if before < FOUR_MIRRORS * total:
+            used = [axes for axes in mirror_combinations((0, 1, 2)) if len(axes) % 2 == len(first) % 2]
+        elif before < TWO_MIRRORS * total:
+            used = [first, tuple(axis for axis in range(3) if axis not in first)]
         else:
-            passes.append((corner, (), surplus))
-        passes += [(corner, axes, 1 / len(used)) for axes in used if axes]
+            break
+        before += doubts[corner]
+        surplus = 1 / len(used) - 1
+        if corner in firsts:
+            blend.add(corner, firsts.pop(corner).float(), surplus)
+        else:
+            passes.append((corner, first, surplus))
+        passes += [(corner, axes, 1 / len(used)) for axes in used if axes != first]
     return passes
 
 

@@ -4,6 +4,7 @@ Arrays and tensors are (z, y, x), with the channel or class axis in front.
 """
 
 import itertools
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -89,12 +90,24 @@ class Blend:
 
 def largest_shares(corners: list[Corner], weight: Tensor, voxels: Tensor) -> list[float]:
     """For each window its largest share in the weighted mean at any of the voxels (bool, z, y, x); 0 where none."""
-    patch = triple(weight.shape)
-    total = torch.zeros(voxels.shape)
-    for corner in corners:
-        total[box_of(corner, patch)] += weight
-    boxes = [box_of(corner, patch) for corner in corners]
-    return [float((weight / total[box] * voxels[box]).max()) for box in boxes]
+    return [float((share * voxels[box]).max()) for box, share in _shares(corners, weight, voxels.shape)]
+
+
+def shared_out(corners: list[Corner], weight: Tensor, values: Tensor) -> list[float]:
+    """For each window its part of the sum of the values (z, y, x), each shared out as in the weighted mean."""
+    return [float((share * values[box]).sum()) for box, share in _shares(corners, weight, values.shape)]
+
+
+def _shares(
+    corners: list[Corner], weight: Tensor, shape: torch.Size
+) -> Iterator[tuple[tuple[slice, slice, slice], Tensor]]:
+    """For each window its box and its share in the weighted mean at each voxel (z, y, x) there."""
+    boxes = [box_of(corner, triple(weight.shape)) for corner in corners]
+    total = torch.zeros(shape)
+    for box in boxes:
+        total[box] += weight
+    for box in boxes:
+        yield box, weight / total[box]
 
 
 def near(found: Tensor, spacing_zyx: tuple[float, float, float], margin_mm: float) -> Tensor:

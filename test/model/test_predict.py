@@ -15,7 +15,7 @@ from model.placement import Placement, gains_by_bfloat16, placements
 from model.predict import Predictor, mirror_combinations
 from model.unet import NetworkPlan, UNet
 from model.volume import Grid, Pair
-from model.windows import Blend, covering, gaussian, window_corners
+from model.windows import Blend, covering, gaussian, shared_out, window_corners
 
 PLAN = NetworkPlan(
     2, 3, (4, 8, 8), ((1, 3, 3), (3, 3, 3), (3, 3, 3)), ((1, 1, 1), (1, 2, 2), (2, 2, 2)), (1, 1, 1), (1, 1)
@@ -213,36 +213,64 @@ def test_spared_mirrors_are_given_back_where_doubt_is():
     assert calls[1] < calls[0]
 
 
+def test_the_eight_windows_over_a_voxel_have_eight_mirrors():
+    own = predict.own_mirrors(window_corners((24, 40, 48), PATCH, 0.5))
+    for z, y, x in itertools.product((5, 12, 17), (9, 20, 30), (9, 20, 35)):
+        over = [
+            axes
+            for corner, axes in own.items()
+            if all(c <= at < c + p for c, at, p in zip(corner, (z, y, x), PATCH, strict=True))
+        ]
+        assert sorted(over) == sorted(mirror_combinations((0, 1, 2)))
+
+
 @pytest.mark.parametrize("kept", [True, False])
 def test_windows_end_with_the_mean_of_the_mirrors_they_deserve(kept, monkeypatch):
-    """From the plain pass to the mean over all eight, over four, or the plain pass still; kept or run again."""
-    monkeypatch.setattr(predict, "PLAIN_BYTES", 10**9 if kept else 0)
-    bundle, image = random_bundle(), torch.randn(2, 8, 16, 48)
-    (network,), mirrors = bundle.build_networks(), mirror_combinations((0, 1, 2))
-    cpu = torch.device("cpu")
-    blend, plain = Blend(3, (8, 16, 48), gaussian(PATCH), cpu), {}
-    corners = [(0, 0, 0), (0, 0, 16), (0, 0, 32)]
+    """From their own mirror to the mean over four, over two, or their own still; kept or run again."""
+    monkeypatch.setattr(predict, "KEPT_BYTES", 10**9 if kept else 0)
+    bundle, image = random_bundle(), torch.randn(2, 8, 16, 64)
+    (network,), cpu = bundle.build_networks(), torch.device("cpu")
+    blend, firsts = Blend(3, (8, 16, 64), gaussian(PATCH), cpu), {}
+    corners = [(0, 0, 0), (0, 0, 16), (0, 0, 32), (0, 0, 48)]  # side by side
+    own = predict.own_mirrors(corners)
 
     def run(passes):
         placement = Placement(cpu, cpu, 1)
-        predict.run_passes([network], image, PATCH, passes, blend, placement, False, lambda done: None, plain)
+        predict.run_passes(
+            [network], image, PATCH, passes, blend, placement, False, lambda done: None, firsts
+        )
 
-    run(predict.whole(corners, [()]))
-    assert len(plain) == (3 if kept else 0)
-    passes = predict.more_passes(list(zip(corners, (0.9, 0.2, 0.05), strict=True)), mirrors, blend, plain)
-    assert len(passes) == 7 + 3 + (0 if kept else 2)
+    run([(corner, own[corner], 1.0) for corner in corners])
+    assert len(firsts) == (4 if kept else 0)
+    doubts = dict(zip(corners, (0.2, 0.6, 0.19, 0.01), strict=True))
+    passes = predict.more_passes(doubts, own, blend, firsts)
+    assert len(passes) == 3 + 3 + 1 + (0 if kept else 3)
     run(passes)
-    even = [(), (0, 1), (0, 2), (1, 2)]
-    for (_, _, x), used in zip(corners, (mirrors, even, [()]), strict=True):
+    mirrors = ([(), (0, 1), (0, 2), (1, 2)], [(2,), (0,), (1,), (0, 1, 2)], [(), (0, 1, 2)], [(2,)])
+    for (_, _, x), used in zip(corners, mirrors, strict=True):
         window = image[None, ..., x : x + 16]
         with torch.no_grad():
             each = [
                 network(window.flip([a + 2 for a in axes])).flip([a + 2 for a in axes])[0] for axes in used
             ]
-        expected = torch.stack(each).mean(0)
         torch.testing.assert_close(
-            blend.mean()[..., x : x + 16], expected, atol=5e-3 if kept else 1e-4, rtol=0
+            blend.mean()[..., x : x + 16], torch.stack(each).mean(0), atol=5e-3 if kept else 1e-4, rtol=0
         )
+
+
+def test_no_doubt_no_more_mirrors():
+    corners = window_corners((8, 16, 64), PATCH, 0.5)
+    blend = Blend(3, (8, 16, 64), gaussian(PATCH), torch.device("cpu"))
+    assert predict.more_passes(dict.fromkeys(corners, 0.0), predict.own_mirrors(corners), blend, {}) == []
+
+
+def test_what_is_shared_out_adds_up():
+    corners, values = window_corners((8, 24, 40), PATCH, 0.5), torch.rand(8, 24, 40)
+    parts = shared_out(corners, gaussian(PATCH), values)
+    assert sum(parts) == pytest.approx(float(values.sum()), rel=1e-4)
+    values[:, :, 16:] = 0  # beyond the first column of windows
+    parts = shared_out(corners, gaussian(PATCH), values)
+    assert [part > 0 for part in parts] == [corner[2] < 16 for corner in corners]
 
 
 def test_search_that_finds_nothing_says_background():
@@ -261,10 +289,10 @@ def test_memory_ladder_goes_down_step_by_step(monkeypatch):
     expected = predictor.logits(image)
     original = predict.run_passes
 
-    def short_of_memory(networks, image, patch, passes, blend, placement, softmax, report, plain):
+    def short_of_memory(networks, image, patch, passes, blend, placement, softmax, report, firsts):
         if placement.batch > 1:
             raise torch.OutOfMemoryError("test")
-        original(networks, image, patch, passes, blend, placement, softmax, report, plain)
+        original(networks, image, patch, passes, blend, placement, softmax, report, firsts)
 
     monkeypatch.setattr(predict, "placements", lambda device, mirrors: ladder)
     monkeypatch.setattr(predict, "run_passes", short_of_memory)
