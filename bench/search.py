@@ -1,8 +1,8 @@
 """What the shortcuts change: python -m bench.search [--cases 5] [--seed 3] [--geometry small].
 
 Per phantom and way of working (same process, one after the other): passes, seconds, and the DSC per structure with the
-exhaustive way's result (every window, all mirrors). "search" leaves out windows; "default" spares mirrors as well. Exits
-non-zero where an agreement is below its floor.
+exhaustive way's result (every window, all mirrors). "search" leaves out windows; "default" spares mirrors as well.
+Exits non-zero where an agreement is below its floor.
 """
 
 import argparse
