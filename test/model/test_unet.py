@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from model.unet import NetworkPlan, UNet
+from model.unet import Conv, NetworkPlan, UNet
 
 PLANS = [
     NetworkPlan(
@@ -78,3 +78,22 @@ def test_total_stride_is_the_product_of_strides():
 def test_plan_with_unequal_lengths_is_refused():
     with pytest.raises(ValueError, match="stages"):
         NetworkPlan(2, 3, (4, 8), ((3, 3, 3),), ((1, 1, 1), (2, 2, 2)), (2, 2), (2,))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("stride", [(1, 1, 1), (1, 2, 2)])
+def test_convolution_equals_torchs_with_its_gradients(dtype, stride):
+    torch.manual_seed(0)
+    ours = Conv(2, 6, (1, 3, 3), stride).to(dtype)
+    results = []
+    for convolve in (ours, lambda x: nn.functional.conv3d(x, ours.weight, ours.bias, stride, (0, 1, 1))):
+        image = torch.randn(1, 2, 4, 8, 8, dtype=dtype, generator=torch.manual_seed(1), requires_grad=True)
+        result = convolve(image)
+        results.append([result, *torch.autograd.grad(result.square().sum(), (image, *ours.parameters()))])
+    for a, b in zip(*results, strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_convolution_leaves_autocast_its_way():
+    with torch.autocast("cpu", torch.bfloat16):
+        assert Conv(2, 4, (3, 3, 3), (1, 1, 1))(torch.randn(1, 2, 4, 8, 8)).dtype == torch.bfloat16
