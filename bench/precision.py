@@ -1,7 +1,8 @@
 """One pass of a network on the CPU in each number format and memory order: python -m bench.precision [--passes 8].
 
 Seconds are the median, with freed memory kept as in process.py; error is the largest difference of the logits to
-float32 as `--precision fp32` has it. The input is noise, which takes as long as a CT.
+float32 as `--precision fp32` has it. The input is noise, which takes as long as a CT. Last comes the part of each
+operator in a pass as process.py runs it by itself.
 """
 
 import argparse
@@ -10,11 +11,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
+from torch.profiler import ProfilerActivity, profile
 
-from model.bundle import load_bundle
+from model.bundle import Bundle, load_bundle
 from model.memory import kept_memory
+from model.placement import choose_dtype, memory_format
+from model.unet import UNet
 
 ORDERS = {"contiguous": torch.contiguous_format, "channels last": torch.channels_last_3d}
+CPU = torch.device("cpu")
 
 
 def main() -> None:
@@ -24,10 +30,9 @@ def main() -> None:
     exact = None
     print(f"patch {bundle.patch_zyx}, {torch.get_num_threads()} threads, torch {torch.__version__}")
     with torch.no_grad(), kept_memory():
-        for dtype in (torch.float32, torch.bfloat16, torch.float16):
-            for order, memory_format in ORDERS.items():
-                network = bundle.build_networks()[0].to(dtype).to(memory_format=memory_format)  # type: ignore[call-overload]
-                seconds = []
+        for dtype in (torch.float32, torch.bfloat16):
+            for order, lies in ORDERS.items():
+                network, seconds = network_as(bundle, dtype, lies), []
                 for _ in range(args.passes + 1):
                     start = time.perf_counter()
                     logits = network(image.to(dtype)).float()
@@ -38,6 +43,25 @@ def main() -> None:
                 print(
                     f"{name:<10}{order:<15}{np.median(seconds[1:]):>6.3f} s   error {error:.1e}", flush=True
                 )
+        dtype = choose_dtype(CPU, "auto")
+        print_profile(network_as(bundle, dtype, memory_format(CPU, False)), image.to(dtype), args.passes)
+
+
+def network_as(bundle: Bundle, dtype: torch.dtype, lies: torch.memory_format) -> UNet:
+    return bundle.build_networks()[0].to(dtype).to(memory_format=lies)  # type: ignore[call-overload]
+
+
+def print_profile(network: UNet, image: Tensor, passes: int) -> None:
+    """The operators that take a hundredth of the time or more."""
+    network(image)
+    with profile(activities=[ProfilerActivity.CPU]) as profiler:
+        for _ in range(passes):
+            network(image)
+    events = sorted(profiler.key_averages(), key=lambda event: -event.self_cpu_time_total)
+    total = sum(event.self_cpu_time_total for event in events)
+    for event in events:
+        if event.self_cpu_time_total >= 0.01 * total:
+            print(f"{event.key.removeprefix('aten::'):<25}{event.self_cpu_time_total / total:>6.1%}")
 
 
 def arguments() -> argparse.Namespace:
