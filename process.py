@@ -54,9 +54,16 @@ def run(args: argparse.Namespace, predictor_of: Callable[[], "Predictor"]) -> li
             try:
                 segment(case, predictor)
             except InputError as error:
-                report(error)
-                if args.on_error == "fail" or not write_empty(case):
-                    failures.append(str(error))
+                reason = error
+            except (RuntimeError, MemoryError) as error:
+                if len(cases) == 1:
+                    raise
+                reason = InputError(f"{case.name}: {type(error).__name__}: {first_line(error)}; run it alone")
+            else:
+                continue
+            report(reason)
+            if args.on_error == "fail" or not write_empty(case):
+                failures.append(str(reason))
     return failures
 
 
@@ -135,6 +142,10 @@ def peak_memory(predictor: "Predictor") -> str:
 
         text += f", of the GPU {torch.cuda.max_memory_allocated() / 1e9:.2f} GB"
     return text
+
+
+def first_line(error: Exception) -> str:
+    return (str(error).splitlines() or ["no reason given"])[0]
 
 
 def log(line: str) -> None:

@@ -66,7 +66,7 @@ class Bundle:
 
 
 def save_bundle(bundle: Bundle, path: Path, dtype: torch.dtype = torch.float16) -> None:
-    """Write atomically; float16's rounding of the weights is far below that of the fp16/bf16 passes."""
+    """Write atomically, or raise InputError. float16 rounds weights far less than the fp16/bf16 passes do."""
     content = {
         "schema": SCHEMA,
         "network": {name: _plain(value) for name, value in asdict(bundle.network).items()},
@@ -84,11 +84,21 @@ def save_bundle(bundle: Bundle, path: Path, dtype: torch.dtype = torch.float16) 
             for state in bundle.states
         ],
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".tmp")
-    torch.save(content, temporary)
-    torch.load(temporary, weights_only=True)  # refuses here, not at the user's, a value that is no plain one
-    temporary.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(content, temporary)
+        torch.load(
+            temporary, weights_only=True
+        )  # refuses here, not at the user's, a value that is no plain one
+        temporary.replace(path)
+    except (OSError, RuntimeError) as error:
+        raise InputError(
+            f"{path}: cannot be written ({_first_line(error)}); choose another --out or free space"
+        ) from None
+    finally:
+        if temporary.parent.is_dir():
+            temporary.unlink(missing_ok=True)
 
 
 def load_bundle(path: Path) -> Bundle:
@@ -143,6 +153,10 @@ def _from_content(content: dict[str, Any]) -> Bundle:
             raise ValueError(f"{value!r} is none of {', '.join(known)}")
     if not bundle.states:
         raise ValueError("no network in it")
+    if not set(bundle.mirror_axes) <= {0, 1, 2}:
+        raise ValueError(f"mirror axes are {bundle.mirror_axes}, expected some of 0, 1, 2")
+    if bundle.network.num_classes != len(LABELS) + 1:
+        raise ValueError(f"{bundle.network.num_classes} classes for {len(LABELS)} labels and background")
     if len(bundle.least_cm3) != len(LABELS):
         raise ValueError(f"{len(bundle.least_cm3)} least volumes for {len(LABELS)} labels")
     counts = {len(bundle.normalisation), len(bundle.channels), bundle.network.in_channels}

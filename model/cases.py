@@ -91,7 +91,7 @@ def _recognise(root: Path) -> str:
         return "segrap2025"
     if _nnunet_files(root):
         return "nnunet"
-    if any(_candidates(folder, "image") for folder in _folders(root)):
+    if any(_is_patient(folder) for folder in _folders(root)):
         return "folder"
     raise InputError(
         f"{root}: no CT pair found (looked for images/{CT_SLUG}/, Cohort*/image/, *_0000.*, */image.*);"
@@ -149,19 +149,31 @@ def _segrap2025_cases(root: Path, output: Path) -> list[Case]:
 
 def _folder_cases(root: Path, output: Path) -> list[Case]:
     """One folder per patient; folders without any image* are no patients."""
-    folders = [folder for folder in _folders(root) if _candidates(folder, "image")]
+    folders = [folder for folder in _folders(root) if _is_patient(folder)]
     return [_folder_case(folder.name, folder, output, "") for folder in folders]
+
+
+def _is_patient(folder: Path) -> bool:
+    """Whether it has any image*; a folder that cannot be read may well be one."""
+    try:
+        return bool(_candidates(folder, "image"))
+    except OSError:
+        return True
 
 
 def _folder_case(name: str, folder: Path, output: Path, suffix: str) -> Case:
     """image* and image_contrast*, files or DICOM folders. suffix: of the result; empty for the CT's own."""
-    contrast = _candidates(folder, "image_contrast")
-    plain = [path for path in _candidates(folder, "image") if path not in contrast]
+    fault = ""
+    try:
+        contrast = _candidates(folder, "image_contrast")
+        plain = [path for path in _candidates(folder, "image") if path not in contrast]
+    except OSError as error:
+        contrast, plain, fault = [], [], f"{folder}: {error.strerror}; make it readable"
     known = _suffix((plain + contrast or [folder])[0])
     ct = plain[0] if plain else folder / f"image{known}"
     ce = contrast[0] if contrast else folder / f"image_contrast{known}"
     result = output / f"{folder.name}{suffix or _result_suffix(ct)}"
-    return Case(name, ct, ce, result, "label_map", _ambiguity(plain) or _ambiguity(contrast))
+    return Case(name, ct, ce, result, "label_map", fault or _ambiguity(plain) or _ambiguity(contrast))
 
 
 def _nnunet_cases(root: Path, output: Path) -> list[Case]:

@@ -198,6 +198,9 @@ def network_plan(path: Path, configuration: dict[str, Any], channels: int, class
         raise InputError(
             f"{path}: architecture {name} is not supported; PlainConvUNet and ResidualEncoderUNet are"
         )
+    settings = (kwargs.get("norm_op_kwargs") or {}) | (kwargs.get("nonlin_kwargs") or {})
+    if settings.get("eps", 1e-5) != 1e-5 or settings.get("negative_slope", 0.01) != 0.01:
+        raise InputError(f"{path}: norm or nonlinearity with {settings} is not supported; nnU-Net's own is")
     usual = {"conv_bias": True, "dropout_op": None, "norm_op": "InstanceNorm3d", "nonlin": "LeakyReLU"}
     for key, value in usual.items():
         given = kwargs.get(key, value)
@@ -243,12 +246,12 @@ def to_bundle(model: Model, source: Path, channels: str | None, labels: str | No
     """Bring axes to (z, y, x) and classes to the order background, GTVp, GTVnd."""
     count = model.network.in_channels
     names = tuple(channels.split(",")) if channels else CHANNELS
-    if len(names) != count or not set(names) <= set(CHANNELS):
+    if len(names) != count or len(set(names)) != count or not set(names) <= set(CHANNELS):
         raise InputError(
             f"{source}: the network has {count} channel(s); say which with --channels, for example"
             f" {'ct,ce or ce,ct' if count == 2 else 'ce'} (ct: non-contrast, ce: contrast-enhanced)"
         )
-    values = tuple(int(v) for v in labels.split(",")) if labels else model.labels
+    values = {"1,2": (1, 2), "2,1": (2, 1)}.get(labels) if labels else model.labels
     if values is None or sorted(values) != [1, 2]:
         raise InputError(
             f"{source}: which label is GTVp and which GTVnd? Say it with --labels 1,2 or --labels 2,1 (GTVp first)"

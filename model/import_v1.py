@@ -1,5 +1,6 @@
 """nnU-Net v1 models (Generic_UNet): plans.pkl, fold_x/model_final_checkpoint.model and .model.pkl."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from model.volume import InputError
 
 CHECKPOINT = "model_final_checkpoint.model"
 STAGE = 5  # place of the stage among the trainer's arguments
+OTHER_NETWORKS = re.compile("_(ReLU|GeLU|Mish|LReLU_slope)")  # in a trainer's name; weights do not tell
 PARTS = (("conv", "conv"), ("instnorm", "norm"))  # their names there and here
 
 
@@ -26,6 +28,8 @@ def read_v1(folder: Path, folds: list[str]) -> Model:
         trainer = str(about["name"])
         if "cascade" in trainer.lower():
             raise InputError(f"{folder}: a cascade; only single-stage networks are supported")
+        if OTHER_NETWORKS.search(trainer):
+            raise InputError(f"{folder}: {trainer} has another nonlinearity; only leaky ReLU is supported")
         given = about["init"][STAGE]
         stage = plans["plans_per_stage"][max(plans["plans_per_stage"]) if given is None else given]
         if len(stage["patch_size"]) != 3:
@@ -50,7 +54,7 @@ def read_v1(folder: Path, folds: list[str]) -> Model:
             triple(stage["patch_size"]),
             floats(stage["current_spacing"]),
             normalisation,
-            (0, 1, 2),
+            () if "nomirroring" in trainer.lower() else (0, 1, 2),
             triple(plans["transpose_forward"]),
             (1, 2),  # v1 keeps no names; SegRap's baseline has them in this order
             tuple(states),

@@ -78,6 +78,7 @@ class Predictor:
         self.bundle = bundle
         self.device = choose_device(device)
         self.precision = precision
+        torch.backends.cudnn.allow_tf32 = precision != "fp32"  # torch's default has 10 bits in convolutions
         self.mirrors = mirror_combinations(bundle.mirror_axes if tta else ())
         self.search = search
         self.all_mirrors = all_mirrors
@@ -97,7 +98,11 @@ class Predictor:
         logits = self.logits(prepared.image, prepared.corners)
         network_seconds = time.perf_counter() - start
         start = time.perf_counter()
-        labels = restore_labels(logits, prepared.region, prepared.part)
+        try:
+            labels = restore_labels(logits, prepared.region, prepared.part)
+        except torch.OutOfMemoryError:
+            self.log(f"out of memory ({logits.device}): restoring on the CPU")
+            labels = restore_labels(logits.cpu(), prepared.region, prepared.part)
         dropped = drop_small(labels, prepared.voxel_cm3, self.bundle.least_cm3)
         self.log(f"restore to the input grid: {time.perf_counter() - start:.1f} s")
         for name, count, least in zip(LABELS, dropped, self.bundle.least_cm3, strict=True):
@@ -193,7 +198,6 @@ class Predictor:
         grid = window_corners(shape, bundle.patch_zyx, STEP) if corners is None else corners
         networks = self._networks_on(placement.device)
         blend = Blend(bundle.network.num_classes, shape, weight, placement.sums)
-        firsts: dict[Corner, Tensor] = {}
 
         def run(name: str, passes: list[Pass]) -> None:
             report = _progress(name, len(networks) * len(passes), self.log)
@@ -206,10 +210,11 @@ class Predictor:
             found = likelihoods()[0] < 1 - SEARCH_PROBABILITY
             return near(found, bundle.spacing_zyx, SEARCH_MARGIN_MM)
 
+        spare = self.search and len(self.mirrors) == 8 and len(grid) > 1 and not self.all_mirrors
+        firsts: dict[Corner, Tensor] | None = {} if spare else None
         if not self.search:
             run("predict", whole(grid, self.mirrors))
             return blend.mean()[(slice(None), *inside)]
-        spare = len(self.mirrors) == 8 and len(grid) > 1 and not self.all_mirrors
         own = own_mirrors(grid)
 
         def look(name: str, corners: list[Corner]) -> None:
@@ -226,7 +231,7 @@ class Predictor:
             done += new
             candidates |= candidates_now()
         self.log(f"search: tumour conceivable in {len(done)} of {len(grid)} windows")
-        if spare:
+        if firsts is not None:
             doubts = shared_out(done, weight, (1 - likelihoods().amax(0)).cpu() * candidates)
             run("mirrors", more_passes(dict(zip(done, doubts, strict=True)), own, blend, firsts))
         logits = blend.mean()
@@ -257,12 +262,13 @@ def run_passes(
     placement: Placement,
     softmax: bool,
     report: Callable[[int], None],
-    firsts: dict[Corner, Tensor],
+    firsts: dict[Corner, Tensor] | None,
 ) -> None:
     """Mirrored windows of the image (channels, z, y, x), at least a patch large, through the networks into the blend.
 
-    Logits are added, or probabilities with softmax. report is called with the number of passes done after each batch.
-    firsts keeps what the passes gave that are a window's only one so far, in half precision.
+    Logits are added, or probabilities with softmax, each the networks' mean. report is called with the number of passes
+    done after each batch. firsts, if given, keeps what passes that are a window's only one so far gave, in half
+    precision, as long as there is room.
     """
     dtype, done = next(networks[0].parameters()).dtype, 0
     with torch.no_grad():
@@ -272,16 +278,25 @@ def run_passes(
                 for corner, axes, _ in batch
             ]
             inputs = torch.stack(windows).to(placement.device, dtype)
-            for network in networks:
-                outputs = network(inputs).contiguous()  # flips of a channels-last tensor are slow
-                for output, (corner, axes, share) in zip(outputs, batch, strict=True):
-                    output = output.float().softmax(0) if softmax else output.float()
-                    output = output.flip([a + 1 for a in axes])
-                    blend.add(corner, output, share / len(networks))
-                    if share == 1 and (len(firsts) + 1) * output.numel() * 2 <= KEPT_BYTES:
-                        firsts[corner] = firsts.get(corner, 0) + (output / len(networks)).half().cpu()
-                done += len(batch)
-                report(done)
+            outputs = mean_output(networks, inputs, softmax)
+            for output, (corner, axes, share) in zip(outputs, batch, strict=True):
+                output = output.flip([a + 1 for a in axes])
+                blend.add(corner, output, share)
+                if firsts is not None and share == 1 and (len(firsts) + 1) * output.numel() * 2 <= KEPT_BYTES:
+                    firsts[corner] = output.half().cpu()
+            done += len(batch) * len(networks)
+            report(done)
+
+
+def mean_output(networks: list[UNet], inputs: Tensor, softmax: bool) -> Tensor:
+    """The networks' mean logits, or probabilities with softmax: float32 (batch, classes, z, y, x), contiguous."""
+    total: Tensor | None = None
+    for network in networks:
+        output = network(inputs).contiguous().float()  # flips of a channels-last tensor are slow
+        output = output.softmax(1) if softmax else output
+        total = output if total is None else total.add_(output)
+    assert total is not None
+    return total.div_(len(networks))
 
 
 def whole(corners: list[Corner], mirrors: list[tuple[int, ...]]) -> list[Pass]:

@@ -82,10 +82,15 @@ def outside_circle(array: np.ndarray) -> np.ndarray:
 def body_box(
     array: np.ndarray, outside: np.ndarray, spacing_zyx: tuple[float, float, float]
 ) -> tuple[slice, slice, slice] | None:
-    """Bounding box (z, y, x) of the largest connected piece above air, without couch or mask shells; None if none."""
+    """Bounding box (z, y, x) of the largest connected piece above air, without couch or mask shells; None if none.
+
+    Slices of one value only hold no data: where a scan was padded with 0 that would pass for tissue.
+    """
     steps = [max(1, round(SEARCH_MM / spacing)) for spacing in spacing_zyx]
     steps_zyx = tuple(slice(None, None, step) for step in steps)
-    body = (array[steps_zyx] > BODY_HU) & ~outside[steps_zyx[1:]]
+    coarse = array[steps_zyx]
+    empty = coarse.min((1, 2), keepdims=True) == coarse.max((1, 2), keepdims=True)
+    body = (coarse > BODY_HU) & ~outside[steps_zyx[1:]] & ~empty
     opened = ndimage.binary_opening(body, np.ones((1, 3, 3), bool))
     labels, count = ndimage.label(opened if opened.any() else body)
     if count == 0:
@@ -100,7 +105,7 @@ def body_box(
 
 
 def resample_hu(array: np.ndarray, outside: np.ndarray, region: Region) -> Tensor:
-    """The box of an int16 volume on the network's grid, HU as float32 (z, y, x); no-data columns become air.
+    """The box of an int16 volume on the network's grid, HU as float32 (z, y, x); no-data columns and slices become air.
 
     In plane slice by slice, so that no float copy of the full volume ever exists.
     """
@@ -111,7 +116,7 @@ def resample_hu(array: np.ndarray, outside: np.ndarray, region: Region) -> Tenso
     planes = torch.empty((depth, *region.network_shape[1:]))
     for z, plane in enumerate(array[region.box]):
         hu = torch.from_numpy(np.ascontiguousarray(plane)).float().clamp_(min=AIR_HU)
-        planes[z] = to_y @ hu.masked_fill_(fill, AIR_HU) @ to_x.T
+        planes[z] = AIR_HU if plane.min() == plane.max() else to_y @ hu.masked_fill_(fill, AIR_HU) @ to_x.T
     if depth == region.network_shape[0]:
         return planes
     to_z = interpolation_matrix(depth, region.network_shape[0])

@@ -28,8 +28,9 @@ def make_server(run: Run, port: int) -> ThreadingHTTPServer:
 
     try:
         return ThreadingHTTPServer(("", port), Handler)
-    except OSError as error:
-        raise InputError(f"port {port}: cannot listen ({error.strerror}); choose another --port") from None
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"port {port}: cannot listen ({reason}); choose another --port") from None
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -45,7 +46,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(404, {"error": f"no such path: {self.path}"})
 
     def do_POST(self) -> None:
-        self.rfile.read(min(int(self.headers.get("Content-Length") or 0), _MAX_BODY_BYTES))
+        length = self.headers.get("Content-Length") or "0"
+        if not length.isdecimal():
+            self._answer(400, {"error": f"Content-Length: {length}"})
+            return
+        self.rfile.read(min(int(length), _MAX_BODY_BYTES))
         if self.path != "/invoke":
             self._answer(404, {"error": f"no such path: {self.path}"})
             return

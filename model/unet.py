@@ -23,7 +23,9 @@ def triple(values: Iterable[SupportsInt]) -> Triple:
     return (z, y, x)
 
 
-ONEDNN = torch.backends.mkldnn.is_available()
+ONEDNN = [torch.float32] if torch.backends.mkldnn.is_available() else []
+if ONEDNN and torch.ops.mkldnn._is_mkldnn_bf16_supported():  # it refuses bfloat16 without AVX-512
+    ONEDNN.append(torch.bfloat16)
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,8 @@ class Conv(nn.Conv3d):
         super().__init__(in_channels, out_channels, kernel, stride, padding=(z, y, x), bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        known = x.dtype == self.weight.dtype in (torch.float32, torch.bfloat16)
-        if not (known and x.device.type == "cpu" and ONEDNN) or torch.is_autocast_enabled("cpu"):
+        taken = x.device.type == "cpu" and x.dtype == self.weight.dtype and x.dtype in ONEDNN
+        if not taken or torch.is_autocast_enabled("cpu"):
             return super().forward(x)
         place = (self.padding, self.stride, self.dilation, self.groups)
         return torch.mkldnn_convolution(x, self.weight, self.bias, *place)  # type: ignore[arg-type]

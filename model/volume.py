@@ -190,9 +190,14 @@ def _read_dicom(folder: Path) -> sitk.Image:
     reader.MetaDataDictionaryArrayUpdateOn()
     image = _execute(reader, folder)
     slices = range(len(reader.GetFileNames()))
-    if any(reader.GetMetaData(k, "0008|0060").strip() != "CT" for k in slices):
+    try:
+        modalities = {reader.GetMetaData(k, "0008|0060").strip() for k in slices}
+        positions = np.array([reader.GetMetaData(k, "0020|0032").split("\\") for k in slices], float)
+    except (RuntimeError, ValueError):
+        fact = "slices without modality or position, or several in one file"
+        raise InputError(f"{folder}: {fact}; convert the series to NIfTI") from None
+    if modalities != {"CT"}:
         raise InputError(f"{folder}: the DICOM series is not CT; give a CT series")
-    positions = np.array([reader.GetMetaData(k, "0020|0032").split("\\") for k in slices], float)
     steps = np.linalg.norm(np.diff(positions, axis=0), axis=1)
     if len(steps) and steps.max() - steps.min() > 0.1 * steps.min():
         apart = f"{steps.min():.2f} to {steps.max():.2f} mm"

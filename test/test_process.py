@@ -250,6 +250,27 @@ def test_interruption_is_130_and_leaves_nothing(tmp_path, monkeypatch):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_case_that_fails_otherwise_does_not_sink_the_others(tmp_path, capsys, monkeypatch):
+    """One line for it among several; alone, the traceback says more."""
+    prepare = FakePredictor.prepare
+    calls = []
+
+    def fails_once(self, pair):
+        calls.append(1)
+        if len(calls) in (1, 3):
+            raise RuntimeError("no memory\nmore of it")
+        return prepare(self, pair)
+
+    monkeypatch.setattr(FakePredictor, "prepare", fails_once)
+    save_segrap(tmp_path / "in", "Cohort1/image/a", "Cohort1/image/b")
+    assert call(tmp_path) == 2
+    assert "a: RuntimeError: no memory; " in one_error(capsys)
+    assert files_in(tmp_path / "out") == ["Cohort1/b.nii.gz"]
+    save_exec(tmp_path / "one")
+    with pytest.raises(RuntimeError, match="more of it"):
+        call(tmp_path, source="one")
+
+
 def test_bugs_are_not_hidden(tmp_path, monkeypatch):
     def bug(self, pair):
         raise ZeroDivisionError
@@ -319,6 +340,9 @@ def test_server_answers_health_invoke_and_nothing_else(serving):
     assert ask(connection, "GET", "/health")[0] == 200
     assert ask(connection, "GET", "/invoke")[0] == 404
     assert ask(connection, "POST", "/health")[0] == 404
+    connection.request("POST", "/invoke", headers={"Content-Length": "many"})
+    assert connection.getresponse().read() and calls == []
+    connection.close()
     assert calls == []
     assert ask(connection, "POST", "/invoke", " " * 500_000) == (201, {"status": "done"})
     assert ask(connection, "POST", "/invoke")[0] == 201
@@ -366,6 +390,8 @@ def test_port_in_use_is_one_line(tmp_path, capsys):
     with make_server(lambda: [], 0) as server:
         assert process.main(["--serve", "--port", str(server.server_port)]) == 2
     assert str(server.server_port) in one_error(capsys)
+    assert process.main(["--serve", "--port", "99999"]) == 2
+    assert "99999" in one_error(capsys)
 
 
 def test_serve_loads_once_and_segments_per_invocation(tmp_path, monkeypatch, capsys):

@@ -211,6 +211,20 @@ def test_input_that_may_not_be_listed_is_refused(tmp_path, monkeypatch):
     assert f"images/{CT_SLUG}: Permission denied" in fault(tmp_path)
 
 
+def test_one_folder_that_may_not_be_listed_is_that_cases_fault(tmp_path, monkeypatch):
+    make(tmp_path, *(f"{name}/{file}.nii.gz" for name in "ab" for file in ("image", "image_contrast")))
+    iterdir = Path.iterdir
+
+    def forbidden(folder):
+        if folder.name == "a":
+            raise PermissionError(13, "Permission denied", str(folder))
+        return iterdir(folder)
+
+    monkeypatch.setattr(Path, "iterdir", forbidden)
+    a, b = find_cases(tmp_path, tmp_path / "out", "auto")
+    assert "Permission denied" in a.fault and str(tmp_path / "a") in a.fault and b.fault == ""
+
+
 def exec_case(tmp_path: Path):
     make(tmp_path, f"images/{CT_SLUG}/a.mha", f"images/{CE_SLUG}/b.mha")
     return find_cases(tmp_path, tmp_path / "new" / "out", "auto")

@@ -14,6 +14,7 @@ import torch
 from dynamic_network_architectures.architectures.unet import PlainConvUNet, ResidualEncoderUNet
 from torch import nn
 
+from model import import_nnunet
 from model.bundle import load_bundle
 from model.import_nnunet import read_model, to_bundle
 from model.volume import InputError
@@ -72,7 +73,9 @@ def v2_folder(folder: Path, networks: list[nn.Module], **changes) -> Path:
     dataset = {"channel_names": {"0": "CT", "1": "CE"}, "labels": {"background": 0, "GTVp": 1, "GTVnd": 2}}
     for key, value in changes.items():
         where, name = key.split("__")
-        {"configuration": configuration, "plans": plans, "dataset": dataset}[where][name] = value
+        network = configuration["architecture"]["arch_kwargs"]
+        places = {"configuration": configuration, "plans": plans, "dataset": dataset, "network": network}
+        places[where][name] = value
     folder.mkdir()
     (folder / "plans.json").write_text(json.dumps(plans))
     (folder / "dataset.json").write_text(json.dumps(dataset))
@@ -168,6 +171,7 @@ def test_labels_in_the_other_order_are_put_right(by_option, tmp_path):
         ({"dataset__labels": {"background": 0, "a": 1, "b": 2, "c": 3}}, "exactly two"),
         ({"configuration__previous_stage": "3d_lowres"}, "cascade"),
         ({"configuration__patch_size": [64, 64]}, "2D"),
+        ({"network__nonlin_kwargs": {"negative_slope": 0.2}}, "negative_slope"),
         ({"configuration__preprocessor_name": "Mine"}, "Mine"),
         ({"configuration__resampling_fn_data": "resample_torch_fornnunet"}, "resampling"),
         ({"configuration__normalization_schemes": ["CTNormalization", "Mine"]}, "Mine"),
@@ -231,7 +235,7 @@ class V1(nn.Module):
         return self.seg_outputs[-1](x)
 
 
-def v1_folder(folder: Path, network: nn.Module, **changes) -> Path:
+def v1_folder(folder: Path, network: nn.Module, trainer: str = "nnUNetTrainerV2", **changes) -> Path:
     figures = {
         "mean": np.float64(30),
         "sd": np.float64(60),
@@ -255,9 +259,7 @@ def v1_folder(folder: Path, network: nn.Module, **changes) -> Path:
         folder / "fold_0" / "model_final_checkpoint.model",
         _use_new_zipfile_serialization=False,  # as old torch wrote them
     )
-    about = OrderedDict(
-        init=("plans.pkl", 0, "out", "in", True, None, True, False, True), name="nnUNetTrainerV2"
-    )
+    about = OrderedDict(init=("plans.pkl", 0, "out", "in", True, None, True, False, True), name=trainer)
     (folder / "fold_0" / "model_final_checkpoint.model.pkl").write_bytes(pickle.dumps(about))
     return folder
 
@@ -276,6 +278,11 @@ def test_v1_network_gives_the_same_logits(tmp_path):
         torch.testing.assert_close(bundle.build_networks()[0](x), network(x), atol=1e-5, rtol=1e-5)
 
 
+def test_v1_without_mirroring_stays_without(tmp_path):
+    assert imported(v1_folder(tmp_path / "m", V1())).mirror_axes == (0, 1, 2)
+    assert imported(v1_folder(tmp_path / "n", V1(), "nnUNetTrainerV2_noMirroring")).mirror_axes == ()
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -283,6 +290,7 @@ def test_v1_network_gives_the_same_logits(tmp_path):
         ({"use_mask_for_norm": {0: True}}, "mask"),
         ({"normalization_schemes": {0: "CT2", 1: "CT"}}, "CT2"),
         ({"plans_per_stage": {}}, "not a complete"),
+        ({"trainer": "nnUNetTrainerV2_ReLU"}, "nonlinearity"),
     ],
 )
 def test_unsupported_v1_is_refused(change, message, tmp_path):
@@ -331,10 +339,18 @@ def test_command_line(tmp_path):
     bundle = load_bundle(out)
     assert len(bundle.states) == 2 and bundle.channels == ("ce", "ct")
     assert "2 network(s)" in done.stdout
-    for wrong in (["--folds", "7"], ["--channels", "ct"], ["--labels", "1,1"]):
-        done = subprocess.run(
-            [*command, *wrong, "--out", str(tmp_path / "x.pt")],
-            capture_output=True, encoding="utf-8", cwd=ROOT, check=False,
-        )  # fmt: skip
-        assert done.returncode == 2 and len(done.stderr.splitlines()) == 1, done.stderr
-        assert not (tmp_path / "x.pt").exists()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [["--folds", "7"], ["--channels", "ct"], ["--channels", "ct,ct"], ["--labels", "1,1"], ["--labels", "a,b"],
+     ["--out", "dataset.json/x.pt"], ["--out", "fold_0"]],
+)  # fmt: skip
+def test_wrong_arguments_are_one_line_and_leave_nothing(wrong, tmp_path, monkeypatch, capsys):
+    folder = v2_folder(tmp_path / "m", [v2_network(PlainConvUNet)])
+    before = sorted(folder.rglob("*"))
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "argv", ["import_nnunet", ".", "--out", "x.pt", *wrong])
+    assert import_nnunet.main() == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert sorted(folder.rglob("*")) == before

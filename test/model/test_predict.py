@@ -198,8 +198,7 @@ def test_lesions_too_small_for_the_weights_are_left_out_on_the_input_grid(least_
     assert any("1 x GTVp below 0.05 cm³" in line for line in lines) == (left == 1)
 
 
-def test_spared_mirrors_are_given_back_where_doubt_is():
-    """A network that is never certain near the tumour gets all mirrors there, the same as without thrift."""
+def test_spared_mirrors_change_nothing_for_a_network_that_sees_no_mirrors():
     image = torch.full((2, 8, 64, 96), -1.0)
     image[0, 3:6, 8:14, 8:14] = 1.01  # a score of 0.2: doubtful
     image[0, 3:6, 30:60, 40:90] = 3.0  # certain
@@ -224,38 +223,89 @@ def test_the_eight_windows_over_a_voxel_have_eight_mirrors():
         assert sorted(over) == sorted(mirror_combinations((0, 1, 2)))
 
 
-@pytest.mark.parametrize("kept", [True, False])
+@pytest.mark.parametrize("kept", [0, 2, 4])
 def test_windows_end_with_the_mean_of_the_mirrors_they_deserve(kept, monkeypatch):
-    """From their own mirror to the mean over four, over two, or their own still; kept or run again."""
-    monkeypatch.setattr(predict, "KEPT_BYTES", 10**9 if kept else 0)
-    bundle, image = random_bundle(), torch.randn(2, 8, 16, 64)
-    (network,), cpu = bundle.build_networks(), torch.device("cpu")
+    """From their own mirror to the mean over four, over two, or their own still, of two networks; kept or run again."""
+    monkeypatch.setattr(predict, "KEPT_BYTES", kept * 2 * 3 * 8 * 16 * 16)
+    image, cpu = torch.randn(2, 8, 16, 64), torch.device("cpu")
+    networks = [UNet(PLAN).eval() for _ in range(2)]
     blend, firsts = Blend(3, (8, 16, 64), gaussian(PATCH), cpu), {}
     corners = [(0, 0, 0), (0, 0, 16), (0, 0, 32), (0, 0, 48)]  # side by side
     own = predict.own_mirrors(corners)
 
     def run(passes):
         placement = Placement(cpu, cpu, 1)
-        predict.run_passes(
-            [network], image, PATCH, passes, blend, placement, False, lambda done: None, firsts
-        )
+        predict.run_passes(networks, image, PATCH, passes, blend, placement, False, lambda done: None, firsts)
 
     run([(corner, own[corner], 1.0) for corner in corners])
-    assert len(firsts) == (4 if kept else 0)
+    assert len(firsts) == kept
     doubts = dict(zip(corners, (0.2, 0.6, 0.19, 0.01), strict=True))
     passes = predict.more_passes(doubts, own, blend, firsts)
-    assert len(passes) == 3 + 3 + 1 + (0 if kept else 3)
+    assert len(passes) == 3 + 3 + 1 + {0: 3, 2: 1, 4: 0}[kept]
     run(passes)
     mirrors = ([(), (0, 1), (0, 2), (1, 2)], [(2,), (0,), (1,), (0, 1, 2)], [(), (0, 1, 2)], [(2,)])
     for (_, _, x), used in zip(corners, mirrors, strict=True):
         window = image[None, ..., x : x + 16]
         with torch.no_grad():
             each = [
-                network(window.flip([a + 2 for a in axes])).flip([a + 2 for a in axes])[0] for axes in used
+                network(window.flip([a + 2 for a in axes])).flip([a + 2 for a in axes])[0]
+                for axes in used
+                for network in networks
             ]
         torch.testing.assert_close(
             blend.mean()[..., x : x + 16], torch.stack(each).mean(0), atol=5e-3 if kept else 1e-4, rtol=0
         )
+
+
+@pytest.mark.parametrize("pipeline", ["gtvseg", "nnunet-v1"])
+def test_an_ensemble_is_the_mean_of_its_networks(pipeline):
+    """Of logits, or of probabilities as nnU-Net v1 has it."""
+    states = [UNet(PLAN).state_dict() for _ in range(2)]
+    bundle, image = replace(random_bundle(), pipeline=pipeline), torch.randn(2, 8, 16, 40)
+    single = [quiet_predictor(replace(bundle, states=(state,))).logits(image) for state in states]
+    mean = quiet_predictor(replace(bundle, states=tuple(states))).logits(image)
+    torch.testing.assert_close(mean, torch.stack(single).mean(0))
+    if pipeline == "nnunet-v1":
+        torch.testing.assert_close(mean.sum(0), torch.ones(8, 16, 40))
+
+
+def test_restoring_moves_to_the_cpu_where_the_gpu_is_too_small(monkeypatch):
+    lines, original, calls = [], predict.restore_labels, []
+
+    def short_of_memory(logits, region, part):
+        calls.append(logits.device)
+        if len(calls) == 1:
+            raise torch.OutOfMemoryError("test")
+        return original(logits, region, part)
+
+    monkeypatch.setattr(predict, "restore_labels", short_of_memory)
+    predictor = Predictor(random_bundle(), "cpu", "fp32", False, False, lines.append)
+    ct = np.random.default_rng(0).integers(0, 100, (8, 32, 32), dtype=np.int16)
+    grid = Grid((32, 32, 8), (2.0, 2.0, 3.0), (0.0,) * 3, (1.0, 0, 0, 0, 1, 0, 0, 0, 1))
+    assert predictor.segment(Pair(ct, ct, (3.0, 2.0, 2.0), grid)).labels.shape == ct.shape
+    assert len(calls) == 2 and any("out of memory" in line for line in lines)
+
+
+@pytest.mark.parametrize(("slices", "spacing_zyx"), [(98, (5.0, 0.43, 0.43)), (197, (1.0, 1.13, 1.13))])
+def test_sizes_and_spacings_of_real_scans(slices, spacing_zyx):
+    """512 x 512; a bright box in a body comes back where it was, to a voxel of the network's grid."""
+    ct = np.full((slices, 512, 512), -1000, np.int16)
+    ct[:, 100:400, 120:420] = 40
+    box = (slice(slices // 3, slices // 2), slice(200, 280), slice(180, 300))
+    ct[box] = 1200
+    scheme = Normalisation(-1000, 2000, 40, 400)
+    bundle = replace(
+        random_bundle(), patch_zyx=(32, 64, 64), spacing_zyx=(3.0, 3.0, 3.0), normalisation=(scheme, scheme)
+    )
+    grid = Grid((512, 512, slices), spacing_zyx[::-1], (-9.0, 8.0, -700.0), (1.0, 0, 0, 0, 1, 0, 0, 0, 1))
+    predictor = quiet_predictor(bundle, search=True)
+    predictor.networks[CPU_FP32] = [Threshold()]
+    labels = predictor.segment(Pair(ct, ct, spacing_zyx, grid)).labels
+    assert labels.shape == ct.shape
+    found = ndimage.find_objects(labels == 1, 1)[0]
+    for axis, wanted, spacing in zip(found, box, spacing_zyx, strict=True):
+        assert abs(axis.start - wanted.start) * spacing <= 3 + spacing
+        assert abs(axis.stop - wanted.stop) * spacing <= 3 + spacing
 
 
 def test_no_doubt_no_more_mirrors():

@@ -63,6 +63,16 @@ def test_no_data_becomes_air(background):
     torch.testing.assert_close(in_circle[0], in_air[0])
 
 
+def test_slices_without_data_are_air_and_no_body():
+    """More slices of zeros than the body has, as a scan is padded to another's extent."""
+    padded = np.concatenate([np.zeros((24, 128, 128), np.int16), scan(-1000)])
+    z, y, x = body_box(padded, outside_circle(padded), (3.0, 1.0, 1.0))
+    bare_z, bare_y, bare_x = body_box(scan(-1000), outside_circle(scan(-1000)), (3.0, 1.0, 1.0))
+    assert (y, x) == (bare_y, bare_x) and (z.start, z.stop) == (24 - 2, 36)
+    image, _ = preprocess(pair_of(padded), (3.0, 1.0, 1.0), NORMALISATION)
+    assert (image[:, :2] == -1024).all() and (image[:, 2:] > -1024).any()
+
+
 @pytest.mark.parametrize("value", [0, -1000, 40])
 def test_constant_volume_has_no_body(value):
     assert preprocess(pair_of(np.full((5, 20, 20), value, np.int16)), (3.0, 2.0, 2.0), NORMALISATION) is None

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from model import unet
 from model.unet import Conv, NetworkPlan, UNet
 
 PLANS = [
@@ -80,9 +81,12 @@ def test_plan_with_unequal_lengths_is_refused():
         NetworkPlan(2, 3, (4, 8), ((3, 3, 3),), ((1, 1, 1), (2, 2, 2)), (2, 2), (2,))
 
 
+@pytest.mark.parametrize("onednn", [True, False])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("stride", [(1, 1, 1), (1, 2, 2)])
-def test_convolution_equals_torchs_with_its_gradients(dtype, stride):
+def test_convolution_equals_torchs_with_its_gradients(dtype, stride, onednn, monkeypatch):
+    if not onednn:
+        monkeypatch.setattr(unet, "ONEDNN", [])
     torch.manual_seed(0)
     ours = Conv(2, 6, (1, 3, 3), stride).to(dtype)
     results = []

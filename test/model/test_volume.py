@@ -425,6 +425,13 @@ def test_dicom_folders_that_are_no_single_ct_series_are_refused(tmp_path, capfd)
     assert "apart" in error_of(dicom_series(tmp_path / "gap", slices=[0, 1, 3, 4]))
     (tmp_path / "empty").mkdir()
     assert "no DICOM series" in error_of(tmp_path / "empty")
+    for tag, message in (("Modality", "without modality"), ("ImagePositionPatient", "without modality")):
+        folder = dicom_series(tmp_path / tag)
+        for path in folder.iterdir():
+            stored = pydicom.dcmread(path)
+            delattr(stored, tag)
+            stored.save_as(path)
+        assert message in error_of(folder)
     cut = dicom_series(tmp_path / "cut")
     for file in cut.iterdir():
         file.write_bytes(file.read_bytes()[:-30])
