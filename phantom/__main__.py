@@ -1,6 +1,7 @@
 """Command line: `python -m phantom OUT --cases N --seed S --geometry ... --layout ...`."""
 
 import argparse
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,14 @@ from phantom.write import LAYOUTS, write_exec, write_folder, write_nnunet, write
 
 def main(arguments: list[str] | None = None) -> None:
     """Generate the cases; case k of seed S is the same whatever the number of cases."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=options.out):
+            pass
+    except OSError as error:
+        parser.exit(2, f"error: {options.out}: {error.strerror}; choose another folder\n")
     for k in tqdm(range(options.first, options.first + options.cases), desc="phantoms", unit="case"):
         seed = np.random.SeedSequence((options.seed, k))
         phantom = make_phantom(seed, options.geometry)

@@ -68,3 +68,11 @@ def test_command_line_numbers_cases_and_repeats_any_one_of_them(tmp_path: Path) 
         "GTVp": 1,
         "GTVnd": 2,
     }
+
+
+def test_a_folder_that_cannot_be_written_to_is_one_line(tmp_path, capsys):
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit) as ended:
+        main([str(tmp_path / "file" / "out")])
+    assert ended.value.code == 2
+    assert str(tmp_path / "file" / "out") in capsys.readouterr().err
