@@ -43,7 +43,7 @@ SEARCH_SHARE = (
 KEPT_BYTES = 5 * 10**8  # of first passes' outputs that are kept; beyond, the first pass is run again
 PROGRESS_SECONDS = 10.0
 
-FOUR_MIRRORS, TWO_MIRRORS = 0.7, 0.98  # for the windows that hold this much of all doubt, most doubtful first
+FOUR_MIRRORS, TWO_MIRRORS = 1.0, 1.0  # for the windows that hold this much of all doubt, most doubtful first
 
 Log = Callable[[str], None]
 Pass = tuple[Corner, tuple[int, ...], float]  # a window's corner, mirrored axes, share in the window's mean

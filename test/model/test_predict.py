@@ -227,6 +227,8 @@ def test_the_eight_windows_over_a_voxel_have_eight_mirrors():
 def test_windows_end_with_the_mean_of_the_mirrors_they_deserve(kept, monkeypatch):
     """From their own mirror to the mean over four, over two, or their own still, of two networks; kept or run again."""
     monkeypatch.setattr(predict, "KEPT_BYTES", kept * 2 * 3 * 8 * 16 * 16)
+    monkeypatch.setattr(predict, "FOUR_MIRRORS", 0.7)
+    monkeypatch.setattr(predict, "TWO_MIRRORS", 0.98)
     image, cpu = torch.randn(2, 8, 16, 64), torch.device("cpu")
     networks = [UNet(PLAN).eval() for _ in range(2)]
     blend, firsts = Blend(3, (8, 16, 64), gaussian(PATCH), cpu), {}
