@@ -88,9 +88,8 @@ def save_bundle(bundle: Bundle, path: Path, dtype: torch.dtype = torch.float16) 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         torch.save(content, temporary)
-        torch.load(
-            temporary, weights_only=True
-        )  # refuses here, not at the user's, a value that is no plain one
+        # Refuses a value that is no plain one here, not at the user's.
+        torch.load(temporary, weights_only=True)
         temporary.replace(path)
     except (OSError, RuntimeError) as error:
         raise InputError(
