@@ -16,6 +16,7 @@ from model import nnunet
 from model.bundle import LABELS, Bundle
 from model.lesions import drop_small
 from model.memory import kept_memory
+from model.mirrors import Pass, Spared, doubt, mirror_combinations, mirror_orders
 from model.placement import Placement, choose_device, choose_dtype, memory_format, placements
 from model.preprocess import Region, preprocess, restore_labels
 from model.unet import Triple, UNet, triple
@@ -40,13 +41,10 @@ SEARCH_MARGIN_MM = 10.0  # and this much around it
 SEARCH_SHARE = (
     0.05  # and leaves out windows with less than this share in the weighted mean at all those voxels
 )
-KEPT_BYTES = 5 * 10**8  # of first passes' outputs that are kept; beyond, the first pass is run again
+WINDOW_DOUBT = 0.0005  # with spared mirrors, windows with less than this part of the doubt as well
 PROGRESS_SECONDS = 10.0
 
-FOUR_MIRRORS, TWO_MIRRORS = 1.0, 1.0  # for the windows that hold this much of all doubt, most doubtful first
-
 Log = Callable[[str], None]
-Pass = tuple[Corner, tuple[int, ...], float]  # a window's corner, mirrored axes, share in the window's mean
 
 
 @dataclass(frozen=True)
@@ -199,41 +197,49 @@ class Predictor:
         networks = self._networks_on(placement.device)
         blend = Blend(bundle.network.num_classes, shape, weight, placement.sums)
 
+        spared = None
+        if self.search and not self.all_mirrors:
+            spared = Spared(mirror_orders(grid, self.mirrors[-1]), blend)
+        keep = spared.keep if spared else None
+
         def run(name: str, passes: list[Pass]) -> None:
             report = _progress(name, len(networks) * len(passes), self.log)
-            run_passes(networks, padded, bundle.patch_zyx, passes, blend, placement, softmax, report, firsts)
+            run_passes(networks, padded, bundle.patch_zyx, passes, blend, placement, softmax, report, keep)
 
         def likelihoods() -> Tensor:
             return blend.mean() if softmax else blend.mean().softmax(0)
 
-        def candidates_now() -> Tensor:
-            found = likelihoods()[0] < 1 - SEARCH_PROBABILITY
-            return near(found, bundle.spacing_zyx, SEARCH_MARGIN_MM)
-
-        spare = self.search and len(self.mirrors) == 8 and len(grid) > 1 and not self.all_mirrors
-        firsts: dict[Corner, Tensor] | None = {} if spare else None
         if not self.search:
             run("predict", whole(grid, self.mirrors))
             return blend.mean()[(slice(None), *inside)]
-        own = own_mirrors(grid)
-
-        def look(name: str, corners: list[Corner]) -> None:
-            first = [(corner, own[corner], 1.0) for corner in corners]
-            run(name, first if spare else whole(corners, self.mirrors))
-
-        done = covering(grid, bundle.patch_zyx)
-        look("search", done)
-        candidates = candidates_now()
-        for name in ("predict", "second look"):  # the second for what shows once all windows have a say
+        voxel_cm3 = float(np.prod(bundle.spacing_zyx)) / 1000
+        windows = covering(grid, bundle.patch_zyx)
+        done: list[Corner] = []
+        candidates = torch.zeros(shape, dtype=torch.bool)
+        for name in (
+            "search",
+            "predict",
+            "second look",
+        ):  # the last for what shows once all windows have a say
+            run(name, spared.first(windows) if spared else whole(windows, self.mirrors))
+            done += windows
+            now = likelihoods()
+            candidates |= near(now[0] < 1 - SEARCH_PROBABILITY, bundle.spacing_zyx, SEARCH_MARGIN_MM)
             shares = largest_shares(grid, weight, candidates)
-            new = [c for c, share in zip(grid, shares, strict=True) if share > SEARCH_SHARE and c not in done]
-            look(name, new)
-            done += new
-            candidates |= candidates_now()
+            windows = [
+                c for c, share in zip(grid, shares, strict=True) if share > SEARCH_SHARE and c not in done
+            ]
+            if spared:
+                doubts = shared_out(grid, weight, doubt(now, voxel_cm3).cpu() * candidates)
+                parts = dict(zip(grid, doubts, strict=True))
+                windows = [corner for corner in windows if parts[corner] > WINDOW_DOUBT]
         self.log(f"search: tumour conceivable in {len(done)} of {len(grid)} windows")
-        if firsts is not None:
-            doubts = shared_out(done, weight, (1 - likelihoods().amax(0)).cpu() * candidates)
-            run("mirrors", more_passes(dict(zip(done, doubts, strict=True)), own, blend, firsts))
+        while spared:
+            doubts = shared_out(done, weight, doubt(likelihoods(), voxel_cm3).cpu() * candidates)
+            passes = spared.more(dict(zip(done, doubts, strict=True)))
+            if not passes:
+                break
+            run("mirrors", passes)
         logits = blend.mean()
         logits[0].masked_fill_(~candidates.to(logits.device), BACKGROUND_LOGIT)
         return logits[(slice(None), *inside)]
@@ -262,13 +268,12 @@ def run_passes(
     placement: Placement,
     softmax: bool,
     report: Callable[[int], None],
-    firsts: dict[Corner, Tensor] | None,
+    keep: Callable[[Corner, Tensor, float], None] | None,
 ) -> None:
     """Mirrored windows of the image (channels, z, y, x), at least a patch large, through the networks into the blend.
 
     Logits are added, or probabilities with softmax, each the networks' mean. report is called with the number of passes
-    done after each batch. firsts, if given, keeps what passes that are a window's only one so far gave, in half
-    precision, as long as there is room.
+    done after each batch, keep, if given, with each window's corner, output and share.
     """
     dtype, done = next(networks[0].parameters()).dtype, 0
     with torch.no_grad():
@@ -282,8 +287,8 @@ def run_passes(
             for output, (corner, axes, share) in zip(outputs, batch, strict=True):
                 output = output.flip([a + 1 for a in axes])
                 blend.add(corner, output, share)
-                if firsts is not None and share == 1 and (len(firsts) + 1) * output.numel() * 2 <= KEPT_BYTES:
-                    firsts[corner] = output.half().cpu()
+                if keep is not None:
+                    keep(corner, output, share)
             done += len(batch) * len(networks)
             report(done)
 
@@ -302,55 +307,6 @@ def mean_output(networks: list[UNet], inputs: Tensor, softmax: bool) -> Tensor:
 def whole(corners: list[Corner], mirrors: list[tuple[int, ...]]) -> list[Pass]:
     """All mirrors of these windows."""
     return [(corner, axes, 1 / len(mirrors)) for corner in corners for axes in mirrors]
-
-
-def own_mirrors(corners: list[Corner]) -> dict[Corner, tuple[int, ...]]:
-    """The mirror that each window of a grid has to itself: along the axes where its place in the grid is odd.
-
-    So the eight windows that overlap at a voxel each look at it through another of the eight mirrors.
-    """
-    starts = [sorted({corner[axis] for corner in corners}) for axis in range(3)]
-    return {
-        corner: tuple(axis for axis in range(3) if starts[axis].index(corner[axis]) % 2) for corner in corners
-    }
-
-
-def more_passes(
-    doubts: dict[Corner, float],
-    own: dict[Corner, tuple[int, ...]],
-    blend: Blend,
-    firsts: dict[Corner, Tensor],
-) -> list[Pass]:
-    """The other mirrors of windows that had their own alone: more for those that hold more of the doubt.
-
-    Four where most of it lies: those with as many mirrored axes, even or odd, as the window's own, so that neighbours
-    have the other four. Two for nearly all others: the own and the one along all other axes. The first pass's share
-    then falls from 1 to a quarter or a half: in the blend at once where its output was kept, by running it again where
-    not.
-    """
-    passes: list[Pass] = []
-    total, before = sum(doubts.values()), 0.0
-    for corner in sorted(doubts, key=lambda c: -doubts[c]):
-        first = own[corner]
-        if before < FOUR_MIRRORS * total:
-            used = [axes for axes in mirror_combinations((0, 1, 2)) if len(axes) % 2 == len(first) % 2]
-        elif before < TWO_MIRRORS * total:
-            used = [first, tuple(axis for axis in range(3) if axis not in first)]
-        else:
-            break
-        before += doubts[corner]
-        surplus = 1 / len(used) - 1
-        if corner in firsts:
-            blend.add(corner, firsts.pop(corner).float(), surplus)
-        else:
-            passes.append((corner, first, surplus))
-        passes += [(corner, axes, 1 / len(used)) for axes in used if axes != first]
-    return passes
-
-
-def mirror_combinations(axes: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """All subsets of the axes, the empty one first: 8 for three axes."""
-    return [subset for n in range(len(axes) + 1) for subset in itertools.combinations(axes, n)]
 
 
 def _progress(name: str, total: int, log: Log) -> Callable[[int], None]:

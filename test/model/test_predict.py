@@ -12,10 +12,10 @@ from torch import nn
 import model.predict as predict
 from model.bundle import Bundle, Normalisation
 from model.placement import Placement, gains_by_bfloat16, placements
-from model.predict import Predictor, mirror_combinations
+from model.predict import Predictor
 from model.unet import NetworkPlan, UNet
 from model.volume import Grid, Pair
-from model.windows import Blend, covering, gaussian, shared_out, window_corners
+from model.windows import covering, gaussian, window_corners
 
 PLAN = NetworkPlan(
     2, 3, (4, 8, 8), ((1, 3, 3), (3, 3, 3), (3, 3, 3)), ((1, 1, 1), (1, 2, 2), (2, 2, 2)), (1, 1, 1), (1, 1)
@@ -212,53 +212,6 @@ def test_spared_mirrors_change_nothing_for_a_network_that_sees_no_mirrors():
     assert calls[1] < calls[0]
 
 
-def test_the_eight_windows_over_a_voxel_have_eight_mirrors():
-    own = predict.own_mirrors(window_corners((24, 40, 48), PATCH, 0.5))
-    for z, y, x in itertools.product((5, 12, 17), (9, 20, 30), (9, 20, 35)):
-        over = [
-            axes
-            for corner, axes in own.items()
-            if all(c <= at < c + p for c, at, p in zip(corner, (z, y, x), PATCH, strict=True))
-        ]
-        assert sorted(over) == sorted(mirror_combinations((0, 1, 2)))
-
-
-@pytest.mark.parametrize("kept", [0, 2, 4])
-def test_windows_end_with_the_mean_of_the_mirrors_they_deserve(kept, monkeypatch):
-    """From their own mirror to the mean over four, over two, or their own still, of two networks; kept or run again."""
-    monkeypatch.setattr(predict, "KEPT_BYTES", kept * 2 * 3 * 8 * 16 * 16)
-    monkeypatch.setattr(predict, "FOUR_MIRRORS", 0.7)
-    monkeypatch.setattr(predict, "TWO_MIRRORS", 0.98)
-    image, cpu = torch.randn(2, 8, 16, 64), torch.device("cpu")
-    networks = [UNet(PLAN).eval() for _ in range(2)]
-    blend, firsts = Blend(3, (8, 16, 64), gaussian(PATCH), cpu), {}
-    corners = [(0, 0, 0), (0, 0, 16), (0, 0, 32), (0, 0, 48)]  # side by side
-    own = predict.own_mirrors(corners)
-
-    def run(passes):
-        placement = Placement(cpu, cpu, 1)
-        predict.run_passes(networks, image, PATCH, passes, blend, placement, False, lambda done: None, firsts)
-
-    run([(corner, own[corner], 1.0) for corner in corners])
-    assert len(firsts) == kept
-    doubts = dict(zip(corners, (0.2, 0.6, 0.19, 0.01), strict=True))
-    passes = predict.more_passes(doubts, own, blend, firsts)
-    assert len(passes) == 3 + 3 + 1 + {0: 3, 2: 1, 4: 0}[kept]
-    run(passes)
-    mirrors = ([(), (0, 1), (0, 2), (1, 2)], [(2,), (0,), (1,), (0, 1, 2)], [(), (0, 1, 2)], [(2,)])
-    for (_, _, x), used in zip(corners, mirrors, strict=True):
-        window = image[None, ..., x : x + 16]
-        with torch.no_grad():
-            each = [
-                network(window.flip([a + 2 for a in axes])).flip([a + 2 for a in axes])[0]
-                for axes in used
-                for network in networks
-            ]
-        torch.testing.assert_close(
-            blend.mean()[..., x : x + 16], torch.stack(each).mean(0), atol=5e-3 if kept else 1e-4, rtol=0
-        )
-
-
 @pytest.mark.parametrize("pipeline", ["gtvseg", "nnunet-v1"])
 def test_an_ensemble_is_the_mean_of_its_networks(pipeline):
     """Of logits, or of probabilities as nnU-Net v1 has it."""
@@ -310,21 +263,6 @@ def test_sizes_and_spacings_of_real_scans(slices, spacing_zyx):
         assert abs(axis.stop - wanted.stop) * spacing <= 3 + spacing
 
 
-def test_no_doubt_no_more_mirrors():
-    corners = window_corners((8, 16, 64), PATCH, 0.5)
-    blend = Blend(3, (8, 16, 64), gaussian(PATCH), torch.device("cpu"))
-    assert predict.more_passes(dict.fromkeys(corners, 0.0), predict.own_mirrors(corners), blend, {}) == []
-
-
-def test_what_is_shared_out_adds_up():
-    corners, values = window_corners((8, 24, 40), PATCH, 0.5), torch.rand(8, 24, 40)
-    parts = shared_out(corners, gaussian(PATCH), values)
-    assert sum(parts) == pytest.approx(float(values.sum()), rel=1e-4)
-    values[:, :, 16:] = 0  # beyond the first column of windows
-    parts = shared_out(corners, gaussian(PATCH), values)
-    assert [part > 0 for part in parts] == [corner[2] < 16 for corner in corners]
-
-
 def test_search_that_finds_nothing_says_background():
     predictor = quiet_predictor(random_bundle(), search=True)
     predictor.networks[CPU_FP32] = [Threshold()]
@@ -341,10 +279,10 @@ def test_memory_ladder_goes_down_step_by_step(monkeypatch):
     expected = predictor.logits(image)
     original = predict.run_passes
 
-    def short_of_memory(networks, image, patch, passes, blend, placement, softmax, report, firsts):
+    def short_of_memory(networks, image, patch, passes, blend, placement, softmax, report, keep):
         if placement.batch > 1:
             raise torch.OutOfMemoryError("test")
-        original(networks, image, patch, passes, blend, placement, softmax, report, firsts)
+        original(networks, image, patch, passes, blend, placement, softmax, report, keep)
 
     monkeypatch.setattr(predict, "placements", lambda device, mirrors: ladder)
     monkeypatch.setattr(predict, "run_passes", short_of_memory)
@@ -377,8 +315,3 @@ def test_gpu_ladder_ends_on_the_cpu():
     assert [(s.device.type, s.sums.type, s.batch) for s in steps] == [
         ("cuda", "cuda", 8), ("cuda", "cuda", 1), ("cuda", "cpu", 1), ("cpu", "cpu", 1)
     ]  # fmt: skip
-
-
-def test_eight_mirrors():
-    assert len(set(mirror_combinations((0, 1, 2)))) == 8
-    assert mirror_combinations(()) == [()]
