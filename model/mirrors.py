@@ -10,7 +10,7 @@ from torch import Tensor
 
 from model.windows import Blend, Corner
 
-MIRROR_DOUBT = 0.002  # a window gets further mirrors while its doubt, divided by those it has, is above this
+MIRROR_DOUBT = 0.001  # a window gets further mirrors while its doubt, divided by those it has, is above this
 KEPT_BYTES = (
     5 * 10**8
 )  # of windows' results that are kept; other windows' passes are run again to take them back

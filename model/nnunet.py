@@ -22,7 +22,10 @@ from model.volume import Pair
 
 ANISOTROPIC = 3.0  # nnU-Net's threshold: spacings further apart than this are resampled slice by slice
 NEAREST, LINEAR, CUBIC = 0, 1, 3  # spline orders
-NEGLIGIBLE = 1e-8  # weight of a slice below which it is not read
+NEGLIGIBLE = (
+    1e-8  # weight below which a sample is not read; splines' weights fall to a quarter from each to the next
+)
+BLOCK = 32  # rows of a matrix that are applied together, to the columns that any of them needs
 
 Box = tuple[slice, slice, slice]
 Index = tuple[slice | int, ...]
@@ -95,7 +98,8 @@ def resample(
     order = (first, *(axis for axis in range(3) if axis != first))
     volume, result = array.transpose(order), out.permute(order)
     to_slice, to_row, to_column = (matrices[axis] for axis in order)
-    used = (to_slice.abs() > NEGLIGIBLE).any(0)
+    row_blocks, column_blocks = blocks(to_row), blocks(to_column)
+    used = (to_slice != 0).any(0)
     whole = across is None and changed  # the range is then the whole volume's, so every slice is looked at
     low, high = float("inf"), -float("inf")
     planes = torch.empty((int(used.sum()), len(to_row), len(to_column)))
@@ -108,7 +112,11 @@ def resample(
         if whole:
             low, high = min(low, float(plane.min())), max(high, float(plane.max()))
         if used[k]:
-            planes[at] = to_row @ plane @ to_column.T if changed else _cut(plane, to_row, to_column)
+            if changed:
+                rows = torch.cat([weights @ plane[needed] for weights, needed in row_blocks])
+                planes[at] = torch.cat([rows[:, needed] @ weights.T for weights, needed in column_blocks], 1)
+            else:
+                planes[at] = _cut(plane, to_row, to_column)
             if changed and not whole:
                 planes[at].clamp_(float(plane.min()), float(plane.max()))
             at += 1
@@ -130,7 +138,18 @@ def spline_matrix(n_in: int, n_out: int, order: int) -> Tensor:
     columns = [
         ndimage.zoom(unit, n_out / n_in, order=order, mode="nearest", grid_mode=True) for unit in np.eye(n_in)
     ]
-    return torch.from_numpy(np.stack(columns, 1).astype(np.float32))
+    weights = np.stack(columns, 1)
+    return torch.from_numpy(np.where(np.abs(weights) > NEGLIGIBLE, weights, 0).astype(np.float32))
+
+
+def blocks(matrix: Tensor) -> list[tuple[Tensor, slice]]:
+    """A matrix whose entries lie around its diagonal in blocks of rows, each with the columns where it is not zero."""
+    parts = []
+    for rows in matrix.split(BLOCK):
+        columns = (rows != 0).any(0).nonzero().flatten()
+        needed = slice(int(columns[0]), int(columns[-1]) + 1)
+        parts.append((rows[:, needed].contiguous(), needed))
+    return parts
 
 
 def separate_axis(first: tuple[float, float, float], second: tuple[float, float, float]) -> int | None:
