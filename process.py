@@ -169,7 +169,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     add(
         "--all-mirrors",
         action="store_true",
-        help="all eight mirrors of every window, not four each",
+        help="all eight mirrors of every window, not only where doubt is",
     )
     add("--no-search", dest="search", action="store_false", help="look everywhere, with all mirrors")
     add("--keep-small", action="store_true", help="keep lesions however small they are")
