@@ -16,21 +16,26 @@ _META_BYTES = {
     **{"MET_LONG": 4, "MET_ULONG": 4, "MET_LONG_LONG": 8, "MET_ULONG_LONG": 8},
     **{"MET_FLOAT": 4, "MET_DOUBLE": 8},
 }
-_NIFTI_FLOATS = {16: "f4", 64: "f8"}
+_META_BIG_ENDIAN = ("BinaryDataByteOrderMSB", "ElementByteOrderMSB")
+_NIFTI_INT16, _NIFTI_FLOATS = 4, {16: "f4", 64: "f8"}
 
 
-def damage(path: Path, voxels: int) -> str | None:
-    """What is wrong with a MetaImage or NIfTI file that should hold so many voxels; None if nothing is.
+class Damage(Exception):
+    """What is wrong with a file, in a few words."""
 
-    The readers of the other formats notice by themselves.
+
+def check(path: Path, voxels: int) -> np.ndarray | None:
+    """Raise Damage unless a MetaImage or NIfTI file holds so many voxels. The other formats' readers notice themselves.
+
+    Where compressed voxels are plain int16, they come back as stored, flat, so that nobody inflates them again.
     """
     try:
         if path.name.endswith((".nii", ".nii.gz")):
-            return _nifti_damage(path, voxels)
+            return _check_nifti(path, voxels)
         if path.suffix in (".mha", ".mhd"):
-            return _meta_image_damage(path, voxels)
+            return _check_meta_image(path, voxels)
     except (zlib.error, EOFError, OSError, struct.error) as error:
-        return f"damaged or truncated: {error}"
+        raise Damage(f"damaged or truncated: {error}") from None
     return None
 
 
@@ -51,48 +56,65 @@ def inflated(file: BinaryIO, window_bits: int) -> Iterator[bytes]:
         raise EOFError("the compressed data end early")
 
 
-def _nifti_damage(path: Path, voxels: int) -> str | None:
+def _check_nifti(path: Path, voxels: int) -> np.ndarray | None:
     """ITK's voxel type will not do here: where the file has a slope it is float, whatever is stored."""
     compressed = path.suffix == ".gz"
     with gzip.open(path) if compressed else path.open("rb") as file:
-        order, code, bits, offset = _nifti_header(file.read(176))
-    needed = offset + voxels * bits // 8
+        order, code, bits, offset, scaled = _nifti_header(file.read(192))
+    needed = voxels * bits // 8
     with path.open("rb") as file:
         if not compressed and code not in _NIFTI_FLOATS:
-            return _shortage(path.stat().st_size, needed)
+            _enough(path.stat().st_size - offset, needed)
+            return None
         chunks = inflated(file, _GZIP) if compressed else iter(lambda: file.read(_CHUNK), b"")
-        return _walk(chunks, offset, needed, np.dtype(order + _NIFTI_FLOATS.get(code, "u1")))
+        if code in _NIFTI_FLOATS:
+            _check_floats(chunks, offset, needed, np.dtype(order + _NIFTI_FLOATS[code]))
+            return None
+        content = _content(chunks, offset, needed)
+    plain = code == _NIFTI_INT16 and order == "<" and not scaled
+    return np.frombuffer(content, "<i2") if plain else None
 
 
-def _walk(chunks: Iterator[bytes], offset: int, needed: int, dtype: np.dtype) -> str | None:
-    """Through a NIfTI file: is it long enough, and are its floats finite? ITK would turn the others into zeros."""
-    length, rest, finite = 0, b"", True
+def _content(chunks: Iterator[bytes], offset: int, needed: int) -> bytearray:
+    """So many bytes from the offset on; the stream is followed to its end, for its checksum."""
+    content, at = bytearray(needed), -offset
     for chunk in chunks:
-        skip = max(0, offset - length)
+        piece = chunk[max(0, -at) : max(0, needed - at)]
+        content[max(0, at) : max(0, at) + len(piece)] = piece
+        at += len(chunk)
+    _enough(at, needed)
+    return content
+
+
+def _check_floats(chunks: Iterator[bytes], offset: int, needed: int, dtype: np.dtype) -> None:
+    """Are there enough, and are they finite? ITK would turn the others into zeros."""
+    length, rest = -offset, b""
+    for chunk in chunks:
+        rest += chunk[max(0, -length) :]
         length += len(chunk)
-        if dtype.kind == "f":
-            rest += chunk[skip:]
-            whole = len(rest) - len(rest) % dtype.itemsize
-            finite = finite and bool(np.isfinite(np.frombuffer(rest[:whole], dtype)).all())
-            rest = rest[whole:]
-    return _shortage(length, needed) or (None if finite else "voxels that are NaN or infinite")
+        whole = len(rest) - len(rest) % dtype.itemsize
+        if not np.isfinite(np.frombuffer(rest[:whole], dtype)).all():
+            raise Damage("voxels that are NaN or infinite")
+        rest = rest[whole:]
+    _enough(length, needed)
 
 
-def _nifti_header(header: bytes) -> tuple[str, int, int, int]:
-    """Byte order, datatype, bits per voxel and where the voxels begin, of NIfTI-1 (348 bytes) or NIfTI-2 (540)."""
+def _nifti_header(header: bytes) -> tuple[str, int, int, int, bool]:
+    """Byte order, datatype, bits per voxel, where the voxels begin, whether they are scaled; NIfTI-1 or NIfTI-2."""
     for order in "<>":
         (size,) = struct.unpack_from(f"{order}i", header)
         if size == 348:
-            code, bits, offset = struct.unpack_from(f"{order}hh34xf", header, 70)
+            code, bits, offset, slope, shift = struct.unpack_from(f"{order}hh34xfff", header, 70)
         elif size == 540:
-            code, bits, offset = struct.unpack_from(f"{order}hh152xq", header, 12)
+            code, bits = struct.unpack_from(f"{order}hh", header, 12)
+            offset, slope, shift = struct.unpack_from(f"{order}qdd", header, 168)
         else:
             continue
-        return order, code, bits, int(offset)
+        return order, code, bits, int(offset), slope not in (0, 1) or shift != 0
     raise EOFError("no NIfTI header")
 
 
-def _meta_image_damage(path: Path, voxels: int) -> str | None:
+def _check_meta_image(path: Path, voxels: int) -> np.ndarray | None:
     fields: dict[str, str] = {}
     with path.open("rb") as file:
         while "ElementDataFile" not in fields:
@@ -107,11 +129,16 @@ def _meta_image_damage(path: Path, voxels: int) -> str | None:
         if not path.is_file():
             return None  # several files, or none: the reader knows
     if fields.get("CompressedData", "").lower() != "true":
-        return _shortage(path.stat().st_size - offset, needed)
+        _enough(path.stat().st_size - offset, needed)
+        return None
     with path.open("rb") as file:
         file.seek(offset)
-        return _shortage(sum(map(len, inflated(file, _ZLIB))), needed)
+        content = _content(inflated(file, _ZLIB), 0, needed)
+    big_endian = any(fields.get(key, "").lower() == "true" for key in _META_BIG_ENDIAN)
+    plain = fields.get("ElementType") == "MET_SHORT" and not big_endian
+    return np.frombuffer(content, "<i2") if plain else None
 
 
-def _shortage(length: int, needed: int) -> str | None:
-    return f"truncated: {length} of {needed} bytes" if length < needed else None
+def _enough(length: int, needed: int) -> None:
+    if length < needed:
+        raise Damage(f"truncated: {length} of {needed} bytes")

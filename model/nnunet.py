@@ -9,6 +9,7 @@ applied where the network will look. All arrays are (z, y, x).
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -127,6 +128,7 @@ def resample(
         result.clamp_(low, high)
 
 
+@lru_cache(8)
 def spline_matrix(n_in: int, n_out: int, order: int) -> Tensor:
     """What scipy's spline interpolation of n_in samples to n_out over the same extent is as a matrix (n_out, n_in)."""
     if n_in == n_out:

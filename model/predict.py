@@ -32,6 +32,7 @@ from model.windows import (
     near,
     pad_to_patch,
     shared_out,
+    total_weight,
     window_corners,
 )
 
@@ -213,9 +214,10 @@ class Predictor:
             run("predict", whole(grid, self.mirrors))
             return blend.mean()[(slice(None), *inside)]
         voxel_cm3 = float(np.prod(bundle.spacing_zyx)) / 1000
+        total = total_weight(grid, weight, shape)
+        candidates = torch.zeros(shape, dtype=torch.bool)
         windows = covering(grid, bundle.patch_zyx)
         done: list[Corner] = []
-        candidates = torch.zeros(shape, dtype=torch.bool)
         for name in (
             "search",
             "predict",
@@ -225,21 +227,23 @@ class Predictor:
             done += windows
             now = likelihoods()
             candidates |= near(now[0] < 1 - SEARCH_PROBABILITY, bundle.spacing_zyx, SEARCH_MARGIN_MM)
-            shares = largest_shares(grid, weight, candidates)
-            windows = [
-                c for c, share in zip(grid, shares, strict=True) if share > SEARCH_SHARE and c not in done
-            ]
+            left = [corner for corner in grid if corner not in done]
+            shares = largest_shares(left, weight, total, candidates)
+            windows = [corner for corner, share in zip(left, shares, strict=True) if share > SEARCH_SHARE]
             if spared:
-                doubts = shared_out(grid, weight, doubt(now, voxel_cm3).cpu() * candidates)
-                parts = dict(zip(grid, doubts, strict=True))
-                windows = [corner for corner in windows if parts[corner] > WINDOW_DOUBT]
+                parts = shared_out(windows, weight, total, doubt(now, voxel_cm3).cpu() * candidates)
+                windows = [corner for corner, part in zip(windows, parts, strict=True) if part > WINDOW_DOUBT]
+            if not windows:
+                break
         self.log(f"search: tumour conceivable in {len(done)} of {len(grid)} windows")
         while spared:
-            doubts = shared_out(done, weight, doubt(likelihoods(), voxel_cm3).cpu() * candidates)
-            passes = spared.more(dict(zip(done, doubts, strict=True)))
+            values = doubt(now, voxel_cm3).cpu() * candidates
+            parts = shared_out(done, weight, blend.weights.cpu(), values)
+            passes = spared.more(dict(zip(done, parts, strict=True)))
             if not passes:
                 break
             run("mirrors", passes)
+            now = likelihoods()
         logits = blend.mean()
         logits[0].masked_fill_(~candidates.to(logits.device), BACKGROUND_LOGIT)
         return logits[(slice(None), *inside)]

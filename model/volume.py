@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from model.integrity import damage
+from model.integrity import Damage, check
 
 IMAGE_SUFFIXES = (".mha", ".mhd", ".nii", ".nii.gz", ".nrrd")
 GRID_TOLERANCE = 1e-3  # mm for spacing and origin, no unit for direction
@@ -154,9 +154,12 @@ def _read_scan(path: Path) -> _Scan:
         image = _read_dicom(path)
     else:
         reader = _open(path)
-        fault = damage(path, math.prod(reader.GetSize()))
-        if fault:
-            raise InputError(f"{path}: {fault}; replace the file")
+        try:
+            plain = check(path, math.prod(reader.GetSize()))
+        except Damage as fault:
+            raise InputError(f"{path}: {fault}; replace the file") from None
+        if plain is not None:
+            return _Scan(plain.reshape(reader.GetSize()[::-1]), _checked_grid(reader, path))
         image = _execute(reader, path)
     return _Scan(_to_int16(np.asarray(_Pixels(image)), path), _checked_grid(image, path))
 

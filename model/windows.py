@@ -4,7 +4,6 @@ Arrays and tensors are (z, y, x), with the channel or class axis in front.
 """
 
 import itertools
-from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -88,26 +87,24 @@ class Blend:
         return mean
 
 
-def largest_shares(corners: list[Corner], weight: Tensor, voxels: Tensor) -> list[float]:
-    """For each window its largest share in the weighted mean at any of the voxels (bool, z, y, x); 0 where none."""
-    return [float((share * voxels[box]).max()) for box, share in _shares(corners, weight, voxels.shape)]
-
-
-def shared_out(corners: list[Corner], weight: Tensor, values: Tensor) -> list[float]:
-    """For each window its part of the sum of the values (z, y, x), each shared out as in the weighted mean."""
-    return [float((share * values[box]).sum()) for box, share in _shares(corners, weight, values.shape)]
-
-
-def _shares(
-    corners: list[Corner], weight: Tensor, shape: torch.Size
-) -> Iterator[tuple[tuple[slice, slice, slice], Tensor]]:
-    """For each window its box and its share in the weighted mean at each voxel (z, y, x) there."""
-    boxes = [box_of(corner, triple(weight.shape)) for corner in corners]
+def total_weight(corners: list[Corner], weight: Tensor, shape: Triple) -> Tensor:
+    """The sum of all these windows' weights at each voxel, float32 (z, y, x)."""
     total = torch.zeros(shape)
-    for box in boxes:
-        total[box] += weight
-    for box in boxes:
-        yield box, weight / total[box]
+    for corner in corners:
+        total[box_of(corner, triple(weight.shape))] += weight
+    return total
+
+
+def largest_shares(corners: list[Corner], weight: Tensor, total: Tensor, voxels: Tensor) -> list[float]:
+    """For each window its largest share in the weighted mean at any of the voxels (bool, z, y, x); 0 where none."""
+    part = voxels / total  # 0 / 0 where no window looks, and none looks it up there
+    return [float((weight * part[box_of(c, triple(weight.shape))]).max()) for c in corners]
+
+
+def shared_out(corners: list[Corner], weight: Tensor, total: Tensor, values: Tensor) -> list[float]:
+    """For each window its part of the sum of the values (z, y, x), each shared out as in the weighted mean."""
+    part, flat = values / total, weight.flatten()
+    return [float(torch.dot(flat, part[box_of(c, triple(weight.shape))].flatten())) for c in corners]
 
 
 def near(found: Tensor, spacing_zyx: tuple[float, float, float], margin_mm: float) -> Tensor:

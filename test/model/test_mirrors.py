@@ -11,7 +11,7 @@ from model.mirrors import Spared, doubt, mirror_combinations, mirror_orders
 from model.placement import Placement
 from model.predict import run_passes
 from model.unet import NetworkPlan, UNet
-from model.windows import Blend, gaussian, shared_out, window_corners
+from model.windows import Blend, gaussian, largest_shares, shared_out, total_weight, window_corners
 
 PLAN = NetworkPlan(
     2, 3, (4, 8, 8), ((1, 3, 3), (3, 3, 3), (3, 3, 3)), ((1, 1, 1), (1, 2, 2), (2, 2, 2)), (1, 1, 1), (1, 1)
@@ -95,9 +95,19 @@ def test_no_doubt_no_more_mirrors():
 
 
 def test_what_is_shared_out_adds_up():
-    corners, values = window_corners((8, 24, 40), PATCH, 0.5), torch.rand(8, 24, 40)
-    parts = shared_out(corners, gaussian(PATCH), values)
+    corners, values, weight = window_corners((8, 24, 40), PATCH, 0.5), torch.rand(8, 24, 40), gaussian(PATCH)
+    total = total_weight(corners, weight, (8, 24, 40))
+    parts = shared_out(corners, weight, total, values)
     assert sum(parts) == pytest.approx(float(values.sum()), rel=1e-4)
     values[:, :, 16:] = 0  # beyond the first column of windows
-    parts = shared_out(corners, gaussian(PATCH), values)
+    parts = shared_out(corners, weight, total, values)
     assert [part > 0 for part in parts] == [corner[2] < 16 for corner in corners]
+
+
+def test_largest_share_is_that_at_the_best_of_the_voxels():
+    corners, weight = window_corners((8, 16, 24), PATCH, 0.5), gaussian(PATCH)  # at x = 0 and 8
+    total = total_weight(corners, weight, (8, 16, 24))
+    voxels = torch.zeros(8, 16, 24, dtype=torch.bool)
+    voxels[4, 8, 10] = voxels[2, 3, 20] = True
+    here = weight[4, 8, 10] / (weight[4, 8, 10] + weight[4, 8, 2])
+    assert largest_shares(corners, weight, total, voxels) == pytest.approx([float(here), 1.0])

@@ -5,6 +5,7 @@ import gzip
 import itertools
 import os
 import struct
+import zlib
 
 import numpy as np
 import pydicom
@@ -217,13 +218,35 @@ def test_gzip_without_its_checksum_is_refused(tmp_path):
     error_of(path)
 
 
-def test_nifti_slope_is_applied_and_not_taken_for_truncation(tmp_path):
-    path = save(ct_image(), tmp_path / "ct.nii")
-    content = bytearray(path.read_bytes())
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+def test_nifti_slope_is_applied_and_not_taken_for_truncation(tmp_path, suffix):
+    content = bytearray(save(ct_image(), tmp_path / "plain.nii").read_bytes())
     struct.pack_into("<ff", content, 112, 0.5, -10.0)
-    path.write_bytes(content)
+    path = tmp_path / f"ct{suffix}"
+    path.write_bytes(gzip.compress(content) if suffix == ".nii.gz" else content)
     expected = np.rint(sitk.GetArrayFromImage(ct_image()) * 0.5 - 10)
     np.testing.assert_array_equal(read_one(path).ct, expected)
+
+
+@pytest.mark.parametrize("suffix", [".mha", ".nii.gz"])
+def test_compressed_int16_is_inflated_once(tmp_path, suffix, monkeypatch):
+    noise = np.random.default_rng(0).integers(-1000, 1000, (40, 128, 130), np.int16)  # more than one piece
+    path = save(ct_image(noise), tmp_path / f"ct{suffix}")
+    monkeypatch.setattr(
+        volume, "_execute", lambda reader, path: pytest.fail("ITK was asked to read it again")
+    )
+    np.testing.assert_array_equal(read_one(path).ct, noise)
+
+
+def test_the_other_byte_order_is_read(tmp_path):
+    array = np.random.default_rng(0).integers(-1000, 1000, SHAPE, np.int16)
+    swapped = zlib.compress(array.astype(">i2").tobytes())
+    text = save(ct_image(array), tmp_path / "ct.mha").read_bytes().partition(b"ElementDataFile")[0].decode()
+    text = text.replace("BinaryDataByteOrderMSB = False", "BinaryDataByteOrderMSB = True")
+    lines = [line for line in text.splitlines() if not line.startswith("CompressedDataSize")]
+    header = "\n".join([*lines, f"CompressedDataSize = {len(swapped)}", "ElementDataFile = LOCAL", ""])
+    (tmp_path / "ct.mha").write_bytes(header.encode() + swapped)
+    np.testing.assert_array_equal(read_one(tmp_path / "ct.mha").ct, array)
 
 
 def test_missing_file_and_unknown_format_are_refused(tmp_path):
