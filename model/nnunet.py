@@ -183,11 +183,19 @@ def normaliser(scheme: Normalisation, array: np.ndarray, mask: np.ndarray | None
 
 def nonzero_box(pair: Pair) -> Box | None:
     """The smallest box with all voxels at which any CT is not zero."""
-    mask = (pair.ct != 0) | (pair.ce != 0)
-    spans = [np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
-    if not len(spans[0]):
-        return None
-    return _box(slice(int(span[0]), int(span[-1]) + 1) for span in spans)
+
+    def anything(axis: int, index: int) -> bool:
+        plane = (slice(None),) * axis + (index,)
+        return bool(pair.ct[plane].any() or pair.ce[plane].any())
+
+    bounds = []
+    for axis, n in enumerate(pair.ct.shape):  # from the outside, since most scans have no such margin
+        first = next((k for k in range(n) if anything(axis, k)), None)
+        if first is None:
+            return None
+        last = next(k for k in reversed(range(n)) if anything(axis, k))
+        bounds.append(slice(first, last + 1))
+    return _box(bounds)
 
 
 def nonzero_mask(pair: Pair) -> np.ndarray:
