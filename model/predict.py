@@ -208,7 +208,12 @@ class Predictor:
             run_passes(networks, padded, bundle.patch_zyx, passes, blend, placement, softmax, report, keep)
 
         def likelihoods() -> Tensor:
-            return blend.mean() if softmax else blend.mean().softmax(0)
+            mean = blend.mean()
+            if not softmax:  # in place, since nothing else here is as large
+                mean -= mean.amax(0)
+                mean.exp_()
+                mean /= mean.sum(0)
+            return mean
 
         if not self.search:
             run("predict", whole(grid, self.mirrors))
@@ -218,32 +223,29 @@ class Predictor:
         candidates = torch.zeros(shape, dtype=torch.bool)
         windows = covering(grid, bundle.patch_zyx)
         done: list[Corner] = []
-        for name in (
-            "search",
-            "predict",
-            "second look",
-        ):  # the last for what shows once all windows have a say
+        for name in ("search", "predict", "second look"):  # the last: for what shows after all windows' say
             run(name, spared.first(windows) if spared else whole(windows, self.mirrors))
             done += windows
             now = likelihoods()
             candidates |= near(now[0] < 1 - SEARCH_PROBABILITY, bundle.spacing_zyx, SEARCH_MARGIN_MM)
+            doubts = doubt(now, voxel_cm3).cpu() * candidates
+            del now
             left = [corner for corner in grid if corner not in done]
             shares = largest_shares(left, weight, total, candidates)
             windows = [corner for corner, share in zip(left, shares, strict=True) if share > SEARCH_SHARE]
             if spared:
-                parts = shared_out(windows, weight, total, doubt(now, voxel_cm3).cpu() * candidates)
+                parts = shared_out(windows, weight, total, doubts)
                 windows = [corner for corner, part in zip(windows, parts, strict=True) if part > WINDOW_DOUBT]
             if not windows:
                 break
         self.log(f"search: tumour conceivable in {len(done)} of {len(grid)} windows")
         while spared:
-            values = doubt(now, voxel_cm3).cpu() * candidates
-            parts = shared_out(done, weight, blend.weights.cpu(), values)
+            parts = shared_out(done, weight, blend.weights.cpu(), doubts)
             passes = spared.more(dict(zip(done, parts, strict=True)))
             if not passes:
                 break
             run("mirrors", passes)
-            now = likelihoods()
+            doubts = doubt(likelihoods(), voxel_cm3).cpu() * candidates
         logits = blend.mean()
         logits[0].masked_fill_(~candidates.to(logits.device), BACKGROUND_LOGIT)
         return logits[(slice(None), *inside)]

@@ -62,7 +62,7 @@ def pad_to_patch(image: Tensor, patch: Triple) -> tuple[Tensor, tuple[slice, sli
     before = [m // 2 for m in missing]
     pads = [side for m, b in zip(missing[::-1], before[::-1], strict=True) for side in (b, m - b)]
     z, y, x = (slice(b, b + n) for b, n in zip(before, image.shape[1:], strict=True))
-    return nn.functional.pad(image, pads), (z, y, x)
+    return (nn.functional.pad(image, pads) if any(pads) else image), (z, y, x)
 
 
 class Blend:
