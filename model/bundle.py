@@ -65,8 +65,8 @@ class Bundle:
         return networks
 
 
-def save_bundle(bundle: Bundle, path: Path, dtype: torch.dtype = torch.float16) -> None:
-    """Write atomically, or raise InputError. float16 rounds weights far less than the fp16/bf16 passes do."""
+def save_bundle(bundle: Bundle, path: Path, dtype: torch.dtype | None = torch.float16) -> None:
+    """Write atomically, or raise InputError. float16 rounds weights far less than 16-bit passes do; None: as is."""
     content = {
         "schema": SCHEMA,
         "network": {name: _plain(value) for name, value in asdict(bundle.network).items()},

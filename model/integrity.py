@@ -16,7 +16,7 @@ _META_BYTES = {
     **{"MET_LONG": 4, "MET_ULONG": 4, "MET_LONG_LONG": 8, "MET_ULONG_LONG": 8},
     **{"MET_FLOAT": 4, "MET_DOUBLE": 8},
 }
-_META_BIG_ENDIAN = ("BinaryDataByteOrderMSB", "ElementByteOrderMSB")
+_META_BYTE_ORDER = ("BinaryDataByteOrderMSB", "ElementByteOrderMSB")
 _NIFTI_INT16, _NIFTI_FLOATS = 4, {16: "f4", 64: "f8"}
 
 
@@ -34,7 +34,7 @@ def check(path: Path, voxels: int) -> np.ndarray | None:
             return _check_nifti(path, voxels)
         if path.suffix in (".mha", ".mhd"):
             return _check_meta_image(path, voxels)
-    except (zlib.error, EOFError, OSError, struct.error) as error:
+    except (zlib.error, EOFError, OSError, struct.error, ValueError, OverflowError) as error:
         raise Damage(f"damaged or truncated: {error}") from None
     return None
 
@@ -70,17 +70,21 @@ def _check_nifti(path: Path, voxels: int) -> np.ndarray | None:
         if code in _NIFTI_FLOATS:
             _check_floats(chunks, offset, needed, np.dtype(order + _NIFTI_FLOATS[code]))
             return None
-        content = _content(chunks, offset, needed)
-    plain = code == _NIFTI_INT16 and order == "<" and not scaled
-    return np.frombuffer(content, "<i2") if plain else None
+        if (order, code, bits, scaled) == ("<", _NIFTI_INT16, 16, False):
+            return _content(chunks, offset, needed).view("<i2")
+        _enough(sum(map(len, chunks)) - offset, needed)
+        return None
 
 
-def _content(chunks: Iterator[bytes], offset: int, needed: int) -> bytearray:
-    """So many bytes from the offset on; the stream is followed to its end, for its checksum."""
-    content, at = bytearray(needed), -offset
+def _content(chunks: Iterator[bytes], offset: int, needed: int) -> np.ndarray:
+    """So many bytes from the offset on, uint8; the stream is followed to its end, for its checksum."""
+    content, at = (
+        np.empty(needed, np.uint8),
+        -offset,
+    )  # takes memory as it is filled, not on the header's word
     for chunk in chunks:
         piece = chunk[max(0, -at) : max(0, needed - at)]
-        content[max(0, at) : max(0, at) + len(piece)] = piece
+        content[max(0, at) : max(0, at) + len(piece)] = np.frombuffer(piece, np.uint8)
         at += len(chunk)
     _enough(at, needed)
     return content
@@ -110,7 +114,7 @@ def _nifti_header(header: bytes) -> tuple[str, int, int, int, bool]:
             offset, slope, shift = struct.unpack_from(f"{order}qdd", header, 168)
         else:
             continue
-        return order, code, bits, int(offset), slope not in (0, 1) or shift != 0
+        return order, code, bits, max(size, int(offset)), slope not in (0, 1) or shift != 0
     raise EOFError("no NIfTI header")
 
 
@@ -131,12 +135,18 @@ def _check_meta_image(path: Path, voxels: int) -> np.ndarray | None:
     if fields.get("CompressedData", "").lower() != "true":
         _enough(path.stat().st_size - offset, needed)
         return None
+    if "CompressedDataSize" not in fields or fields.get("HeaderSize", "0") != "0":
+        raise Damage(
+            "compressed without CompressedDataSize, or behind another header"
+        )  # ITK reads garbage then
     with path.open("rb") as file:
         file.seek(offset)
-        content = _content(inflated(file, _ZLIB), 0, needed)
-    big_endian = any(fields.get(key, "").lower() == "true" for key in _META_BIG_ENDIAN)
-    plain = fields.get("ElementType") == "MET_SHORT" and not big_endian
-    return np.frombuffer(content, "<i2") if plain else None
+        chunks = inflated(file, _ZLIB)
+        little = all(fields.get(key, "False").lower() == "false" for key in _META_BYTE_ORDER)
+        if fields.get("ElementType") == "MET_SHORT" and little:
+            return _content(chunks, 0, needed).view("<i2")
+        _enough(sum(map(len, chunks)), needed)
+        return None
 
 
 def _enough(length: int, needed: int) -> None:

@@ -48,7 +48,9 @@ def doubt(likelihoods: Tensor, voxel_cm3: float) -> Tensor:
     node weighs as much as a large primary. Summed over all structures.
     """
     total = torch.zeros_like(likelihoods[0])
-    for p in likelihoods[1:]:
+    for p in likelihoods[1:].nan_to_num(
+        0.5
+    ):  # what a 16-bit pass may overflow to is in doubt, not all else with it
         total += p * (1 - p) / p.sum().clamp(min=LEAST_CM3 / voxel_cm3)
     return total
 
@@ -79,8 +81,10 @@ class Spared:
             if used == len(order) or part <= MIRROR_DOUBT * used:
                 continue
             if corner in self.kept:
-                self.blend.add(corner, self.kept[corner].float(), -0.5)
-                self.kept[corner] *= 0.5
+                had = self.kept.pop(corner)
+                self.blend.add(corner, had.float(), -0.5)
+                if 2 * used < len(order):
+                    self.kept[corner] = had * 0.5
             else:
                 passes += [(corner, axes, -0.5 / used) for axes in order[:used]]
             passes += [(corner, axes, 0.5 / used) for axes in order[used : 2 * used]]

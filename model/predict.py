@@ -199,7 +199,7 @@ class Predictor:
         blend = Blend(bundle.network.num_classes, shape, weight, placement.sums)
 
         spared = None
-        if self.search and not self.all_mirrors:
+        if self.search and not self.all_mirrors and len(self.mirrors) > 1:
             spared = Spared(mirror_orders(grid, self.mirrors[-1]), blend)
         keep = spared.keep if spared else None
 
@@ -230,6 +230,8 @@ class Predictor:
             candidates |= near(now[0] < 1 - SEARCH_PROBABILITY, bundle.spacing_zyx, SEARCH_MARGIN_MM)
             doubts = doubt(now, voxel_cm3).cpu() * candidates
             del now
+            if name == "second look":
+                break
             left = [corner for corner in grid if corner not in done]
             shares = largest_shares(left, weight, total, candidates)
             windows = [corner for corner, share in zip(left, shares, strict=True) if share > SEARCH_SHARE]
@@ -238,7 +240,7 @@ class Predictor:
                 windows = [corner for corner, part in zip(windows, parts, strict=True) if part > WINDOW_DOUBT]
             if not windows:
                 break
-        self.log(f"search: tumour conceivable in {len(done)} of {len(grid)} windows")
+        self.log(f"search: looked into {len(done)} of {len(grid)} windows")
         while spared:
             parts = shared_out(done, weight, blend.weights.cpu(), doubts)
             passes = spared.more(dict(zip(done, parts, strict=True)))

@@ -231,6 +231,9 @@ def _checked_grid(image: sitk.Image | sitk.ImageFileReader, path: Path) -> Grid:
         raise InputError(f"{path}: {described} voxels are more than any CT has; crop or replace it")
     if not all(math.isfinite(s) and s > 0 for s in image.GetSpacing()):
         raise InputError(f"{path}: voxel spacing is {image.GetSpacing()}; correct the header")
+    volume = np.linalg.det(np.reshape(image.GetDirection(), (3, 3)))
+    if not abs(volume) > 1e-6:  # nor NaN
+        raise InputError(f"{path}: the axes' direction is {image.GetDirection()}; correct the header")
     return Grid(size, image.GetSpacing(), image.GetOrigin(), image.GetDirection())
 
 

@@ -1,7 +1,8 @@
 """Choose the least volume of a lesion for a weights file: python -m training.least WEIGHTS DATA.
 
 DATA holds cases that were not trained on, in a layout of train.py's. They go through the container's code, pieces of
-any size counted; the mean DSC that each least volume would give is printed, and the best goes into the weights file.
+any size counted; the mean DSC that each least volume would give is printed, and the best goes into the weights file, if
+it gains half a percent.
 For weights trained on every case (`--fold all`), or where too few cases without nodes were held out to choose well.
 """
 
@@ -29,14 +30,14 @@ def main() -> int:
         bundle, cases = load_bundle(args.weights), find_training_cases(args.data)
         scoring = validate(bundle, cases, args.device)
         tables = [gains for _, gains in tqdm(scoring, total=len(cases), desc="validate", unit="case")]
+        print("mean DSC" + "".join(f"{name:>10}" for name in LABELS))
+        for least, row in zip(LEAST_CM3, np.mean(tables, axis=0), strict=True):
+            print(f"{least:>4g} cm³" + "".join(f"{value:>10.4f}" for value in row))
+        chosen = choose_least(tables)
+        save_bundle(replace(bundle, least_cm3=chosen), args.weights, None)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print("mean DSC" + "".join(f"{name:>10}" for name in LABELS))
-    for least, row in zip(LEAST_CM3, np.mean(tables, axis=0), strict=True):
-        print(f"{least:>4g} cm³" + "".join(f"{value:>10.4f}" for value in row))
-    chosen = choose_least(tables)
-    save_bundle(replace(bundle, least_cm3=chosen), args.weights)
     told = ", ".join(f"{name} {least:g}" for name, least in zip(LABELS, chosen, strict=True))
     print(f"{args.weights}: pieces below so many cm³ are left out from now on: {told}")
     return 0

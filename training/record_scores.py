@@ -21,7 +21,7 @@ def main() -> None:
     summary = json.loads(args.scores.read_text())["summary"]
     metrics = {"data": args.data, "summary": summary}
     save_bundle(
-        dataclasses.replace(bundle, provenance=bundle.provenance | {"metrics": metrics}), args.weights
+        dataclasses.replace(bundle, provenance=bundle.provenance | {"metrics": metrics}), args.weights, None
     )
     print(f"recorded {len(summary)} figures in {args.weights}")
 

@@ -59,6 +59,8 @@ def find_training_cases(root: Path) -> list[TrainingCase]:
 
 def read_training_case(case: TrainingCase) -> tuple[Pair, np.ndarray]:
     """The pair and its label map, uint8 0/1/2 (z, y, x) in canonical orientation. Raises InputError."""
+    if not case.labels:
+        raise InputError(f"{case.ct.parent}: no GTVp, GTVnd or label map of case {case.name}; add one")
     pair = read_pair(case.ct, case.ce, log=lambda line: None)
     if "" in case.labels:
         return pair, read_labels(case.labels[""], pair.grid, len(LABELS))
@@ -71,8 +73,6 @@ def read_training_case(case: TrainingCase) -> tuple[Pair, np.ndarray]:
 def survey_case(case: TrainingCase) -> Survey:
     """Read a case wholly, so that whatever is wrong with it shows before training."""
     try:
-        if not case.labels:
-            raise InputError(f"{case.ct.parent}: no GTVp, GTVnd or label map of case {case.name}; add one")
         pair, label = read_training_case(case)
         if not label.any():
             raise InputError(f"{next(iter(case.labels.values()))}: no tumour; leave the case out")

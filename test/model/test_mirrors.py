@@ -50,6 +50,15 @@ def test_doubt_is_the_variance_of_the_labels_by_volume():
     assert hardly_there.sum() < 0.2  # by its own expected volume it would be nearly 2
 
 
+def test_a_voxel_without_a_number_does_not_hide_the_others():
+    likelihoods = torch.rand(3, 6, 20, 20).softmax(0)
+    expected = doubt(likelihoods, 0.01)
+    likelihoods[:, 0, 0, 0] = torch.nan
+    found = doubt(likelihoods, 0.01)
+    assert found[0, 0, 0] >= found.max() - 1e-6
+    torch.testing.assert_close(found[1:], expected[1:], rtol=0.01, atol=0)
+
+
 @pytest.mark.parametrize("room", [0, 2, 4])
 def test_windows_end_with_the_mean_of_the_mirrors_they_deserve(room, monkeypatch):
     """Eight, four, two or the own mirror, of two networks; what they had is kept, or run again to take it back."""

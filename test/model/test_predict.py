@@ -263,6 +263,18 @@ def test_sizes_and_spacings_of_real_scans(slices, spacing_zyx):
         assert abs(axis.stop - wanted.stop) * spacing <= 3 + spacing
 
 
+def test_without_mirrors_every_window_is_looked_into_where_tumour_is_conceivable():
+    """Nothing is spared then: a bright voxel far below a large primary's doubt is seen by all its windows."""
+    image = torch.full((2, 8, 64, 96), -1.0)
+    image[0, 3:6, 30:60, 40:90] = 1.2
+    image[0, 4, 8, 20] = 1.2
+    lines: list[str] = []
+    predictor = Predictor(random_bundle(), "cpu", "fp32", False, True, lines.append)
+    predictor.networks[CPU_FP32] = [Threshold()]
+    assert predictor.logits(image).argmax(0)[4, 8, 20] == 1
+    assert not any("mirrors" in line for line in lines)
+
+
 def test_search_that_finds_nothing_says_background():
     predictor = quiet_predictor(random_bundle(), search=True)
     predictor.networks[CPU_FP32] = [Threshold()]

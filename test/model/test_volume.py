@@ -4,6 +4,7 @@ import gc
 import gzip
 import itertools
 import os
+import resource
 import struct
 import zlib
 
@@ -228,6 +229,46 @@ def test_nifti_slope_is_applied_and_not_taken_for_truncation(tmp_path, suffix):
     np.testing.assert_array_equal(read_one(path).ct, expected)
 
 
+@pytest.mark.parametrize(
+    ("at", "kind", "value"), [(108, "f", 0.0), (108, "f", 100.0), (72, "h", 0), (72, "h", 12), (72, "h", 32)]
+)
+def test_odd_nifti_headers_are_read_as_itk_reads_them(tmp_path, at, kind, value):
+    """Offset of the voxels within the header, bits per voxel that are not those of the type: ITK goes by the rest."""
+    content = bytearray(save(ct_image(), tmp_path / "plain.nii").read_bytes())
+    struct.pack_into(f"<{kind}", content, at, value)
+    if at == 108:
+        del content[348:352]  # then the voxels follow the header at once
+    path = tmp_path / "ct.nii.gz"
+    path.write_bytes(gzip.compress(content + bytes(1000)))
+    np.testing.assert_array_equal(read_one(path).ct, sitk.GetArrayFromImage(sitk.ReadImage(path)))
+
+
+@pytest.mark.parametrize("matrix", ["0 0 0 0 0 0 0 0 0", "1 0 0 0 1 0 1 0 0", "nan 0 0 0 1 0 0 0 1"])
+def test_axes_that_span_no_volume_are_refused(tmp_path, matrix, capfd):
+    content = save(ct_image(), tmp_path / "ct.mha").read_bytes()
+    head, _, tail = content.partition(b"TransformMatrix = ")
+    path = tmp_path / "flat.mha"
+    path.write_bytes(head + b"TransformMatrix = " + matrix.encode() + tail[tail.index(b"\n") :])
+    error_of(path)
+    assert capfd.readouterr().err == ""
+
+
+def test_a_large_claim_takes_no_memory(tmp_path):
+    content = save(ct_image(), tmp_path / "ct.mha").read_bytes()
+    path = tmp_path / "large.mha"
+    path.write_bytes(content.replace(b"DimSize = 6 5 4", b"DimSize = 1024 1024 1000"))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert "truncated" in error_of(path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 2**18  # KiB; 4 GB are claimed
+
+
+def test_compressed_without_its_size_is_refused(tmp_path):
+    content = save(ct_image(np.zeros(SHAPE, np.float32)), tmp_path / "ct.mha").read_bytes()
+    lines = [line for line in content.split(b"\n") if not line.startswith(b"CompressedDataSize")]
+    (tmp_path / "ct.mha").write_bytes(b"\n".join(lines))
+    assert "CompressedDataSize" in error_of(tmp_path / "ct.mha")
+
+
 @pytest.mark.parametrize("suffix", [".mha", ".nii.gz"])
 def test_compressed_int16_is_inflated_once(tmp_path, suffix, monkeypatch):
     noise = np.random.default_rng(0).integers(-1000, 1000, (40, 128, 130), np.int16)  # more than one piece
@@ -238,11 +279,12 @@ def test_compressed_int16_is_inflated_once(tmp_path, suffix, monkeypatch):
     np.testing.assert_array_equal(read_one(path).ct, noise)
 
 
-def test_the_other_byte_order_is_read(tmp_path):
+@pytest.mark.parametrize("word", ["True", "T", "1"])
+def test_the_other_byte_order_is_read(tmp_path, word):
     array = np.random.default_rng(0).integers(-1000, 1000, SHAPE, np.int16)
     swapped = zlib.compress(array.astype(">i2").tobytes())
     text = save(ct_image(array), tmp_path / "ct.mha").read_bytes().partition(b"ElementDataFile")[0].decode()
-    text = text.replace("BinaryDataByteOrderMSB = False", "BinaryDataByteOrderMSB = True")
+    text = text.replace("BinaryDataByteOrderMSB = False", f"BinaryDataByteOrderMSB = {word}")
     lines = [line for line in text.splitlines() if not line.startswith("CompressedDataSize")]
     header = "\n".join([*lines, f"CompressedDataSize = {len(swapped)}", "ElementDataFile = LOCAL", ""])
     (tmp_path / "ct.mha").write_bytes(header.encode() + swapped)

@@ -88,6 +88,21 @@ def test_what_is_chosen_is_written(weights, data, monkeypatch, capsys):
     assert "GTVnd 0.3" in capsys.readouterr().out
 
 
+def test_weights_stay_as_they_are(weights, data, monkeypatch):
+    """Imported ones are float32."""
+    save_bundle(load_bundle(weights), weights, torch.float32)
+    monkeypatch.setattr(least, "validate", lambda *given: [(None, np.full((len(LEAST_CM3), 2), 0.5))])
+    assert run(monkeypatch, weights, data) == 0
+    assert all(value.dtype == torch.float32 for value in load_bundle(weights).states[0].values())
+
+
+def test_a_case_without_labels_is_refused(weights, data, monkeypatch, capsys):
+    for name in ("GTVp", "GTVnd"):
+        (data / "case" / f"{name}.nii.gz").unlink()
+    assert run(monkeypatch, weights, data) == 2
+    assert "no GTVp, GTVnd or label map" in capsys.readouterr().err
+
+
 def test_bad_input_is_one_line(weights, tmp_path, monkeypatch, capsys):
     assert run(monkeypatch, weights, tmp_path / "nowhere") == 2
     assert capsys.readouterr().err.startswith("error: ") and load_bundle(weights).least_cm3 == (1.0, 1.0)
