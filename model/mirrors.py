@@ -48,9 +48,8 @@ def doubt(likelihoods: Tensor, voxel_cm3: float) -> Tensor:
     node weighs as much as a large primary. Summed over all structures.
     """
     total = torch.zeros_like(likelihoods[0])
-    for p in likelihoods[1:].nan_to_num(
-        0.5
-    ):  # what a 16-bit pass may overflow to is in doubt, not all else with it
+    for likelihood in likelihoods[1:]:
+        p = likelihood.nan_to_num(0.5)  # where a 16-bit pass overflows there is doubt, and not everywhere
         total += p * (1 - p) / p.sum().clamp(min=LEAST_CM3 / voxel_cm3)
     return total
 
