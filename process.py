@@ -9,7 +9,7 @@ from argparse import ArgumentDefaultsHelpFormatter as DefaultsInHelp
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from model.cases import LAYOUTS, Case, find_cases, output_folders
 from model.memory import ask_for_huge_pages
@@ -158,6 +158,8 @@ def report(error: InputError) -> None:
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=DefaultsInHelp)
+    parser.set_defaults(tta=True, search=True)  # not in the help of the options that switch them off
+    off: dict[str, Any] = {"action": "store_false", "default": argparse.SUPPRESS}
     add = parser.add_argument
     add("--input", type=Path, default=Path("/input"), help="folder with the CTs")
     add("--output", type=Path, default=Path("/output"), help="folder for the masks")
@@ -165,13 +167,13 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     add("--layout", choices=LAYOUTS, default="auto", help="how the files are arranged, see README.md")
     add("--device", choices=("auto", "cuda", "cpu"), default="auto", help="where the network runs")
     add("--precision", choices=("auto", "fp32"), default="auto", help="auto: 16 bit where hardware has it")
-    add("--no-tta", dest="tta", action="store_false", help="one pass per window instead of one per mirror")
+    add("--no-tta", dest="tta", **off, help="one pass per window instead of one per mirror")
     add(
         "--all-mirrors",
         action="store_true",
         help="all eight mirrors of every window, not only where doubt is",
     )
-    add("--no-search", dest="search", action="store_false", help="look everywhere, with all mirrors")
+    add("--no-search", dest="search", **off, help="look everywhere, with all mirrors")
     add("--keep-small", action="store_true", help="keep lesions however small they are")
     add("--on-error", choices=("fail", "empty"), default="fail", help="what a case that cannot be read gets")
     add("--serve", action="store_true", help="invoke mode: GET /health, POST /invoke")

@@ -205,7 +205,7 @@ def arguments() -> argparse.Namespace:
     add = parser.add_argument
     add("data", type=Path, nargs="?", help="folder of cases, SegRap's raw layout or nnU-Net's")
     add("--phantoms", type=int, metavar="N", help="generate N synthetic cases instead")
-    add("--out", type=Path, required=True, help="the weights file to write")
+    add("--out", type=Path, required=True, default=argparse.SUPPRESS, help="the weights file to write")
     add(
         "--work",
         type=Path,
@@ -216,17 +216,21 @@ def arguments() -> argparse.Namespace:
     add("--spacing", type=triple, metavar="Z,Y,X", help="network grid in mm; the data's median if not given")
     add("--memory-gb", type=float, default=11.0, help="memory to train in: decides patch size")
     add("--features", type=int, default=32, help="of the first stage")
-    add("--folds", type=int, default=5)
+    add("--folds", type=int, default=5, help="parts that the cases are cut into")
     add("--fold", default="0", help="the one held out for validation; all: train on every case")
     add(
         "--no-validation", action="store_true", help="leave out the scores of whole held-out cases at the end"
     )
-    add("--loss", choices=LOSSES, default="dice-focal")
-    add("--optimiser", choices=OPTIMISERS, default="sgd")
+    add("--loss", choices=LOSSES, default="dice-focal", help="what is minimised")
+    add("--optimiser", choices=OPTIMISERS, default="sgd", help="SGD with Nesterov momentum, or AdamW")
     add("--learning-rate", type=float, help="1e-2 for sgd, 1e-3 for adamw if not given")
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--epochs", type=int, default=1000, help=f"of {EPOCH} iterations")
-    length.add_argument("--minutes", type=float, help="training time instead, resumed parts included")
+    length.add_argument(
+        "--minutes",
+        type=float,
+        help="training time instead, resumed parts included, preparation and validation not",
+    )
     add("--seed", type=int, default=0, help="of phantoms, folds, initial weights and patches")
     add(
         "--start",

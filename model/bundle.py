@@ -109,7 +109,11 @@ def load_bundle(path: Path) -> Bundle:
         raise InputError(f"{path}: no such weights file; give one with --weights")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, OSError, ValueError, KeyError) as error:
+    except pickle.UnpicklingError:
+        raise InputError(
+            f"{path}: not a weights file, or one with more in it than plain values; train or import one"
+        ) from None
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise InputError(
             f"{path}: not a readable weights file ({_first_line(error)}); train or import one"
         ) from None

@@ -21,7 +21,7 @@ from training.validate import LEAST_CM3, choose_least, validate
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser("python -m training.least", description=__doc__)
     parser.add_argument("weights", type=Path)
     parser.add_argument("data", type=Path, help="folder of cases, SegRap's raw layout or nnU-Net's")
     parser.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto")
@@ -38,6 +38,9 @@ def main() -> int:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    if not any(chosen):
+        print(f"{args.weights}: no least volume gains anything; pieces of any size are kept")
+        return 0
     told = ", ".join(f"{name} {least:g}" for name, least in zip(LABELS, chosen, strict=True))
     print(f"{args.weights}: pieces below so many cm³ are left out from now on: {told}")
     return 0
