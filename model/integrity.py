@@ -70,24 +70,22 @@ def _check_nifti(path: Path, voxels: int) -> np.ndarray | None:
         if code in _NIFTI_FLOATS:
             _check_floats(chunks, offset, needed, np.dtype(order + _NIFTI_FLOATS[code]))
             return None
-        if (order, code, bits, scaled) == ("<", _NIFTI_INT16, 16, False):
-            return _content(chunks, offset, needed).view("<i2")
-        _enough(sum(map(len, chunks)) - offset, needed)
-        return None
+        plain = (order, code, bits, scaled) == ("<", _NIFTI_INT16, 16, False)
+        return _check_chunks(chunks, offset, needed, plain)
 
 
-def _content(chunks: Iterator[bytes], offset: int, needed: int) -> np.ndarray:
-    """So many bytes from the offset on, uint8; the stream is followed to its end, for its checksum."""
-    content, at = (
-        np.empty(needed, np.uint8),
-        -offset,
-    )  # takes memory as it is filled, not on the header's word
+def _check_chunks(chunks: Iterator[bytes], offset: int, needed: int, plain: bool) -> np.ndarray | None:
+    """Are there so many bytes from the offset on? Plain int16 voxels are returned, flat.
+
+    The stream is followed to its end, for its checksum. Memory is taken as it is filled, not on the header's word.
+    """
+    content, at = np.empty(needed if plain else 0, np.uint8), -offset
     for chunk in chunks:
-        piece = chunk[max(0, -at) : max(0, needed - at)]
+        piece = chunk[max(0, -at) : max(0, len(content) - at)]
         content[max(0, at) : max(0, at) + len(piece)] = np.frombuffer(piece, np.uint8)
         at += len(chunk)
     _enough(at, needed)
-    return content
+    return content.view("<i2") if plain else None
 
 
 def _check_floats(chunks: Iterator[bytes], offset: int, needed: int, dtype: np.dtype) -> None:
@@ -136,17 +134,13 @@ def _check_meta_image(path: Path, voxels: int) -> np.ndarray | None:
         _enough(path.stat().st_size - offset, needed)
         return None
     if "CompressedDataSize" not in fields or fields.get("HeaderSize", "0") != "0":
-        raise Damage(
-            "compressed without CompressedDataSize, or behind another header"
-        )  # ITK reads garbage then
+        # ITK would read garbage
+        raise Damage("compressed without CompressedDataSize, or behind another header")
+    little = all(fields.get(key, "False").lower() == "false" for key in _META_BYTE_ORDER)
     with path.open("rb") as file:
         file.seek(offset)
-        chunks = inflated(file, _ZLIB)
-        little = all(fields.get(key, "False").lower() == "false" for key in _META_BYTE_ORDER)
-        if fields.get("ElementType") == "MET_SHORT" and little:
-            return _content(chunks, 0, needed).view("<i2")
-        _enough(sum(map(len, chunks)), needed)
-        return None
+        plain = little and fields.get("ElementType") == "MET_SHORT"
+        return _check_chunks(inflated(file, _ZLIB), 0, needed, plain)
 
 
 def _enough(length: int, needed: int) -> None:

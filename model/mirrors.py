@@ -11,9 +11,7 @@ from torch import Tensor
 from model.windows import Blend, Corner
 
 MIRROR_DOUBT = 0.001  # a window gets further mirrors while its doubt, divided by those it has, is above this
-KEPT_BYTES = (
-    5 * 10**8
-)  # of windows' results that are kept; other windows' passes are run again to take them back
+KEPT_BYTES = 5 * 10**8  # of windows' results that are kept; others' passes are run again to take them back
 LEAST_CM3 = 1.0  # a structure counts as at least so large when doubt is measured by its volume
 
 Axes = tuple[int, ...]

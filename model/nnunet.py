@@ -24,7 +24,7 @@ from model.volume import Pair
 ANISOTROPIC = 3.0  # nnU-Net's threshold: spacings further apart than this are resampled slice by slice
 NEAREST, LINEAR, CUBIC = 0, 1, 3  # spline orders
 NEGLIGIBLE = (
-    1e-8  # weight below which a sample is not read; splines' weights fall to a quarter from each to the next
+    1e-8  # weight below which a sample is not read; a spline's fall to a quarter from each to the next
 )
 BLOCK = 32  # rows of a matrix that are applied together, to the columns that any of them needs
 
@@ -113,12 +113,9 @@ def resample(
         if whole:
             low, high = min(low, float(plane.min())), max(high, float(plane.max()))
         if used[k]:
-            if changed:
-                rows = torch.cat([weights @ plane[needed] for weights, needed in row_blocks])
-                planes[at] = torch.cat([rows[:, needed] @ weights.T for weights, needed in column_blocks], 1)
-            else:
-                planes[at] = _cut(plane, to_row, to_column)
-            if changed and not whole:
+            rows = torch.cat([weights @ plane[needed] for weights, needed in row_blocks])
+            planes[at] = torch.cat([rows[:, needed] @ weights.T for weights, needed in column_blocks], 1)
+            if not whole:
                 planes[at].clamp_(float(plane.min()), float(plane.max()))
             at += 1
     if across is not None or not changed:
@@ -201,11 +198,6 @@ def nonzero_box(pair: Pair) -> Box | None:
 def nonzero_mask(pair: Pair) -> np.ndarray:
     """Bool (z, y, x): where any CT is not zero, holes filled."""
     return ndimage.binary_fill_holes((pair.ct != 0) | (pair.ce != 0))
-
-
-def _cut(plane: Tensor, to_row: Tensor, to_column: Tensor) -> Tensor:
-    """Rows and columns that unit matrices select."""
-    return plane[to_row.argmax(1)][:, to_column.argmax(1)]
 
 
 def _box(slices) -> Box:  # type: ignore[no-untyped-def]

@@ -39,9 +39,7 @@ from model.windows import (
 STEP = 0.5  # windows overlap by half a patch
 SEARCH_PROBABILITY = 0.003  # the search keeps what it takes for tumour with at least this probability
 SEARCH_MARGIN_MM = 10.0  # and this much around it
-SEARCH_SHARE = (
-    0.05  # and leaves out windows with less than this share in the weighted mean at all those voxels
-)
+SEARCH_SHARE = 0.05  # and leaves out windows with less than this share in the weighted mean at all of it
 WINDOW_DOUBT = 0.0005  # with spared mirrors, windows with less than this part of the doubt as well
 PROGRESS_SECONDS = 10.0
 

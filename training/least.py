@@ -1,9 +1,9 @@
 """Choose the least volume of a lesion for a weights file: python -m training.least WEIGHTS DATA.
 
 DATA holds cases that were not trained on, in a layout of train.py's. They go through the container's code, pieces of
-any size counted; the mean DSC that each least volume would give is printed, and the best goes into the weights file, if
-it gains half a percent.
-For weights trained on every case (`--fold all`), or where too few cases without nodes were held out to choose well.
+any size counted; the mean DSC that each least volume would give is printed, and the best goes into the weights file if
+it gains half a percent. For weights trained on every case (`--fold all`), or where too few cases without nodes were
+held out to choose well.
 """
 
 import argparse
