@@ -1,13 +1,15 @@
 """Train on a folder of cases and write a weights file: python train.py DATA --out weights/mine.pt.
 
 DATA has SegRap's raw layout or nnU-Net's; --phantoms N generates synthetic cases instead. Under torchrun the same
-command line trains on several processes. Exit codes: 0 done, 2 bad input or training failed, 130 stopped (--resume).
+command line trains on several processes: each has its own batch, and all read --work, so several machines share that
+folder. Exit codes: 0 done, 2 bad input or training failed, 130 stopped (--resume); torchrun makes 1 of all but 0.
 """
 
 import argparse
 import datetime
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 from argparse import ArgumentDefaultsHelpFormatter as DefaultsInHelp
@@ -21,18 +23,25 @@ from tqdm import tqdm
 
 from evaluation.output import csv_text, write_whole
 from evaluation.summary import Summary, summarise, table
-from model.bundle import LABELS, Bundle, load_bundle, save_bundle
+from model.bundle import Bundle, load_bundle, save_bundle
 from model.placement import choose_device
 from model.volume import InputError
 from phantom import make_phantom
 from phantom.write import write_folder
 from training.dataset import cache_case, load_case
-from training.loop import EPOCH, State, TrainingError, TrainPlan, train
+from training.loop import EPOCH, State, TrainingError, TrainPlan, train, training_dtype
 from training.loss import LossPlan
 from training.planning import DataPlan, fingerprint, override, plan_for, read_plan, write_plan
-from training.processes import Processes, processes
-from training.sources import TrainingCase, find_training_cases, read_training_case, survey_all, survey_table
-from training.validate import SETTINGS, choose_least, split, validate
+from training.processes import FailedElsewhere, Processes, processes
+from training.sources import (
+    Survey,
+    TrainingCase,
+    find_training_cases,
+    read_training_case,
+    survey_all,
+    survey_table,
+)
+from training.validate import SETTINGS, choose_least, least_in_words, split, validate
 
 LOSSES = {
     "dice-focal": LossPlan(),
@@ -40,6 +49,7 @@ LOSSES = {
     "tversky-focal": LossPlan(alpha=0.3, beta=0.7),
 }
 OPTIMISERS = {"sgd": (1e-2, 3e-5), "adamw": (1e-3, 1e-2)}  # learning rate, weight decay
+SOURCE = "source.json"  # beside a cached case: what it was made from
 FULL_SIZE_EVERY = 10  # one phantom in so many has SegRap's own grid, the others a coarser one, quick to make
 
 
@@ -47,44 +57,66 @@ def main() -> int:
     for stream in (sys.stdout, sys.stderr):  # cm³, whatever the locale
         stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
     args = arguments()
-    try:
-        with processes(choose_device(args.device)) as team:
+    with processes(choose_device(args.device)) as team:
+        try:
             return run(args, team)
-    except (InputError, TrainingError) as error:
-        print(f"error: {error}", file=sys.stderr, flush=True)
+        except (InputError, TrainingError, OSError) as error:
+            print(f"error: {error}", file=sys.stderr, flush=True)
+        except FailedElsewhere:
+            pass
         return 2
 
 
 def run(args: argparse.Namespace, team: Processes) -> int:
     """Find and check the cases → plan → cache → train → validate whole cases → write the weights."""
     data = args.data or args.work / f"phantoms-seed{args.seed}"
-    if team.first and args.phantoms:
-        make_phantoms(args.phantoms, args.seed, data, args.jobs)
-    team.wait()
+    if args.phantoms:
+        team.once(lambda: make_phantoms(args.phantoms, args.seed, data, args.jobs))
     cases = find_training_cases(data)[: args.phantoms]
-    if team.first and not (args.resume and (args.work / "plan.json").exists()):
-        prepare(args, cases)
-    team.wait()
-    plan = train_plan(args)
     names = [case.name for case in cases]
     chosen, held_out = (
         (names, []) if args.fold == "all" else split(names, args.folds, int(args.fold), args.seed)
     )
+    if not chosen:
+        raise InputError(f"{data}: no case is left to train on besides the held-out one; --fold all")
+    start = load_bundle(args.start) if args.start else None
+    team.once(lambda: prepare(args, cases))
+    plan = train_plan(args, chosen)
     folder = cache_folder(args, plan.data)
     cached = {name: load_case(folder / name) for name in names}
     validation = [cached[name] for name in held_out]
-    start = load_bundle(args.start) if args.start else None
     state = train(plan, [cached[name] for name in chosen], validation, args.work, team, args.resume, start)
     if not state.finished:
-        print(f"stopped after {state.iteration} iterations; go on with --resume", flush=True)
+        if team.first:
+            print(f"stopped after {state.iteration} iterations; go on with --resume", flush=True)
         return 130
-    if team.first:
-        finish(args, plan, state, len(chosen), [case for case in cases if case.name in held_out])
+    team.once(lambda: finish(args, plan, state, [case for case in cases if case.name in held_out]))
     return 0
 
 
 def prepare(args: argparse.Namespace, cases: list[TrainingCase]) -> None:
-    """Check every case, decide the plan, bring all to the network's grid; what is there already is not done again."""
+    """Check every case, decide the plan, bring all to the network's grid; what is there already is not done again.
+
+    A run that goes on keeps its plan.
+    """
+    args.work.mkdir(parents=True, exist_ok=True)
+    plan_file = args.work / "plan.json"
+    if args.resume and plan_file.exists():
+        print(f"going on with {plan_file}; options that would change it are not looked at", flush=True)
+        plan = read_plan(plan_file)
+    else:
+        plan = checked_plan(args, cases)
+        write_plan(plan, plan_file)
+        print(plan_file.read_text(), end="", flush=True)
+    folder = cache_folder(args, plan)
+    missing = [case for case in cases if not is_cached(case, folder)]
+    with ProcessPoolExecutor(args.jobs, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        done = pool.map(cache, missing, [plan] * len(missing), [folder] * len(missing))
+        list(tqdm(done, total=len(missing), desc="preprocess", unit="case"))
+
+
+def checked_plan(args: argparse.Namespace, cases: list[TrainingCase]) -> DataPlan:
+    """The plan for these cases. Raises InputError where any cannot be used or their cache would not fit on the disk."""
     surveys = list(tqdm(survey_all(cases, args.jobs), total=len(cases), desc="check", unit="case"))
     print(survey_table(surveys), flush=True)
     bad = [survey for survey in surveys if survey.problem]
@@ -92,20 +124,51 @@ def prepare(args: argparse.Namespace, cases: list[TrainingCase]) -> None:
         raise InputError(
             f"{len(bad)} of {len(cases)} cases cannot be used, see above; correct or remove them"
         )
-    plan = plan_for(fingerprint(surveys), args.memory_gb, args.features, args.spacing)
+    number_bytes = training_dtype(choose_device(args.device)).itemsize
+    plan = plan_for(fingerprint(surveys), args.memory_gb, args.features, args.spacing, number_bytes)
     plan = override(plan, args.config) if args.config else plan
-    write_plan(plan, args.work / "plan.json")
-    print((args.work / "plan.json").read_text(), end="", flush=True)
     folder = cache_folder(args, plan)
-    missing = [case for case in cases if not (folder / case.name / "label.npy").exists()]
-    with ProcessPoolExecutor(args.jobs, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        done = pool.map(cache, missing, [plan] * len(missing), [folder] * len(missing))
-        list(tqdm(done, total=len(missing), desc="preprocess", unit="case"))
+    missing = {case.name for case in cases if not is_cached(case, folder)}
+    needed = cache_gb([survey for survey in surveys if survey.name in missing], plan)
+    free = shutil.disk_usage(args.work).free / 1e9
+    if needed > free:
+        raise InputError(
+            f"{args.work}: the preprocessed cases take {needed:.1f} GB, {free:.1f} GB are free; "
+            "free space, choose another --work or a coarser --spacing"
+        )
+    return plan
+
+
+def cache_gb(surveys: list[Survey], plan: DataPlan) -> float:
+    """What the cases' bodies take on the network's grid: two channels in 16 bit and the label."""
+    voxels = [
+        np.prod(
+            [n * s / t for n, s, t in zip(case.body_zyx, case.spacing_zyx, plan.spacing_zyx, strict=True)]
+        )
+        for case in surveys
+    ]
+    return 5 * float(np.sum(voxels)) / 1e9
 
 
 def cache(case: TrainingCase, plan: DataPlan, folder: Path) -> None:
     pair, label = read_training_case(case)
-    cache_case(folder / case.name, pair, label, plan.spacing_zyx, plan.normalisation)
+    try:
+        cache_case(folder / case.name, pair, label, plan.spacing_zyx, plan.normalisation)
+        (folder / case.name / SOURCE).write_text(source(case))
+    except OSError as error:
+        raise InputError(f"{folder / case.name}: cannot write ({error}); free space, then --resume") from None
+
+
+def is_cached(case: TrainingCase, folder: Path) -> bool:
+    """Whether the case lies there whole, made from its files as they are now."""
+    told = folder / case.name / SOURCE
+    return told.exists() and told.read_text() == source(case)
+
+
+def source(case: TrainingCase) -> str:
+    """Size and time of every file of a case."""
+    files = {path.name: path.stat() for path in (case.ct, case.ce, *case.labels.values())}
+    return json.dumps({name: [stat.st_size, stat.st_mtime_ns] for name, stat in files.items()})
 
 
 def cache_folder(args: argparse.Namespace, plan: DataPlan) -> Path:
@@ -116,7 +179,7 @@ def cache_folder(args: argparse.Namespace, plan: DataPlan) -> Path:
     return Path(args.work) / f"cache-{hashlib.sha256(told.encode()).hexdigest()[:12]}"
 
 
-def train_plan(args: argparse.Namespace) -> TrainPlan:
+def train_plan(args: argparse.Namespace, names: list[str]) -> TrainPlan:
     rate, decay = OPTIMISERS[args.optimiser]
     return TrainPlan(
         read_plan(args.work / "plan.json"),
@@ -127,12 +190,11 @@ def train_plan(args: argparse.Namespace) -> TrainPlan:
         decay,
         args.seed,
         LOSSES[args.loss],
+        names=tuple(names),
     )
 
 
-def finish(
-    args: argparse.Namespace, plan: TrainPlan, state: State, trained_on: int, held_out: list[TrainingCase]
-) -> None:
+def finish(args: argparse.Namespace, plan: TrainPlan, state: State, held_out: list[TrainingCase]) -> None:
     """Validate on whole cases, write the weights with their provenance."""
     bundle = Bundle(
         plan.data.network,
@@ -140,7 +202,7 @@ def finish(
         plan.data.spacing_zyx,
         plan.data.normalisation,
         (0, 1, 2),
-        provenance(args, plan, state, trained_on),
+        provenance(args, plan, state),
         (state.network.state_dict(),),
     )
     save_bundle(bundle, args.out)  # before the validation, which takes time; its figures are added after it
@@ -154,7 +216,7 @@ def finish(
         write_whole(args.work / "validation.csv", csv_text(results, SETTINGS).encode())
         least = choose_least(tables)
         if any(least):
-            told = ", ".join(f"{name} {cm3:g}" for name, cm3 in zip(LABELS, least, strict=True))
+            told = least_in_words(least)
             print(f"pieces below so many cm³ will be left out, which these cases gain by: {told}", flush=True)
         data = f"{len(held_out)} held-out cases of the same data, pieces of any size counted"
         bundle.provenance["metrics"] = metrics(data, summaries)
@@ -178,18 +240,32 @@ def make_phantoms(count: int, seed: int, folder: Path, jobs: int) -> None:
 def make_one(k: int, seed: int, folder: Path) -> None:
     """Case k of `python -m phantom --seed S`."""
     phantom = make_phantom(np.random.SeedSequence((seed, k)), "small" if k % FULL_SIZE_EVERY else "segrap")
-    write_folder(phantom, folder / f".phantom_{k:04d}")
+    try:
+        write_folder(phantom, folder / f".phantom_{k:04d}")
+    except RuntimeError as error:  # how SimpleITK says it
+        raise InputError(f"{folder}: cannot write ({str(error).splitlines()[-1]}); free space") from None
     (folder / f".phantom_{k:04d}").rename(folder / f"phantom_{k:04d}")
 
 
-def provenance(args: argparse.Namespace, plan: TrainPlan, state: State, cases: int) -> dict[str, object]:
+def commit() -> str:
+    """Of this code, where it lies in a repository and git is there."""
+    try:
+        here = Path(__file__).parent
+        told = subprocess.run(
+            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False, cwd=here
+        )
+    except OSError:
+        return "unknown"
+    return told.stdout.strip() or "unknown"
+
+
+def provenance(args: argparse.Namespace, plan: TrainPlan, state: State) -> dict[str, object]:
     """Data, command, commit, date, duration and library, as plain values."""
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
     phantoms = f"synthetic phantoms, seed {args.seed}; no patient data. Research use, not clinical."
     return {
-        "data": f"{cases} {phantoms if args.phantoms else f'cases of {args.data.name}'}",
+        "data": f"{len(plan.names)} {phantoms if args.phantoms else f'cases of {args.data.name}'}",
         "command": "python " + " ".join(sys.argv),
-        "commit": commit.stdout.strip() or "unknown",
+        "commit": commit(),
         "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
         "iterations": state.iteration,
         "minutes": round(state.seconds / 60, 1),
@@ -214,9 +290,14 @@ def arguments() -> argparse.Namespace:
     )
     add("--config", type=Path, help="JSON that overrides parts of the plan; its keys: plan.json in --work")
     add("--spacing", type=triple, metavar="Z,Y,X", help="network grid in mm; the data's median if not given")
-    add("--memory-gb", type=float, default=11.0, help="memory to train in: decides patch size")
+    add(
+        "--memory-gb",
+        type=positive,
+        default=11.0,
+        help="memory of the GPU, or of the process on a CPU: decides patch size",
+    )
     add("--features", type=int, default=32, help="of the first stage")
-    add("--folds", type=int, default=5, help="parts that the cases are cut into")
+    add("--folds", type=count, default=5, help="parts that the cases are cut into")
     add("--fold", default="0", help="the one held out for validation; all: train on every case")
     add(
         "--no-validation", action="store_true", help="leave out the scores of whole held-out cases at the end"
@@ -225,10 +306,10 @@ def arguments() -> argparse.Namespace:
     add("--optimiser", choices=OPTIMISERS, default="sgd", help="SGD with Nesterov momentum, or AdamW")
     add("--learning-rate", type=float, help="1e-2 for sgd, 1e-3 for adamw if not given")
     length = parser.add_mutually_exclusive_group()
-    length.add_argument("--epochs", type=int, default=1000, help=f"of {EPOCH} iterations")
+    length.add_argument("--epochs", type=count, default=1000, help=f"of {EPOCH} iterations")
     length.add_argument(
         "--minutes",
-        type=float,
+        type=positive,
         help="training time instead, resumed parts included, preparation and validation not",
     )
     add("--seed", type=int, default=0, help="of phantoms, folds, initial weights and patches")
@@ -236,9 +317,13 @@ def arguments() -> argparse.Namespace:
         "--start",
         type=Path,
         metavar="WEIGHTS",
-        help="begin with these weights, of the same plan, not at random",
+        help="begin with these weights, of the same network, not at random",
     )
-    add("--resume", action="store_true", help="go on from the checkpoint in --work")
+    add(
+        "--resume",
+        action="store_true",
+        help="go on with the plan and from the checkpoint in --work, if they are there",
+    )
     add("--device", choices=("auto", "cuda", "cpu"), default="auto")
     add("--jobs", type=int, default=2, help="processes that prepare cases")
     args = parser.parse_args()
@@ -247,6 +332,18 @@ def arguments() -> argparse.Namespace:
     if args.fold != "all" and args.fold not in map(str, range(args.folds)):
         parser.error(f"--fold {args.fold}: a number below {args.folds}, or all")
     return args
+
+
+def positive(text: str) -> float:
+    if not (value := float(text)) > 0:
+        raise ValueError
+    return value
+
+
+def count(text: str) -> int:
+    if (value := int(text)) < 1:
+        raise ValueError
+    return value
 
 
 def triple(text: str) -> tuple[float, float, float]:

@@ -4,7 +4,7 @@
     python -m bench.losses --phantoms 30 ...
 
 Trains once per loss and fold, scores the held-out cases whole and prints mean ± standard deviation and the paired
-difference with the Wilcoxon signed-rank test. Runs that are done are not done again.
+difference with the Wilcoxon signed-rank test. Runs that are done, by the same command line, are not done again.
 """
 
 import argparse
@@ -29,9 +29,7 @@ def main() -> int:
     for fold in args.use.split(","):
         for loss in LOSSES:
             done = args.work / f"{loss}-fold{fold}.csv"
-            if not done.exists():
-                run(args, further, loss, fold)
-                (args.work / "validation.csv").replace(done)
+            run(command_for(args, further, loss, fold), args.work, done)
             scores[loss] |= read_scores(done, args.structures.split(","))
     for loss in LOSSES:
         print_means(loss, scores[loss])
@@ -39,14 +37,26 @@ def main() -> int:
     return 0
 
 
-def run(args: argparse.Namespace, further: list[str], loss: str, fold: str) -> None:
-    """One training; the preprocessed cases in the work folder serve all of them."""
+def command_for(args: argparse.Namespace, further: list[str], loss: str, fold: str) -> list[str]:
+    """The preprocessed cases in the work folder serve all runs."""
     data = [str(args.data)] if args.data else ["--phantoms", str(args.phantoms)]
     command = [sys.executable, str(ROOT / "train.py"), *data, "--work", str(args.work), "--loss", loss]
     command += ["--folds", str(args.folds), "--fold", fold, "--epochs", str(args.epochs)]
     command += ["--out", str(args.work / f"{loss}-fold{fold}.pt"), *further]
+    return command
+
+
+def run(command: list[str], work: Path, done: Path) -> None:
+    """Train and keep the held-out cases' scores under that name, unless they are there from the same command."""
+    told = done.with_suffix(".txt")
+    if done.exists() and told.exists() and told.read_text() == " ".join(command):
+        return
     print(" ".join(command), flush=True)
+    done.unlink(missing_ok=True)
+    (work / "checkpoint.pt").unlink(missing_ok=True)
     subprocess.run(command, check=True, cwd=ROOT)
+    told.write_text(" ".join(command))
+    (work / "validation.csv").replace(done)
 
 
 def read_scores(path: Path, structures: list[str]) -> Scores:

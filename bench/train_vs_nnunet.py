@@ -41,6 +41,8 @@ def main() -> int:
         train_ours(args, further)
     ours = load_bundle(args.work / "ours.pt")
     told = ours.provenance
+    if args.minutes > 1.5 * told["minutes"] or args.minutes < told["minutes"] / 1.5:
+        sys.exit(f"error: {args.work} holds runs of {told['minutes']} minutes; give another --work")
     plan = json.loads((args.work / "ours" / "plan.json").read_text())
     print_rate("gtvseg", told["iterations"], plan["batch"], 60 * told["minutes"], plan["patch_zyx"])
     theirs = train_theirs(args, cases, chosen, held_out)
@@ -71,7 +73,7 @@ def train_theirs(
     work = (args.work / "nnunet").resolve()
     raw = work / "raw" / DATASET
     if not (raw / "dataset.json").exists():
-        write_raw(raw, cases)
+        write_raw(raw, cases, args.second)
     folders = {"nnUNet_raw": "raw", "nnUNet_preprocessed": "preprocessed", "nnUNet_results": "results"}
     environment = os.environ | {name: str(work / folder) for name, folder in folders.items()}
     environment |= {
@@ -94,20 +96,22 @@ def train_theirs(
     return to_bundle(read_model(model, ["0"], "checkpoint_final.pth"), model, None, None)
 
 
-def write_raw(folder: Path, cases: dict[str, TrainingCase]) -> None:
+def write_raw(folder: Path, cases: dict[str, TrainingCase], second: str) -> None:
     """All cases as nnU-Net wants them; the label map is what our own training reads."""
     for kind in ("imagesTr", "labelsTr"):
         (folder / kind).mkdir(parents=True, exist_ok=True)
     for name, case in cases.items():
         for channel, path in enumerate((case.ct, case.ce)):
             sitk.WriteImage(sitk.ReadImage(path), folder / "imagesTr" / f"{name}_{channel:04d}.nii.gz")
-        label = sum(
-            sitk.Cast(sitk.ReadImage(path) > 0, sitk.sitkUInt8) * LABELS[structure]
-            for structure, path in case.labels.items()
-        )
+        label = sitk.Image(sitk.ReadImage(case.ct).GetSize(), sitk.sitkUInt8)
+        label.CopyInformation(sitk.ReadImage(case.ct))
+        for structure in ("GTVnd", "GTVp"):  # where both are drawn, GTVp, as our own training has it
+            if structure in case.labels:
+                outside = sitk.Cast(sitk.ReadImage(case.labels[structure]) == 0, sitk.sitkUInt8)
+                label = sitk.Mask(label, outside, LABELS[structure])
         sitk.WriteImage(label, folder / "labelsTr" / f"{name}.nii.gz")
     description = {
-        "channel_names": {"0": "CT", "1": "PET"},
+        "channel_names": {"0": "CT", "1": second},
         "labels": {"background": 0} | LABELS,
         "numTraining": len(cases),
         "file_ending": ".nii.gz",
@@ -145,7 +149,18 @@ def arguments() -> tuple[argparse.Namespace, list[str]]:
     add("--fold", type=int, default=0, help="the one held out")
     add("--structures", default="GTVp,GTVnd", help="those that the data has contours of")
     add("--device", choices=("cpu", "cuda"), default="cpu")
-    add("--workers", type=int, default=1, help="processes of nnU-Net that prepare batches")
+    add(
+        "--second",
+        default="PET",
+        help="what nnU-Net is told that the second channel is; it normalises CT its own way",
+    )
+    cores = os.cpu_count() or 1
+    add(
+        "--workers",
+        type=int,
+        default=min(12, max(1, cores - 2)),
+        help="processes of nnU-Net that prepare batches",
+    )
     add("--work", type=Path, default=Path("runs/train_vs_nnunet"))
     return parser.parse_known_args()
 

@@ -12,6 +12,8 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
+from model.bundle import Normalisation
+
 Spacing = tuple[float, float, float]
 
 
@@ -34,18 +36,32 @@ class Augmentation:
 
 
 def augment(
-    images: Tensor, labels: Tensor, spacing_zyx: Spacing, plan: Augmentation, generator: Generator
+    images: Tensor,
+    labels: Tensor,
+    spacing_zyx: Spacing,
+    normalisation: tuple[Normalisation, ...],
+    plan: Augmentation,
+    generator: Generator,
 ) -> tuple[Tensor, Tensor]:
-    """Changed copies; all random numbers come from the generator, which lives on the CPU."""
+    """Changed copies; all random numbers, or their seeds, come from the generator, which lives on the CPU.
+
+    normalisation: what was applied to the channels, so that the plain CT can stand for a contrast CT that never came.
+    """
     pairs = [
-        _augment_one(i, lab, spacing_zyx, plan, generator) for i, lab in zip(images, labels, strict=True)
+        _augment_one(i, lab, spacing_zyx, normalisation, plan, generator)
+        for i, lab in zip(images, labels, strict=True)
     ]
     changed, moved = zip(*pairs, strict=True)
     return torch.stack(changed), torch.stack(moved)
 
 
 def _augment_one(
-    image: Tensor, label: Tensor, spacing_zyx: Spacing, plan: Augmentation, generator: Generator
+    image: Tensor,
+    label: Tensor,
+    spacing_zyx: Spacing,
+    normalisation: tuple[Normalisation, ...],
+    plan: Augmentation,
+    generator: Generator,
 ) -> tuple[Tensor, Tensor]:
     def happens(probability: float) -> bool:
         return _uniform(generator, 0, 1) < probability
@@ -61,7 +77,9 @@ def _augment_one(
     channels = list(image)
     for k, volume in enumerate(channels):
         if happens(plan.noise):
-            noise = torch.randn(volume.shape, generator=generator).to(volume.device)
+            seed = int(torch.randint(2**62, (), generator=generator))
+            there = Generator(volume.device).manual_seed(seed)
+            noise = torch.randn(volume.shape, generator=there, device=volume.device)
             volume = volume + _uniform(generator, 0, 0.3) * noise
         if happens(plan.blur):
             volume = _blur(volume, _uniform(generator, 0.5, 1.0))
@@ -75,8 +93,14 @@ def _augment_one(
             volume = _gamma(volume, _uniform(generator, 0.8, 1.25))
         channels[k] = volume
     if happens(plan.no_contrast):
-        channels[1] = channels[0]
+        channels[1] = _normalised_as(channels[0], *normalisation)
     return torch.stack(channels), label
+
+
+def _normalised_as(volume: Tensor, had: Normalisation, other: Normalisation) -> Tensor:
+    """A channel as it would be with another's normalisation."""
+    hu = volume * had.std + had.mean
+    return (hu.clamp(other.lower, other.upper) - other.mean) / other.std
 
 
 def _uniform(generator: Generator, low: float, high: float) -> float:
@@ -86,7 +110,7 @@ def _uniform(generator: Generator, low: float, high: float) -> float:
 def _move(
     image: Tensor, label: Tensor, spacing_zyx: Spacing, angles: list[float], scale: float
 ) -> tuple[Tensor, Tensor]:
-    """Rotate in mm (about z, y, x by those angles) and scale about the centre; the edge's value beyond it."""
+    """Rotate in mm (about z, y, x by those angles) and scale about the centre; beyond the edge its value goes on."""
     matrix = torch.eye(3, dtype=torch.float64)
     for axis, angle in enumerate(angles):
         a, b = (k for k in range(3) if k != axis)
@@ -99,12 +123,11 @@ def _move(
     )
     matrix = matrix / scale * half_mm[None] / half_mm[:, None]  # mm → each axis from -1 to 1
     theta = torch.cat((matrix.flip(0, 1), torch.zeros(3, 1, dtype=torch.float64)), 1)  # grids are (x, y, z)
-    grid = functional.affine_grid(theta[None].float(), [1, 1, *label.shape], align_corners=False).to(
-        image.device
-    )
+    theta = theta[None].float().to(image.device)
+    grid = functional.affine_grid(theta, [1, 1, *label.shape], align_corners=False)
     moved = functional.grid_sample(image[None], grid, padding_mode="border", align_corners=False)[0]
     where = functional.grid_sample(
-        label[None, None].float(), grid, mode="nearest", padding_mode="zeros", align_corners=False
+        label[None, None].float(), grid, mode="nearest", padding_mode="border", align_corners=False
     )[0, 0]
     return moved, where.to(label.dtype)
 

@@ -40,8 +40,14 @@ def cache_case(
         raise ValueError(f"{folder.name}: nothing denser than air in the CT")
     image, region = prepared
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / "label.npy").unlink(missing_ok=True)
     np.save(folder / "image.npy", image.numpy().astype(np.float16))
-    np.save(folder / "label.tmp.npy", resample_label(label, region))
+    resampled = resample_label(label, region)
+    tumours = {
+        f"{value}_{k}": voxels for value in (1, 2) for k, voxels in enumerate(_tumours(resampled == value))
+    }
+    np.savez(folder / "tumours.npz", **tumours)  # type: ignore[arg-type]
+    np.save(folder / "label.tmp.npy", resampled)
     (folder / "label.tmp.npy").replace(folder / "label.npy")  # its presence says that the case is whole
 
 
@@ -63,13 +69,18 @@ def resample_label(label: np.ndarray, region: Region) -> np.ndarray:
 def load_case(folder: Path) -> CachedCase:
     image = np.load(folder / "image.npy", mmap_mode="r")
     label = np.load(folder / "label.npy", mmap_mode="r")
-    tumour = tuple(_tumours(label == value) for value in (1, 2) if (label == value).any())
-    return CachedCase(image, label, tumour)
+    with np.load(folder / "tumours.npz") as found:
+        of_label = [[found[name] for name in found.files if name.startswith(f"{value}_")] for value in (1, 2)]
+    return CachedCase(image, label, tuple(tumours for tumours in of_label if tumours))
 
 
 def _tumours(mask: np.ndarray) -> list[np.ndarray]:
-    components, count = ndimage.label(mask)
-    return [np.argwhere(components == k).astype(np.int32) for k in range(1, count + 1)]
+    """The voxel coordinates of each piece, int32 (n, 3)."""
+    components, _ = ndimage.label(mask)
+    return [
+        (np.argwhere(components[box] == k) + [axis.start for axis in box]).astype(np.int32)
+        for k, box in enumerate(ndimage.find_objects(components), 1)
+    ]
 
 
 def draw_patch(case: CachedCase, patch: Triple, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from model.bundle import LABELS, load_bundle, save_bundle
 from model.volume import InputError
 from training.sources import find_training_cases
-from training.validate import LEAST_CM3, choose_least, validate
+from training.validate import LEAST_CM3, choose_least, least_in_words, validate
 
 
 def main() -> int:
@@ -41,8 +41,7 @@ def main() -> int:
     if not any(chosen):
         print(f"{args.weights}: no least volume gains anything; pieces of any size are kept")
         return 0
-    told = ", ".join(f"{name} {least:g}" for name, least in zip(LABELS, chosen, strict=True))
-    print(f"{args.weights}: pieces below so many cm³ are left out from now on: {told}")
+    print(f"{args.weights}: pieces below so many cm³ are left out from now on: {least_in_words(chosen)}")
     return 0
 
 

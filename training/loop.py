@@ -6,9 +6,11 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from pickle import UnpicklingError
 from types import FrameType
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,6 +38,7 @@ CLIP_NORM = 12.0
 POWER = 0.9
 MOMENTUM = 0.99
 AHEAD = 3  # batches under preparation
+MOST_OVERFLOWS = 5  # losses in a row that are no numbers, where 16-bit floats may overflow
 
 
 class TrainingError(Exception):
@@ -55,6 +58,19 @@ class TrainPlan:
     seed: int = 0
     loss: LossPlan = LossPlan()
     augmentation: Augmentation = Augmentation()
+    names: tuple[str, ...] = ()  # of the cases, in their order
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What must be the same where a run goes on, as plain values. Its length and learning rate may change."""
+        return {
+            "network and patch": [asdict(self.data.network), list(self.data.patch_zyx), self.data.batch],
+            "preprocessing": [list(self.data.spacing_zyx), [asdict(n) for n in self.data.normalisation]],
+            "optimiser": self.optimiser,
+            "loss": asdict(self.loss),
+            "seed": self.seed,
+            "cases or fold": list(self.names),
+        }
 
 
 @dataclass
@@ -67,6 +83,7 @@ class State:
     iteration: int = 0
     seconds: float = 0.0
     history: list[dict[str, float]] = field(default_factory=list)
+    recent: list[float] = field(default_factory=list)  # losses since the last log line
     finished: bool = False  # by the clock of the slowest process; not saved
 
 
@@ -81,18 +98,27 @@ def train(
 ) -> State:
     """Train to the end or to a signal; checkpoint.pt, log.csv and curves.png lie in the folder.
 
-    start gives the first weights of a run that is not resumed. Raises TrainingError where they belong to another plan.
+    start gives the first weights of a run that is not resumed.
 
     The learning rate falls polynomially (power 0.9). SIGTERM and Ctrl-C leave a checkpoint and end the run early.
-    With a number of iterations, a resumed run gives what an uninterrupted one gives. Raises TrainingError on a loss
-    that is no number and when a checkpoint cannot be written: the last one is then still good.
+    With a number of iterations, a resumed run gives what an uninterrupted one gives. Raises TrainingError where the
+    first weights are another network's, the checkpoint another run's or an unfinished one's that is not resumed, on
+    losses that are no numbers, and when a checkpoint cannot be written: the last one is then still good.
     """
     folder.mkdir(parents=True, exist_ok=True)
     checkpoint = folder / "checkpoint.pt"
     state = fresh_state(plan, team.device)
-    if resume and checkpoint.exists():
-        _load(state, checkpoint, team.device)
-    elif start is not None:
+    found = _read_checkpoint(checkpoint, team.device) if checkpoint.exists() else None
+    if found and resume:
+        _restore(state, found, plan, checkpoint)
+    elif found and not found["finished"]:
+        raise TrainingError(
+            f"{checkpoint}: of a run that is not finished ({found['iteration']} iterations); --resume goes on with it, "
+            "another --work starts anew"
+        )
+    elif resume and team.first:
+        print(f"{checkpoint}: not there; starting anew", flush=True)
+    if start is not None and not (found and resume):
         if start.network != plan.data.network:
             raise TrainingError("--start: its network is not the plan's; give its plan with --config")
         state.network.load_state_dict(start.states[0])
@@ -101,7 +127,8 @@ def train(
     if team.count > 1:
         devices = [team.device] if team.device.type == "cuda" else None
         network = DistributedDataParallel(network, devices)
-    saved, recent = state.seconds, []
+    saved, wrong = state.seconds, 0
+    failure: TrainingError | None = None
     total = plan.iterations or round(60 * (plan.minutes or 0))
     stream = batches(plan, cases, team, state.iteration)
     with (
@@ -110,17 +137,23 @@ def train(
         tqdm(total=total, unit="" if plan.iterations else "s", disable=not team.first) as bar,
     ):
         while True:
-            done, stop = team.largest(_share(plan, state), bool(asked))
+            done, stop, failed = team.largest(_share(plan, state), bool(asked), failure is not None)
+            if failed:
+                team.agree(failure)
             if done >= 1 or stop:
                 state.finished = done >= 1
                 break
             began = time.perf_counter()
-            recent.append(step(plan, state, network, next(stream), done))
-            if not np.isfinite(recent[-1]):
+            loss = step(plan, state, network, next(stream), done)
+            wrong = 0 if np.isfinite(loss) else wrong + 1
+            if wrong > (MOST_OVERFLOWS if state.scaler.is_enabled() else 0):
                 raise TrainingError(
-                    f"loss is {recent[-1]} in iteration {state.iteration}; {checkpoint} is still good: "
-                    "lower the learning rate or look at the cases, then --resume"
+                    f"loss or gradient is no number (loss {loss:g}) in iteration {state.iteration}, with "
+                    f"{' and '.join(drawn(plan, cases, team, state.iteration))}; {checkpoint} is still good: "
+                    "look at these or lower the learning rate, then --resume"
                 )
+            if not wrong:
+                state.recent.append(loss)
             state.iteration += 1
             if state.iteration % LOG_EVERY == 0:
                 scores = {}
@@ -131,18 +164,21 @@ def train(
                     "seconds": round(state.seconds, 1),
                     "lr": _rate(plan, state, done),
                 }
-                state.history.append(row | {"loss": round(float(np.mean(recent)), 5)} | scores)
+                mean = round(float(np.mean(state.recent)), 5) if state.recent else float("nan")
+                state.history.append(row | {"loss": mean} | scores)
                 bar.set_postfix(
                     {k: f"{v:.3g}" for k, v in state.history[-1].items() if k not in ("lr", "seconds")}
                 )
-                recent.clear()
+                state.recent.clear()
             state.seconds += time.perf_counter() - began
             bar.update((state.iteration if plan.iterations else min(round(state.seconds), total)) - bar.n)
             if state.seconds - saved > CHECKPOINT_SECONDS and team.first:
-                _save(state, folder)
+                try:
+                    _save(state, plan, folder)
+                except TrainingError as error:  # told to the other processes at the next turn
+                    failure = error
                 saved = state.seconds
-        if team.first:
-            _save(state, folder)
+        team.once(lambda: _save(state, plan, folder))
     return state
 
 
@@ -154,7 +190,8 @@ def fresh_state(plan: TrainPlan, device: torch.device) -> State:
         if isinstance(module, (nn.Conv3d, nn.ConvTranspose3d)):
             nn.init.kaiming_normal_(module.weight, a=0.01)
             nn.init.zeros_(module.bias)  # type: ignore[arg-type]
-    network.decoder.seg_layers[0].requires_grad_(False)  # the loss leaves out the lowest resolution
+    if len(network.decoder.seg_layers) > 1:
+        network.decoder.seg_layers[0].requires_grad_(False)  # the loss leaves out the lowest resolution
     parameters, rate, decay = network.parameters(), plan.learning_rate, plan.weight_decay
     optimiser: torch.optim.Optimizer
     if plan.optimiser == "adamw":
@@ -197,7 +234,10 @@ def patch_scores(
 def step(
     plan: TrainPlan, state: State, network: nn.Module, batch: tuple[Tensor, Tensor], done: float
 ) -> float:
-    """One iteration; returns the loss. A loss that is no number changes nothing."""
+    """One iteration; returns the loss, or NaN for a gradient that is no number. Neither changes anything.
+
+    With scaled losses (float16) infinite gradients are usual: the scaler leaves the step out and scales less.
+    """
     images, targets = batch
     for group in state.optimiser.param_groups:
         group["lr"] = _rate(plan, state, done)
@@ -210,7 +250,9 @@ def step(
         state.optimiser.zero_grad()
         state.scaler.scale(loss).backward()
         state.scaler.unscale_(state.optimiser)
-        nn.utils.clip_grad_norm_(state.network.parameters(), CLIP_NORM)
+        norm = nn.utils.clip_grad_norm_(state.network.parameters(), CLIP_NORM)
+        if not state.scaler.is_enabled() and not norm.isfinite():
+            return float("nan")
         state.scaler.step(state.optimiser)
         state.scaler.update()
     return value
@@ -251,17 +293,30 @@ def batches(
             yield ahead.popleft().result()
 
 
+def drawn(plan: TrainPlan, cases: list[CachedCase], team: Processes, iteration: int) -> list[str]:
+    """Names of the cases in this process's share of an iteration's batch."""
+    places = [(iteration, team.rank * plan.data.batch + k) for k in range(plan.data.batch)]
+    indices = [int(_rng(plan, place).integers(len(cases))) for place in places]
+    return [plan.names[k] if plan.names else f"case {k}" for k in indices]
+
+
+def _rng(plan: TrainPlan, place: tuple[int, int]) -> np.random.Generator:
+    """Of one sample: (iteration, place in the whole batch)."""
+    return np.random.default_rng((plan.seed, 0, *place))
+
+
 def _sample(
     plan: TrainPlan, cases: list[CachedCase], place: tuple[int, int], device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    rng = np.random.default_rng((plan.seed, 0, *place))
+    rng = _rng(plan, place)
     image, label = draw_patch(cases[rng.integers(len(cases))], plan.data.patch_zyx, rng)
     generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
     images, labels = torch.from_numpy(image)[None].to(device), torch.from_numpy(label)[None].to(device)
-    return augment(images, labels, plan.data.spacing_zyx, plan.augmentation, generator)
+    data = plan.data
+    return augment(images, labels, data.spacing_zyx, data.normalisation, plan.augmentation, generator)
 
 
-def _save(state: State, folder: Path) -> None:
+def _save(state: State, plan: TrainPlan, folder: Path) -> None:
     """Checkpoint, log and curves; the old checkpoint stays until the new one is whole."""
     content = {
         "network": state.network.state_dict(),
@@ -270,6 +325,9 @@ def _save(state: State, folder: Path) -> None:
         "iteration": state.iteration,
         "seconds": state.seconds,
         "history": state.history,
+        "recent": state.recent,
+        "finished": state.finished,
+        "run": plan.identity,
     }
     temporary = folder / "checkpoint.tmp"
     try:
@@ -285,21 +343,31 @@ def _save(state: State, folder: Path) -> None:
         ) from None
 
 
-def _load(state: State, path: Path, device: torch.device) -> None:
-    content = torch.load(path, map_location=device, weights_only=True)
+def _read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
     try:
-        state.network.load_state_dict(content["network"])
-        state.optimiser.load_state_dict(content["optimiser"])
-    except (RuntimeError, ValueError):
+        content: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        if not {"run", "finished", "recent"} <= content.keys():
+            raise ValueError("written by an older version")
+    except (OSError, RuntimeError, ValueError, EOFError, AttributeError, UnpicklingError) as error:
+        reason = str(error).splitlines()[0]
         raise TrainingError(
-            f"{path}: it belongs to another plan; choose another --work or leave --resume"
+            f"{path}: cannot be used ({reason}); delete it or choose another --work"
         ) from None
-    state.scaler.load_state_dict(content["scaler"])
-    state.iteration, state.seconds, state.history = (
-        content["iteration"],
-        content["seconds"],
-        content["history"],
-    )
+    return content
+
+
+def _restore(state: State, content: dict[str, Any], plan: TrainPlan, path: Path) -> None:
+    for what, value in plan.identity.items():
+        if content["run"][what] != value:
+            raise TrainingError(
+                f"{path}: of a run with another {what}; choose another --work or leave --resume"
+            )
+    state.network.load_state_dict(content["network"])
+    state.optimiser.load_state_dict(content["optimiser"])
+    if content["scaler"] and state.scaler.is_enabled():  # empty where the run began in another precision
+        state.scaler.load_state_dict(content["scaler"])
+    state.iteration, state.seconds = content["iteration"], content["seconds"]
+    state.history, state.recent = content["history"], content["recent"]
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Training processes: one, or several started by torchrun (gloo between CPUs, nccl between GPUs)."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,6 +10,10 @@ import torch
 from torch import distributed
 
 PATIENCE = timedelta(hours=12)  # the others wait while the first prepares the cases
+
+
+class FailedElsewhere(Exception):
+    """Another process failed; that one says why."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +29,23 @@ class Processes:
         """The one that prepares, reports and writes."""
         return self.rank == 0
 
-    def wait(self) -> None:
-        """Until all have come here."""
-        if self.count > 1:
-            distributed.barrier()
+    def once(self, action: Callable[[], None]) -> None:
+        """The first process does it while the others wait. Where it fails, all end: the others with FailedElsewhere."""
+        failure: Exception | None = None
+        if self.first:
+            try:
+                action()
+            except Exception as error:  # raised again below, once the others know
+                failure = error
+        self.agree(failure)
+
+    def agree(self, failure: Exception | None) -> None:
+        """Raises a process's failure there, and FailedElsewhere in the others."""
+        (failed,) = self.largest(failure is not None)
+        if failure is not None:
+            raise failure
+        if failed:
+            raise FailedElsewhere
 
     def largest(self, *values: float) -> list[float]:
         """Each value's maximum over all processes."""

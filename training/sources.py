@@ -1,12 +1,13 @@
 """Training cases on disk: SegRap's raw layout (both forms of labels) and nnU-Net's; found, read and checked.
 
 SegRap: `<case>/image.nii.gz`, `<case>/image_contrast.nii.gz` and either `<case>/GTVp.nii.gz` and `<case>/GTVnd.nii.gz`
-or, anywhere else below the folder, a label map `<case>.nii.gz` (0, 1 GTVp, 2 GTVnd). nnU-Net: `imagesTr/<case>_0000.*`
+or a label map `<case>.nii.gz` (0, 1 GTVp, 2 GTVnd), anywhere below the folder or below one beside it whose name begins
+alike and has "label" in it. nnU-Net: `imagesTr/<case>_0000.*`
 without and `_0001.*` with contrast, `labelsTr/<case>.*`. The phantoms' layouts `folder` and `nnunet` are these.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from model.bundle import LABELS
+from model.preprocess import body_box, outside_circle
 from model.volume import IMAGE_SUFFIXES, InputError, Pair, read_labels, read_pair
 
 SAMPLES = 2000  # tumour voxels kept per case and channel for the statistics
+LOST = 0.01  # at most this share of the tumour may lie outside the body, which is what training sees
 TASK = "Task002"  # SegRap's archive has label maps of both tasks under the same names; this is the tumours'
 
 
@@ -34,7 +37,8 @@ class TrainingCase:
 class Survey:
     """What one case holds: shape and spacing (z, y, x; mm), volumes in cm³ by structure, HU of tumour voxels.
 
-    hu is int16 (2, n), without and with contrast; problem is empty, or says why the case cannot be used.
+    body_zyx: voxels of the body's box. hu is int16 (2, n), without and with contrast. problem is empty, or says why the
+    case cannot be used; warnings say what is strange about it.
     """
 
     name: str
@@ -42,7 +46,9 @@ class Survey:
     spacing_zyx: tuple[float, ...] = ()
     cm3: tuple[float, ...] = ()
     hu: np.ndarray | None = None
+    body_zyx: tuple[int, ...] = ()
     problem: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 def find_training_cases(root: Path) -> list[TrainingCase]:
@@ -57,11 +63,13 @@ def find_training_cases(root: Path) -> list[TrainingCase]:
     return cases
 
 
-def read_training_case(case: TrainingCase) -> tuple[Pair, np.ndarray]:
+def read_training_case(
+    case: TrainingCase, log: Callable[[str], None] = lambda line: None
+) -> tuple[Pair, np.ndarray]:
     """The pair and its label map, uint8 0/1/2 (z, y, x) in canonical orientation. Raises InputError."""
     if not case.labels:
         raise InputError(f"{case.ct.parent}: no GTVp, GTVnd or label map of case {case.name}; add one")
-    pair = read_pair(case.ct, case.ce, log=lambda line: None)
+    pair = read_pair(case.ct, case.ce, log)
     if "" in case.labels:
         return pair, read_labels(case.labels[""], pair.grid, len(LABELS))
     label = np.zeros(pair.ct.shape, np.uint8)
@@ -72,10 +80,19 @@ def read_training_case(case: TrainingCase) -> tuple[Pair, np.ndarray]:
 
 def survey_case(case: TrainingCase) -> Survey:
     """Read a case wholly, so that whatever is wrong with it shows before training."""
+    told: list[str] = []
     try:
-        pair, label = read_training_case(case)
+        pair, label = read_training_case(case, told.append)
         if not label.any():
             raise InputError(f"{next(iter(case.labels.values()))}: no tumour; leave the case out")
+        box = body_box(pair.ct, outside_circle(pair.ct), pair.spacing_zyx)
+        if box is None:
+            raise InputError(f"{case.ct}: nothing denser than air; leave the case out")
+        lost = 1 - np.count_nonzero(label[box]) / np.count_nonzero(label)
+        if lost > LOST:
+            raise InputError(
+                f"{case.ct}: {lost:.0%} of the tumour lies outside the body; correct its contours"
+            )
     except InputError as error:
         return Survey(case.name, problem=str(error))
     tumour = np.flatnonzero(label)
@@ -87,6 +104,8 @@ def survey_case(case: TrainingCase) -> Survey:
         pair.spacing_zyx,
         tuple(np.count_nonzero(label == value) * voxel_cm3 for value in LABELS.values()),
         np.stack([np.asarray(array).reshape(-1)[kept] for array in (pair.ct, pair.ce)]),
+        tuple(axis.stop - axis.start for axis in box),
+        warnings=tuple(line for line in told if line.startswith("warning")),
     )
 
 
@@ -97,7 +116,7 @@ def survey_all(cases: Iterable[TrainingCase], jobs: int) -> Iterator[Survey]:
 
 
 def survey_table(surveys: list[Survey]) -> str:
-    """One line per case: what was found, or what is wrong."""
+    """One line per case, what was found or what is wrong, and one for each warning."""
     width = max(len(s.name) for s in surveys)
     head = "".join(f"{name + ' cm³':>12}" for name in LABELS)
     lines = [f"{'case':{width}}{'voxels (x, y, z)':>20}{'spacing [mm]':>20}{head}"]
@@ -108,10 +127,34 @@ def survey_table(surveys: list[Survey]) -> str:
         shape = " x ".join(str(n) for n in reversed(s.shape_zyx))
         spacing = " x ".join(f"{mm:.3g}" for mm in reversed(s.spacing_zyx))
         lines.append(f"{s.name:{width}}{shape:>20}{spacing:>20}" + "".join(f"{v:>12.1f}" for v in s.cm3))
+        lines += [f"{s.name:{width}}  {warning}" for warning in s.warnings]
     return "\n".join(lines)
 
 
 def _find_segrap(root: Path) -> list[TrainingCase]:
+    files = _images_below(root)
+    beside = root.resolve().parent.glob(f"{root.resolve().name}*")
+    for folder in sorted(path for path in beside if path != root.resolve()):
+        if folder.is_dir() and "label" in folder.name.removeprefix(root.resolve().name).lower():
+            for name, found in _images_below(folder).items():
+                files.setdefault(name, []).extend(found)
+    cts = files.get("image", []) + files.get("image_contrast", [])
+    suffix_of = {path.parent: "".join(path.name.partition(".")[1:]) for path in cts}
+    cases = []
+    for folder, suffix in sorted(suffix_of.items()):
+        masks = {s: folder / f"{s}{suffix}" for s in LABELS if (folder / f"{s}{suffix}").is_file()}
+        labels = masks or _label_map(folder.name, files.get(folder.name, []))
+        ct, ce = (folder / f"{name}{suffix}" for name in ("image", "image_contrast"))
+        cases.append(TrainingCase(folder.name, ct, ce, labels))
+    folder_of = {case.name: case.ct.parent for case in cases}
+    for case in cases:
+        if (other := folder_of[case.name]) != case.ct.parent:
+            raise InputError(f"{case.ct.parent} and {other}: two cases of one name; rename one")
+    return cases
+
+
+def _images_below(root: Path) -> dict[str, list[Path]]:
+    """Image files by their name without suffix."""
     files: dict[str, list[Path]] = {}
     for path in sorted(root.rglob("*")):
         if any(part.startswith(".") for part in path.relative_to(root).parts):
@@ -119,17 +162,7 @@ def _find_segrap(root: Path) -> list[TrainingCase]:
         for suffix in IMAGE_SUFFIXES:
             if path.name.endswith(suffix):
                 files.setdefault(path.name.removesuffix(suffix), []).append(path)
-    cases = []
-    for ce in files.get("image_contrast", []):
-        suffix, folder = ce.name.removeprefix("image_contrast"), ce.parent
-        masks = {s: folder / f"{s}{suffix}" for s in LABELS if (folder / f"{s}{suffix}").is_file()}
-        labels = masks or _label_map(folder.name, files.get(folder.name, []))
-        cases.append(TrainingCase(folder.name, folder / f"image{suffix}", ce, labels))
-    folder_of = {case.name: case.ct.parent for case in cases}
-    for case in cases:
-        if (other := folder_of[case.name]) != case.ct.parent:
-            raise InputError(f"{case.ct.parent} and {other}: two cases of one name; rename one")
-    return cases
+    return files
 
 
 def _label_map(name: str, found: list[Path]) -> dict[str, Path]:
@@ -143,10 +176,11 @@ def _find_nnunet(root: Path) -> list[TrainingCase]:
     _check_description(root / "dataset.json")
     cases = []
     for suffix in IMAGE_SUFFIXES:
-        for ct in sorted((root / "imagesTr").glob(f"*_0000{suffix}")):
-            name = ct.name.removesuffix(f"_0000{suffix}")
+        ends = [f"_{channel:04d}{suffix}" for channel in (0, 1)]
+        images = [path.name for end in ends for path in (root / "imagesTr").glob(f"*{end}")]
+        for name in {image[: -len(ends[0])] for image in images}:
             label = root / "labelsTr" / f"{name}{suffix}"
-            ce = ct.with_name(f"{name}_0001{suffix}")
+            ct, ce = (root / "imagesTr" / f"{name}{end}" for end in ends)
             cases.append(TrainingCase(name, ct, ce, {"": label} if label.is_file() else {}))
     return sorted(cases, key=lambda case: case.name)
 

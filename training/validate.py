@@ -53,6 +53,11 @@ def choose_least(tables: list[np.ndarray]) -> tuple[float, ...]:
     return tuple(LEAST_CM3[k] if gain >= LEAST_GAIN else 0.0 for k, gain in zip(best, gains, strict=True))
 
 
+def least_in_words(least_cm3: tuple[float, ...]) -> str:
+    """Such as "GTVp 0, GTVnd 0.5"."""
+    return ", ".join(f"{name} {cm3:g}" for name, cm3 in zip(LABELS, least_cm3, strict=True))
+
+
 def split(names: list[str], folds: int, fold: int, seed: int) -> tuple[list[str], list[str]]:
     """Training and validation names: a seeded permutation cut into folds of nearly equal size."""
     order = np.random.default_rng(seed).permutation(sorted(names))

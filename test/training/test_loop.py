@@ -1,6 +1,7 @@
 """The loop learns, resumes exactly, agrees between one process and two, and keeps its checkpoint whatever happens."""
 
 import csv
+import itertools
 import os
 import signal
 import subprocess
@@ -17,6 +18,7 @@ import training.loop
 from model.bundle import Normalisation
 from training.dataset import CachedCase, draw_patch
 from training.loop import TrainingError, TrainPlan, train
+from training.loss import LossPlan
 from training.planning import DataPlan
 from training.processes import Processes, processes
 
@@ -73,7 +75,9 @@ def test_learns_and_shows_it(tmp_path, monkeypatch, optimiser):
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_resumed_run_equals_an_uninterrupted_one(tmp_path, monkeypatch):
+@pytest.mark.parametrize("log_every", [1, 4])
+def test_resumed_run_equals_an_uninterrupted_one(tmp_path, monkeypatch, log_every):
+    monkeypatch.setattr(training.loop, "LOG_EVERY", log_every)
     whole = train(PLAN, CASES, [], tmp_path / "whole", ALONE, resume=False)
     step, asked = training.loop.step, []
 
@@ -146,11 +150,46 @@ def test_patch_shows_the_case_it_was_cut_from(patch):
 
 def test_nonsense_loss_stops_the_run_and_keeps_the_checkpoint(tmp_path):
     broken = replace(CASES[0], image=np.full_like(CASES[0].image, np.nan))
-    train(replace(PLAN, iterations=2), CASES, [], tmp_path, ALONE, resume=False)
+    plan = replace(PLAN, names=("case_1",))
+    train(replace(plan, iterations=2), CASES[:1], [], tmp_path, ALONE, resume=False)
     good = (tmp_path / "checkpoint.pt").read_bytes()
-    with pytest.raises(TrainingError, match=r"loss is nan in iteration 2.*checkpoint\.pt is still good"):
-        train(PLAN, [broken], [], tmp_path, ALONE, resume=True)
+    words = r"loss nan.* in iteration 2, with case_1; .*checkpoint\.pt is still good"
+    with pytest.raises(TrainingError, match=words):
+        train(plan, [broken], [], tmp_path, ALONE, resume=True)
     assert (tmp_path / "checkpoint.pt").read_bytes() == good
+
+
+def spoil_gradients(monkeypatch, iterations: set[int]) -> None:
+    """In these iterations gradients are no numbers, while the loss is one."""
+    loss_of, calls = training.loop.deep_supervision_loss, itertools.count()
+
+    def spoilt(*arguments):
+        loss = loss_of(*arguments)
+        if next(calls) in iterations:
+            loss.register_hook(lambda gradient: gradient * float("nan"))
+        return loss
+
+    monkeypatch.setattr(training.loop, "deep_supervision_loss", spoilt)
+
+
+def test_nonsense_gradient_stops_the_run_before_it_spoils_the_weights(tmp_path, monkeypatch):
+    spoil_gradients(monkeypatch, {3})
+    monkeypatch.setattr(training.loop, "CHECKPOINT_SECONDS", 0.0)
+    with pytest.raises(TrainingError, match="gradient is no number"):
+        train(PLAN, CASES, [], tmp_path, ALONE, resume=False)
+    content = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    assert content["iteration"] == 3
+    assert all(tensor.isfinite().all() for tensor in content["network"].values())
+
+
+def test_float16_scales_and_survives_an_overflow(tmp_path, monkeypatch):
+    monkeypatch.setattr(training.loop, "training_dtype", lambda device: torch.float16)
+    spoil_gradients(monkeypatch, {3, 4})
+    state = train(replace(PLAN, iterations=60, learning_rate=3e-3), CASES, [], tmp_path, ALONE, resume=False)
+    losses = [row["loss"] for row in state.history]
+    assert state.scaler.is_enabled() and weights(state).isfinite().all()
+    assert state.scaler.get_scale() <= 2**16 / 4  # halved for each
+    assert np.mean(losses[-10:]) < 0.9 * np.mean(losses[:5])
 
 
 def test_full_disk_stops_the_run_and_keeps_the_checkpoint(tmp_path, monkeypatch):
@@ -170,9 +209,45 @@ def test_full_disk_stops_the_run_and_keeps_the_checkpoint(tmp_path, monkeypatch)
 
 def test_a_checkpoint_of_another_plan_is_refused(tmp_path):
     train(replace(PLAN, iterations=1), CASES, [], tmp_path, ALONE, resume=False)
-    other = replace(PLAN, data=replace(DATA, features=(4, 8, 12)))
-    with pytest.raises(TrainingError, match="another plan"):
-        train(other, CASES, [], tmp_path, ALONE, resume=True)
+    others = {
+        "network and patch": replace(PLAN, data=replace(DATA, features=(4, 8, 12))),
+        "preprocessing": replace(PLAN, data=replace(DATA, spacing_zyx=(3.0, 2.0, 2.0))),
+        "optimiser": replace(PLAN, optimiser="sgd"),
+        "loss": replace(PLAN, loss=LossPlan(gamma=0)),
+        "seed": replace(PLAN, seed=1),
+        "cases or fold": replace(PLAN, names=("a", "b")),
+    }
+    for what, other in others.items():
+        with pytest.raises(TrainingError, match=f"another {what}"):
+            train(other, CASES, [], tmp_path, ALONE, resume=True)
+
+
+def test_an_unfinished_run_is_not_overwritten(tmp_path, monkeypatch):
+    step = training.loop.step
+
+    def stop(*arguments):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return step(*arguments)
+
+    monkeypatch.setattr(training.loop, "step", stop)
+    train(PLAN, CASES, [], tmp_path, ALONE, resume=False)
+    monkeypatch.setattr(training.loop, "step", step)
+    good = (tmp_path / "checkpoint.pt").read_bytes()
+    with pytest.raises(TrainingError, match=r"not finished \(1 iterations\)"):
+        train(PLAN, CASES, [], tmp_path, ALONE, resume=False)
+    assert (tmp_path / "checkpoint.pt").read_bytes() == good
+    (tmp_path / "checkpoint.pt").write_bytes(good[: len(good) // 2])
+    with pytest.raises(TrainingError, match=r"checkpoint\.pt: cannot be used"):
+        train(PLAN, CASES, [], tmp_path, ALONE, resume=True)
+
+
+def test_two_stages_train_their_only_head(tmp_path):
+    data = replace(DATA, features=(4, 8), kernels=DATA.kernels[:2], strides=DATA.strides[:2])
+    plan = replace(PLAN, data=data, iterations=3)
+    state = train(plan, CASES, [], tmp_path, ALONE, resume=False)
+    fresh = training.loop.fresh_state(plan, torch.device("cpu"))
+    head, before = (s.network.decoder.seg_layers[0].weight for s in (state, fresh))
+    assert not torch.equal(head, before)
 
 
 def test_ctrl_c_handler_is_the_old_one_afterwards(tmp_path):

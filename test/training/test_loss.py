@@ -34,6 +34,13 @@ def test_tversky_equals_the_formula(example, alpha, beta):
     assert tversky_loss(*example, alpha, beta).item() == pytest.approx(np.mean(terms), abs=1e-12)
 
 
+def test_tversky_with_equal_weights_is_dice(example):
+    p, g = probabilities_and_truth(*example)
+    axes = (0, 2, 3, 4)
+    dice = 2 * (p * g).sum(axes) / (p.sum(axes) + g.sum(axes))
+    assert tversky_loss(*example, 0.5, 0.5).item() == pytest.approx(1 - dice.mean(), abs=1e-12)
+
+
 def test_focal_equals_the_formula(example):
     p, g = probabilities_and_truth(*example)
     expected = -(g * (1 - p) ** 2 * np.log(p)).sum() / example[1].numel()

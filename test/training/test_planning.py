@@ -44,6 +44,12 @@ def test_more_memory_never_gives_a_smaller_patch():
     assert sizes == sorted(sizes)
 
 
+def test_larger_numbers_leave_room_for_a_smaller_patch():
+    half, single = plan_for(SEGRAP, 11), plan_for(SEGRAP, 11, number_bytes=4)
+    assert prod(single.patch_zyx) < prod(half.patch_zyx) and training_gb(single, 4) <= 11
+    assert training_gb(half, 4) > 11
+
+
 def test_too_little_memory_is_refused():
     with pytest.raises(InputError, match="0.001 GB"):
         plan_for(SEGRAP, 0.001)

@@ -85,6 +85,39 @@ def test_a_structure_may_be_absent(tmp_path):
     np.testing.assert_array_equal(label, truth() * (truth() == 1))
 
 
+def test_label_maps_lie_in_a_folder_beside_the_cases(tmp_path):
+    make(tmp_path / "Set_120cases", "map")
+    root, beside = tmp_path / "Set_120cases", tmp_path / "Set_120cases_OneHot_Labels"
+    (root / "labels").rename(beside)
+    (case,) = find_training_cases(root)
+    assert case.labels == {"": beside / "Task002" / "case_1.nii.gz"}
+    np.testing.assert_array_equal(read_training_case(case)[1], truth())
+
+
+@pytest.mark.parametrize("layout", ["masks", "nnunet"])
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_case_of_one_image_is_told_and_not_passed_over(tmp_path, layout, which):
+    make(tmp_path, layout)
+    make(tmp_path, layout, "case_2")
+    gone = {
+        "masks": tmp_path / "cases" / "case_1" / ("image.nii.gz", "image_contrast.nii.gz")[which],
+        "nnunet": tmp_path / "imagesTr" / f"case_1_000{which}.nii.gz",
+    }[layout]
+    gone.unlink()
+    surveys = [survey_case(case) for case in find_training_cases(tmp_path)]
+    assert [survey.name for survey in surveys] == ["case_1", "case_2"]
+    assert str(gone) in surveys[0].problem and not surveys[1].problem
+
+
+def test_strange_values_are_told_in_the_table(tmp_path):
+    make(tmp_path, "masks")
+    folder = tmp_path / "cases" / "case_1"
+    write(np.full(truth().shape, 7, np.int16), folder / "image_contrast.nii.gz")
+    surveys = [survey_case(case) for case in find_training_cases(tmp_path)]
+    assert not surveys[0].problem
+    assert f"warning: {folder / 'image_contrast.nii.gz'}: all voxels are 7" in survey_table(surveys)
+
+
 def damage(root, how):
     folder = root / "cases" / "case_1"
     if how == "truncated":
@@ -100,6 +133,19 @@ def damage(root, how):
     if how == "values":
         write(truth(), folder / "GTVnd.nii.gz")
         return "GTVnd.nii.gz"
+    if how == "no body":
+        write(np.full(truth().shape, -1000, np.int16), folder / "image.nii.gz")
+        return "nothing denser than air"
+    if how == "outside":
+        for name in ("image", "image_contrast"):
+            ct = np.full((6, 60, 60), -1000, np.int16)
+            ct[:, 30:50, 30:50] = 40
+            write(ct, folder / f"{name}.nii.gz")
+        for name, start in (("GTVp", 35), ("GTVnd", 2)):
+            mask = np.zeros((6, 60, 60), np.uint8)
+            mask[2:4, start : start + 6, start : start + 6] = 1
+            write(mask, folder / f"{name}.nii.gz")
+        return "50% of the tumour lies outside the body"
     if how == "empty":
         for name in ("GTVp", "GTVnd"):
             write(np.zeros_like(truth()), folder / f"{name}.nii.gz")
@@ -109,7 +155,10 @@ def damage(root, how):
     return "case_1"
 
 
-@pytest.mark.parametrize("how", ["truncated", "missing", "grid", "values", "empty", "unlabelled"])
+WRONG = ["truncated", "missing", "grid", "values", "no body", "outside", "empty", "unlabelled"]
+
+
+@pytest.mark.parametrize("how", WRONG)
 def test_what_is_wrong_with_a_case_is_said_in_one_line(tmp_path, how):
     make(tmp_path, "masks")
     make(tmp_path, "masks", "case_2")

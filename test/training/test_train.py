@@ -1,8 +1,12 @@
 """train.py as a user runs it, and a network small enough to learn two phantoms by heart."""
 
 import json
+import os
+import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,16 +15,19 @@ import SimpleITK as sitk
 import torch
 from scipy import ndimage
 
+import train as command_line
 from evaluation.metrics import dsc
 from model.bundle import Bundle, Normalisation, load_bundle
 from model.predict import Predictor
 from model.volume import Grid, Pair
 from phantom import make_phantom
+from phantom.write import write_folder
 from training.augment import Augmentation
 from training.dataset import CachedCase, cache_case, load_case
 from training.loop import TrainPlan, train
 from training.planning import DataPlan
 from training.processes import Processes
+from training.sources import find_training_cases, survey_case
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEME = Normalisation(-200, 300, 30, 70)
@@ -101,9 +108,7 @@ CONFIG = {
 }  # fmt: skip
 
 
-def run_train(
-    folder: Path, *arguments: str, launcher: tuple[str, ...] = ()
-) -> subprocess.CompletedProcess[str]:
+def train_command(folder: Path, *arguments: str, launcher: tuple[str, ...] = ()) -> list[str]:
     (folder / "config.json").write_text(json.dumps(CONFIG))
     command = [
         sys.executable,
@@ -123,11 +128,19 @@ def run_train(
         "--jobs",
         "1",
     ]
+    return command
+
+
+def run_train(
+    folder: Path, *arguments: str, launcher: tuple[str, ...] = ()
+) -> subprocess.CompletedProcess[str]:
+    command = train_command(folder, *arguments, launcher=launcher)
     return subprocess.run(command, capture_output=True, encoding="utf-8", cwd=ROOT, timeout=240, check=False)
 
 
-def test_from_raw_data_to_scored_weights(segrap_data, tmp_path, monkeypatch):
-    done = run_train(tmp_path, str(segrap_data), "--minutes", "0.15", "--folds", "2", "--optimiser", "adamw")
+def test_from_raw_data_to_scored_weights(segrap_data, tmp_path):
+    options = ("--minutes", "0.15", "--folds", "2", "--optimiser", "adamw")
+    done = run_train(tmp_path, str(segrap_data), *options)
     assert done.returncode == 0, done.stderr
     for told in ("segrap_0003", '"patch_zyx"', "GTVnd", "average", "wrote"):
         assert told in done.stdout
@@ -135,30 +148,30 @@ def test_from_raw_data_to_scored_weights(segrap_data, tmp_path, monkeypatch):
     assert bundle.patch_zyx == (8, 24, 24) and bundle.spacing_zyx == (3.0, 1.0, 1.0)
     assert bundle.provenance["metrics"]["data"].startswith("2 held-out cases of the same data")
     assert bundle.provenance["iterations"] > 5
-    again = run_train(tmp_path, str(segrap_data), "--minutes", "0.15", "--folds", "2", "--resume")
+    again = run_train(tmp_path, str(segrap_data), *options, "--resume")
     assert again.returncode == 0, again.stderr
 
 
 def test_two_processes_from_the_command_line(segrap_data, tmp_path):
-    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-    done = run_train(tmp_path, str(segrap_data), "--minutes", "0.05", "--fold", "all", launcher=launcher)
+    done = run_train(tmp_path, str(segrap_data), "--minutes", "0.05", "--fold", "all", launcher=TWO)
     assert done.returncode == 0, done.stderr
     assert load_bundle(tmp_path / "w.pt").provenance["data"] == f"4 cases of {segrap_data.name}"
 
 
-def test_bad_cases_are_all_named_before_training(segrap_data, tmp_path):
+TWO = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+
+
+@pytest.mark.parametrize("launcher", [(), TWO], ids=["one", "two"])
+def test_bad_cases_are_all_named_before_training(segrap_data, tmp_path, launcher):
     bad = tmp_path / "raw"
-    bad.mkdir()
-    for case in sorted(segrap_data.iterdir()):
-        (bad / case.name).mkdir()
-        for file in case.iterdir():
-            (bad / case.name / file.name).write_bytes(file.read_bytes())
+    shutil.copytree(segrap_data, bad)
     (bad / "segrap_0001" / "GTVp.nii.gz").write_bytes(b"no image")
     label = sitk.ReadImage(bad / "segrap_0002" / "GTVnd.nii.gz")
     sitk.WriteImage(label * 7, bad / "segrap_0002" / "GTVnd.nii.gz")
-    done = run_train(tmp_path, str(bad), "--minutes", "0.05")
-    assert done.returncode == 2 and "2 of 4 cases cannot be used" in done.stderr
-    assert len(done.stderr.strip().splitlines()[-1:]) == 1 and "Traceback" not in done.stderr
+    done = run_train(tmp_path, str(bad), "--minutes", "0.05", launcher=launcher)
+    assert done.returncode == (1 if launcher else 2)
+    assert done.stderr.count("error: 2 of 4 cases cannot be used") == 1
+    assert launcher or "Traceback" not in done.stderr  # torchrun shows its own
     assert "segrap_0001" in done.stdout and "segrap_0002" in done.stdout
     assert not (tmp_path / "w.pt").exists()
 
@@ -180,3 +193,90 @@ def test_a_run_starts_from_given_weights_of_the_same_plan(segrap_data, tmp_path)
     done = run_train(tmp_path, *options, "0.02", "--start", str(ROOT / "weights" / "gtv.pt"))
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert done.stderr.strip().splitlines()[-1].startswith("error: --start")
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_a_stopped_or_killed_run_goes_on(segrap_data, tmp_path, how):
+    options = (str(segrap_data), "--fold", "all", "--optimiser", "adamw", "--minutes")
+    command = train_command(tmp_path, *options, "5")
+    work, checkpoint = tmp_path / "work", tmp_path / "work" / "checkpoint.pt"
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "encoding": "utf-8"}
+    with subprocess.Popen(command, **streams, cwd=ROOT, start_new_session=True) as process:
+        awaited = "plan.json" if how == signal.SIGKILL else "cache-*/segrap_0003/source.json"
+        while process.poll() is None and not list(work.glob(awaited)):
+            time.sleep(0.05)
+        if how == signal.SIGTERM:
+            time.sleep(8)  # until it trains
+            process.terminate()
+        else:  # it may have no checkpoint, nor all cases; those that prepare them are killed too
+            os.killpg(process.pid, signal.SIGKILL)
+        told, _ = process.communicate(timeout=60)
+    if how == signal.SIGTERM:
+        assert process.returncode == 130 and "go on with --resume" in told and checkpoint.exists()
+        before = torch.load(checkpoint, weights_only=True)["iteration"]
+        again = run_train(tmp_path, *options, "0.15")
+        assert again.returncode == 2 and "is not finished" in again.stderr
+    assert not (tmp_path / "w.pt").exists()
+    done = run_train(tmp_path, *options, "0.15", "--resume")
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr and "going on with" in done.stdout
+    if how == signal.SIGTERM:
+        assert load_bundle(tmp_path / "w.pt").provenance["iterations"] >= before > 0
+
+
+def test_a_corrected_contour_is_read_again(segrap_data, tmp_path):
+    raw = tmp_path / "raw"
+    shutil.copytree(segrap_data, raw)
+    options = (str(raw), "--fold", "all", "--minutes", "0.02")
+    CONFIG["normalisation"] = [{"lower": -200, "upper": 300, "mean": 30, "std": 70}] * 2  # else another cache
+    try:
+        assert run_train(tmp_path, *options).returncode == 0
+        (folder,) = (tmp_path / "work").glob("cache-*")
+        before = np.load(folder / "segrap_0002" / "label.npy")
+        untouched = (folder / "segrap_0001" / "label.npy").stat().st_mtime_ns
+        label = sitk.ReadImage(raw / "segrap_0002" / "GTVnd.nii.gz")
+        sitk.WriteImage(label * 0, raw / "segrap_0002" / "GTVnd.nii.gz")
+        assert run_train(tmp_path, *options).returncode == 0
+    finally:
+        del CONFIG["normalisation"]
+    after = np.load(folder / "segrap_0002" / "label.npy")
+    assert (before == 2).any() and not (after == 2).any()
+    assert (folder / "segrap_0001" / "label.npy").stat().st_mtime_ns == untouched
+    assert len(load_case(folder / "segrap_0002").tumour) == 1
+
+
+def test_what_cannot_work_is_said_before_it_starts(segrap_data, tmp_path, monkeypatch, capsys):
+    def run(*arguments: str) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", train_command(tmp_path, *arguments)[1:])
+        code = command_line.main()
+        return code, capsys.readouterr().err.strip().splitlines()[-1]
+
+    one = tmp_path / "one"
+    shutil.copytree(segrap_data / "segrap_0000", one / "segrap_0000")
+    code, words = run(str(one))
+    assert code == 2 and words.startswith("error:") and "--fold all" in words
+    free = shutil.disk_usage(tmp_path)._replace(free=10_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: free)
+    code, words = run(str(segrap_data))
+    assert code == 2 and "the preprocessed cases take 0.0 GB, 0.0 GB are free" in words
+    with pytest.raises(SystemExit, match="2"):
+        run(str(segrap_data), "--epochs", "0")
+    assert "invalid count value: '0'" in capsys.readouterr().err
+
+
+def test_no_git_no_commit(monkeypatch):
+    assert len(command_line.commit()) == 40 or not (ROOT / ".git").exists()
+    monkeypatch.setenv("PATH", "")
+    assert command_line.commit() == "unknown"
+
+
+def test_the_cached_cases_take_what_was_estimated(tmp_path):
+    phantom = make_phantom(np.random.SeedSequence((9, 0)), "small")
+    write_folder(phantom, tmp_path / "case")
+    (case,) = find_training_cases(tmp_path)
+    plan = DataPlan(
+        (3.0, 2.0, 2.0), (8, 8, 8), 1, (4, 8), ((3, 3, 3),) * 2, ((1, 1, 1), (2, 2, 2)), (SCHEME,) * 2
+    )
+    command_line.cache(case, plan, tmp_path / "cache")
+    size = sum(file.stat().st_size for file in (tmp_path / "cache").rglob("*"))
+    assert command_line.cache_gb([survey_case(case)], plan) == pytest.approx(size / 1e9, rel=0.1)
