@@ -69,6 +69,7 @@ def main() -> int:
 
 def run(args: argparse.Namespace, team: Processes) -> int:
     """Find and check the cases → plan → cache → train → validate whole cases → write the weights."""
+    code = commit()  # now: it may have gone on when training ends
     data = args.data or args.work / f"phantoms-seed{args.seed}"
     if args.phantoms:
         team.once(lambda: make_phantoms(args.phantoms, args.seed, data, args.jobs))
@@ -90,7 +91,7 @@ def run(args: argparse.Namespace, team: Processes) -> int:
         if team.first:
             print(f"stopped after {state.iteration} iterations; go on with --resume", flush=True)
         return 130
-    team.once(lambda: finish(args, plan, state, [case for case in cases if case.name in held_out]))
+    team.once(lambda: finish(args, plan, state, [case for case in cases if case.name in held_out], code))
     return 0
 
 
@@ -194,7 +195,9 @@ def train_plan(args: argparse.Namespace, names: list[str]) -> TrainPlan:
     )
 
 
-def finish(args: argparse.Namespace, plan: TrainPlan, state: State, held_out: list[TrainingCase]) -> None:
+def finish(
+    args: argparse.Namespace, plan: TrainPlan, state: State, held_out: list[TrainingCase], code: str
+) -> None:
     """Validate on whole cases, write the weights with their provenance."""
     bundle = Bundle(
         plan.data.network,
@@ -202,7 +205,7 @@ def finish(args: argparse.Namespace, plan: TrainPlan, state: State, held_out: li
         plan.data.spacing_zyx,
         plan.data.normalisation,
         (0, 1, 2),
-        provenance(args, plan, state),
+        provenance(args, plan, state, code),
         (state.network.state_dict(),),
     )
     save_bundle(bundle, args.out)  # before the validation, which takes time; its figures are added after it
@@ -259,13 +262,13 @@ def commit() -> str:
     return told.stdout.strip() or "unknown"
 
 
-def provenance(args: argparse.Namespace, plan: TrainPlan, state: State) -> dict[str, object]:
-    """Data, command, commit, date, duration and library, as plain values."""
+def provenance(args: argparse.Namespace, plan: TrainPlan, state: State, code: str) -> dict[str, object]:
+    """Data, command, the code's commit, date, duration and library, as plain values."""
     phantoms = f"synthetic phantoms, seed {args.seed}; no patient data. Research use, not clinical."
     return {
         "data": f"{len(plan.names)} {phantoms if args.phantoms else f'cases of {args.data.name}'}",
         "command": "python " + " ".join(sys.argv),
-        "commit": commit(),
+        "commit": code,
         "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
         "iterations": state.iteration,
         "minutes": round(state.seconds / 60, 1),
