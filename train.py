@@ -102,42 +102,50 @@ def prepare(args: argparse.Namespace, cases: list[TrainingCase]) -> None:
     """
     args.work.mkdir(parents=True, exist_ok=True)
     plan_file = args.work / "plan.json"
-    if args.resume and plan_file.exists():
-        print(f"going on with {plan_file}; options that would change it are not looked at", flush=True)
-        plan = read_plan(plan_file)
-    else:
-        plan = checked_plan(args, cases)
-        write_plan(plan, plan_file)
-        print(plan_file.read_text(), end="", flush=True)
+    resumed = args.resume and plan_file.exists()
+    surveys = [] if resumed else checked(cases, args.jobs)
+    plan = read_plan(plan_file) if resumed else decide(args, surveys)
     folder = cache_folder(args, plan)
     missing = [case for case in cases if not is_cached(case, folder)]
+    names = {case.name for case in missing}
+    check_space(args.work, [survey for survey in surveys if survey.name in names], plan)
+    if resumed:
+        print(f"going on with {plan_file}; options that would change it are not looked at", flush=True)
+    else:
+        write_plan(plan, plan_file)
+        print(plan_file.read_text(), end="", flush=True)
     with ProcessPoolExecutor(args.jobs, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         done = pool.map(cache, missing, [plan] * len(missing), [folder] * len(missing))
         list(tqdm(done, total=len(missing), desc="preprocess", unit="case"))
 
 
-def checked_plan(args: argparse.Namespace, cases: list[TrainingCase]) -> DataPlan:
-    """The plan for these cases. Raises InputError where any cannot be used or their cache would not fit on the disk."""
-    surveys = list(tqdm(survey_all(cases, args.jobs), total=len(cases), desc="check", unit="case"))
+def checked(cases: list[TrainingCase], jobs: int) -> list[Survey]:
+    """What the cases hold, shown in a table. Raises InputError where any cannot be used."""
+    surveys = list(tqdm(survey_all(cases, jobs), total=len(cases), desc="check", unit="case"))
     print(survey_table(surveys), flush=True)
     bad = [survey for survey in surveys if survey.problem]
     if bad:
         raise InputError(
             f"{len(bad)} of {len(cases)} cases cannot be used, see above; correct or remove them"
         )
+    return surveys
+
+
+def decide(args: argparse.Namespace, surveys: list[Survey]) -> DataPlan:
+    """The plan for such cases, with what the user wants otherwise."""
     number_bytes = training_dtype(choose_device(args.device)).itemsize
     plan = plan_for(fingerprint(surveys), args.memory_gb, args.features, args.spacing, number_bytes)
-    plan = override(plan, args.config) if args.config else plan
-    folder = cache_folder(args, plan)
-    missing = {case.name for case in cases if not is_cached(case, folder)}
-    needed = cache_gb([survey for survey in surveys if survey.name in missing], plan)
-    free = shutil.disk_usage(args.work).free / 1e9
+    return override(plan, args.config) if args.config else plan
+
+
+def check_space(work: Path, surveys: list[Survey], plan: DataPlan) -> None:
+    """Raises InputError where the preprocessed cases would not fit on the disk."""
+    needed, free = cache_gb(surveys, plan), shutil.disk_usage(work).free / 1e9
     if needed > free:
         raise InputError(
-            f"{args.work}: the preprocessed cases take {needed:.1f} GB, {free:.1f} GB are free; "
+            f"{work}: the preprocessed cases take {needed:.1f} GB, {free:.1f} GB are free; "
             "free space, choose another --work or a coarser --spacing"
         )
-    return plan
 
 
 def cache_gb(surveys: list[Survey], plan: DataPlan) -> float:

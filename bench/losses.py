@@ -9,7 +9,6 @@ difference with the Wilcoxon signed-rank test. Runs that are done, by the same c
 
 import argparse
 import csv
-import subprocess
 import sys
 from argparse import ArgumentDefaultsHelpFormatter as DefaultsInHelp
 from pathlib import Path
@@ -17,7 +16,8 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import wilcoxon
 
-ROOT = Path(__file__).parents[1]
+from bench.runs import ROOT, run_once
+
 LOSSES = ("dice-ce", "dice-focal")
 MEASURES = ("dsc", "nsd")
 Scores = dict[tuple[str, str, str], float]  # by case, structure and measure
@@ -28,35 +28,24 @@ def main() -> int:
     scores: dict[str, Scores] = {loss: {} for loss in LOSSES}
     for fold in args.use.split(","):
         for loss in LOSSES:
-            done = args.work / f"{loss}-fold{fold}.csv"
-            run(command_for(args, further, loss, fold), args.work, done)
-            scores[loss] |= read_scores(done, args.structures.split(","))
+            scores[loss] |= read_scores(trained(args, further, loss, fold), args.structures.split(","))
     for loss in LOSSES:
         print_means(loss, scores[loss])
     print_difference(scores["dice-focal"], scores["dice-ce"])
     return 0
 
 
-def command_for(args: argparse.Namespace, further: list[str], loss: str, fold: str) -> list[str]:
-    """The preprocessed cases in the work folder serve all runs."""
+def trained(args: argparse.Namespace, further: list[str], loss: str, fold: str) -> Path:
+    """Train once, the preprocessed cases in the work folder serving all runs; the held-out cases' scores."""
     data = [str(args.data)] if args.data else ["--phantoms", str(args.phantoms)]
+    weights, scores = (args.work / f"{loss}-fold{fold}{suffix}" for suffix in (".pt", ".csv"))
     command = [sys.executable, str(ROOT / "train.py"), *data, "--work", str(args.work), "--loss", loss]
     command += ["--folds", str(args.folds), "--fold", fold, "--epochs", str(args.epochs)]
-    command += ["--out", str(args.work / f"{loss}-fold{fold}.pt"), *further]
-    return command
-
-
-def run(command: list[str], work: Path, done: Path) -> None:
-    """Train and keep the held-out cases' scores under that name, unless they are there from the same command."""
-    told = done.with_suffix(".txt")
-    if done.exists() and told.exists() and told.read_text() == " ".join(command):
-        return
-    print(" ".join(command), flush=True)
-    done.unlink(missing_ok=True)
-    (work / "checkpoint.pt").unlink(missing_ok=True)
-    subprocess.run(command, check=True, cwd=ROOT)
-    told.write_text(" ".join(command))
-    (work / "validation.csv").replace(done)
+    command += ["--out", str(weights), *further]
+    (args.work / "checkpoint.pt").unlink(missing_ok=True)  # another run's
+    if run_once(command, weights):
+        (args.work / "validation.csv").replace(scores)
+    return scores
 
 
 def read_scores(path: Path, structures: list[str]) -> Scores:

@@ -11,7 +11,6 @@ each with its own preprocessing), so that only the training differs, and scored 
 import argparse
 import json
 import os
-import subprocess
 import sys
 from argparse import ArgumentDefaultsHelpFormatter as DefaultsInHelp
 from pathlib import Path
@@ -19,16 +18,17 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
+from bench.runs import ROOT, run_once
 from evaluation.metrics import score
 from evaluation.run import CaseResult, Settings
 from evaluation.summary import compare, comparison_table, summarise, table
 from model.bundle import LABELS, Bundle, load_bundle
 from model.import_nnunet import read_model, to_bundle
 from model.predict import Predictor
+from model.volume import write_label_map
 from training.sources import TrainingCase, find_training_cases, read_training_case
 from training.validate import split
 
-ROOT = Path(__file__).parents[1]
 DATASET = "Dataset001_Compared"
 
 
@@ -37,12 +37,9 @@ def main() -> int:
     cases = {case.name: case for case in find_training_cases(args.data)}
     chosen, held_out = split(list(cases), args.folds, args.fold, 0)
     print(f"{len(chosen)} cases to train on, {len(held_out)} held out", flush=True)
-    if not (args.work / "ours.pt").exists():
-        train_ours(args, further)
+    train_ours(args, further)
     ours = load_bundle(args.work / "ours.pt")
     told = ours.provenance
-    if args.minutes > 1.5 * told["minutes"] or args.minutes < told["minutes"] / 1.5:
-        sys.exit(f"error: {args.work} holds runs of {told['minutes']} minutes; give another --work")
     plan = json.loads((args.work / "ours" / "plan.json").read_text())
     print_rate("gtvseg", told["iterations"], plan["batch"], 60 * told["minutes"], plan["patch_zyx"])
     theirs = train_theirs(args, cases, chosen, held_out)
@@ -63,7 +60,8 @@ def train_ours(args: argparse.Namespace, further: list[str]) -> None:
     command = [sys.executable, str(ROOT / "train.py"), str(args.data), "--work", str(args.work / "ours")]
     command += ["--folds", str(args.folds), "--fold", str(args.fold), "--minutes", str(args.minutes)]
     command += ["--out", str(args.work / "ours.pt"), "--device", args.device, "--no-validation", *further]
-    subprocess.run(command, check=True, cwd=ROOT)
+    (args.work / "ours" / "checkpoint.pt").unlink(missing_ok=True)  # of an earlier run
+    run_once(command, args.work / "ours.pt")
 
 
 def train_theirs(
@@ -80,16 +78,11 @@ def train_theirs(
         "nnUNet_n_proc_DA": str(args.workers),
         "nnUNet_compile": "f" if args.device == "cpu" else "t",
     }
-    (work / "split.json").write_text(json.dumps([{"train": chosen, "val": held_out}]))
-    told = work / "told.json"
-    if not told.exists():
-        command = [
-            str(args.nnunet_python),
-            str(ROOT / "bench" / "nnunet_train_side.py"),
-            str(work / "split.json"),
-        ]
-        command += [str(told), "--minutes", str(args.minutes), "--device", args.device]
-        subprocess.run(command, check=True, env=environment)
+    split_file, told = work / f"split-{args.fold}-of-{args.folds}.json", work / "told.json"
+    split_file.write_text(json.dumps([{"train": chosen, "val": held_out}]))
+    command = [str(args.nnunet_python), str(ROOT / "bench" / "nnunet_train_side.py"), str(split_file)]
+    command += [str(told), "--minutes", str(args.minutes), "--device", args.device]
+    run_once(command, told, environment)
     figures = json.loads(told.read_text())
     print_rate("nnU-Net", figures["iterations"], figures["batch"], figures["seconds"], figures["patch"])
     model = Path(figures["folder"])
@@ -103,13 +96,8 @@ def write_raw(folder: Path, cases: dict[str, TrainingCase], second: str) -> None
     for name, case in cases.items():
         for channel, path in enumerate((case.ct, case.ce)):
             sitk.WriteImage(sitk.ReadImage(path), folder / "imagesTr" / f"{name}_{channel:04d}.nii.gz")
-        label = sitk.Image(sitk.ReadImage(case.ct).GetSize(), sitk.sitkUInt8)
-        label.CopyInformation(sitk.ReadImage(case.ct))
-        for structure in ("GTVnd", "GTVp"):  # where both are drawn, GTVp, as our own training has it
-            if structure in case.labels:
-                outside = sitk.Cast(sitk.ReadImage(case.labels[structure]) == 0, sitk.sitkUInt8)
-                label = sitk.Mask(label, outside, LABELS[structure])
-        sitk.WriteImage(label, folder / "labelsTr" / f"{name}.nii.gz")
+        pair, label = read_training_case(case)
+        write_label_map(folder / "labelsTr" / f"{name}.nii.gz", label, pair.grid)
     description = {
         "channel_names": {"0": "CT", "1": second},
         "labels": {"background": 0} | LABELS,

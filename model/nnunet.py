@@ -17,7 +17,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from model.bundle import Bundle, Normalisation
-from model.preprocess import Region, body_box, outside_circle
+from model.preprocess import Region, body_box, normalise_hu, outside_circle
 from model.unet import triple
 from model.volume import Pair
 
@@ -163,9 +163,7 @@ def separate_axis(first: tuple[float, float, float], second: tuple[float, float,
 def normaliser(scheme: Normalisation, array: np.ndarray, mask: np.ndarray | None) -> Normaliser:
     """Normalises, mostly in place, the float32 slice array[index] (z, y, x); the array's figures are taken here."""
     if scheme.scheme == "ct":
-        return lambda plane, index: (
-            plane.clamp_(scheme.lower, scheme.upper).sub_(scheme.mean).div_(scheme.std)
-        )
+        return lambda plane, index: normalise_hu(plane, scheme)
     if scheme.scheme == "none":
         return lambda plane, index: plane
     if scheme.scheme == "rescale-0-1":

@@ -53,8 +53,13 @@ def preprocess(
     channels = []
     for array, scheme in zip((pair.ct, pair.ce), normalisation, strict=True):
         hu = resample_hu(array, outside_circle(array), region)
-        channels.append(hu.clamp_(scheme.lower, scheme.upper).sub_(scheme.mean).div_(scheme.std))
+        channels.append(normalise_hu(hu, scheme))
     return torch.stack(channels), region
+
+
+def normalise_hu(hu: Tensor, scheme: Normalisation) -> Tensor:
+    """Scheme ct, in place: HU clipped, centred and scaled."""
+    return hu.clamp_(scheme.lower, scheme.upper).sub_(scheme.mean).div_(scheme.std)
 
 
 def find_region(pair: Pair, spacing_zyx: tuple[float, float, float]) -> Region | None:

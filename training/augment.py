@@ -13,6 +13,7 @@ from torch import Generator, Tensor
 from torch.nn import functional
 
 from model.bundle import Normalisation
+from model.preprocess import normalise_hu
 
 Spacing = tuple[float, float, float]
 
@@ -93,14 +94,9 @@ def _augment_one(
             volume = _gamma(volume, _uniform(generator, 0.8, 1.25))
         channels[k] = volume
     if happens(plan.no_contrast):
-        channels[1] = _normalised_as(channels[0], *normalisation)
+        had, other = normalisation
+        channels[1] = normalise_hu(channels[0] * had.std + had.mean, other)
     return torch.stack(channels), label
-
-
-def _normalised_as(volume: Tensor, had: Normalisation, other: Normalisation) -> Tensor:
-    """A channel as it would be with another's normalisation."""
-    hu = volume * had.std + had.mean
-    return (hu.clamp(other.lower, other.upper) - other.mean) / other.std
 
 
 def _uniform(generator: Generator, low: float, high: float) -> float:

@@ -40,15 +40,13 @@ def cache_case(
         raise ValueError(f"{folder.name}: nothing denser than air in the CT")
     image, region = prepared
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "label.npy").unlink(missing_ok=True)
     np.save(folder / "image.npy", image.numpy().astype(np.float16))
     resampled = resample_label(label, region)
     tumours = {
         f"{value}_{k}": voxels for value in (1, 2) for k, voxels in enumerate(_tumours(resampled == value))
     }
     np.savez(folder / "tumours.npz", **tumours)  # type: ignore[arg-type]
-    np.save(folder / "label.tmp.npy", resampled)
-    (folder / "label.tmp.npy").replace(folder / "label.npy")  # its presence says that the case is whole
+    np.save(folder / "label.npy", resampled)
 
 
 def resample_label(label: np.ndarray, region: Region) -> np.ndarray:

@@ -27,7 +27,7 @@ from training.curves import write_curves, write_log
 from training.dataset import CachedCase, draw_patch
 from training.loss import LossPlan, deep_supervision_loss
 from training.planning import DataPlan
-from training.processes import Processes
+from training.processes import FailedElsewhere, Processes
 
 CHECKPOINT_SECONDS = 180.0
 LOG_EVERY = 25  # iterations
@@ -139,7 +139,7 @@ def train(
         while True:
             done, stop, failed = team.largest(_share(plan, state), bool(asked), failure is not None)
             if failed:
-                team.agree(failure)
+                raise failure or FailedElsewhere
             if done >= 1 or stop:
                 state.finished = done >= 1
                 break

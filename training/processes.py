@@ -37,15 +37,9 @@ class Processes:
                 action()
             except Exception as error:  # raised again below, once the others know
                 failure = error
-        self.agree(failure)
-
-    def agree(self, failure: Exception | None) -> None:
-        """Raises a process's failure there, and FailedElsewhere in the others."""
         (failed,) = self.largest(failure is not None)
-        if failure is not None:
-            raise failure
         if failed:
-            raise FailedElsewhere
+            raise failure or FailedElsewhere
 
     def largest(self, *values: float) -> list[float]:
         """Each value's maximum over all processes."""

@@ -2,8 +2,8 @@
 
 SegRap: `<case>/image.nii.gz`, `<case>/image_contrast.nii.gz` and either `<case>/GTVp.nii.gz` and `<case>/GTVnd.nii.gz`
 or a label map `<case>.nii.gz` (0, 1 GTVp, 2 GTVnd), anywhere below the folder or below one beside it whose name begins
-alike and has "label" in it. nnU-Net: `imagesTr/<case>_0000.*`
-without and `_0001.*` with contrast, `labelsTr/<case>.*`. The phantoms' layouts `folder` and `nnunet` are these.
+alike and has "label" in it. nnU-Net: `imagesTr/<case>_0000.*` without and `_0001.*` with contrast,
+`labelsTr/<case>.*`. The phantoms' layouts `folder` and `nnunet` are these.
 """
 
 import json
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from model.bundle import LABELS
-from model.preprocess import body_box, outside_circle
+from model.preprocess import find_region
 from model.volume import IMAGE_SUFFIXES, InputError, Pair, read_labels, read_pair
 
 SAMPLES = 2000  # tumour voxels kept per case and channel for the statistics
@@ -85,10 +85,10 @@ def survey_case(case: TrainingCase) -> Survey:
         pair, label = read_training_case(case, told.append)
         if not label.any():
             raise InputError(f"{next(iter(case.labels.values()))}: no tumour; leave the case out")
-        box = body_box(pair.ct, outside_circle(pair.ct), pair.spacing_zyx)
-        if box is None:
+        region = find_region(pair, pair.spacing_zyx)
+        if region is None:
             raise InputError(f"{case.ct}: nothing denser than air; leave the case out")
-        lost = 1 - np.count_nonzero(label[box]) / np.count_nonzero(label)
+        lost = 1 - np.count_nonzero(label[region.box]) / np.count_nonzero(label)
         if lost > LOST:
             raise InputError(
                 f"{case.ct}: {lost:.0%} of the tumour lies outside the body; correct its contours"
@@ -104,7 +104,7 @@ def survey_case(case: TrainingCase) -> Survey:
         pair.spacing_zyx,
         tuple(np.count_nonzero(label == value) * voxel_cm3 for value in LABELS.values()),
         np.stack([np.asarray(array).reshape(-1)[kept] for array in (pair.ct, pair.ce)]),
-        tuple(axis.stop - axis.start for axis in box),
+        region.network_shape,
         warnings=tuple(line for line in told if line.startswith("warning")),
     )
 
