@@ -360,7 +360,7 @@ def _restore(state: State, content: dict[str, Any], plan: TrainPlan, path: Path)
     for what, value in plan.identity.items():
         if content["run"][what] != value:
             raise TrainingError(
-                f"{path}: of a run with another {what}; choose another --work or leave --resume"
+                f"{path}: of a run that differs in {what}; choose another --work or leave --resume"
             )
     state.network.load_state_dict(content["network"])
     state.optimiser.load_state_dict(content["optimiser"])

@@ -218,7 +218,7 @@ def test_a_checkpoint_of_another_plan_is_refused(tmp_path):
         "cases or fold": replace(PLAN, names=("a", "b")),
     }
     for what, other in others.items():
-        with pytest.raises(TrainingError, match=f"another {what}"):
+        with pytest.raises(TrainingError, match=f"differs in {what}"):
             train(other, CASES, [], tmp_path, ALONE, resume=True)
 
 
