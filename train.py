@@ -281,10 +281,16 @@ def provenance(args: argparse.Namespace, plan: TrainPlan, state: State, code: st
         "iterations": state.iteration,
         "minutes": round(state.seconds / 60, 1),
         "torch": str(torch.__version__),
-        **({"start": f"{args.start.name}: {load_bundle(args.start).provenance}"} if args.start else {}),
+        **({"start": lineage(args.start)} if args.start else {}),
         "loss": f"Dice (Tversky {plan.loss.alpha}, {plan.loss.beta}) + focal (gamma {plan.loss.gamma:g})",
         "optimiser": f"{plan.optimiser}, learning rate {plan.learning_rate:g}",
     }
+
+
+def lineage(weights: Path) -> dict[str, object]:
+    """The name and the provenance of the weights that a run began with; without scores, which are theirs alone."""
+    before = load_bundle(weights).provenance
+    return {"file": weights.name} | {key: value for key, value in before.items() if key != "metrics"}
 
 
 def arguments() -> argparse.Namespace:

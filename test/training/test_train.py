@@ -189,7 +189,7 @@ def test_a_run_starts_from_given_weights_of_the_same_plan(segrap_data, tmp_path)
     again = load_bundle(tmp_path / "w.pt")
     for name, tensor in first.states[0].items():
         torch.testing.assert_close(again.states[0][name], tensor)
-    assert "first.pt" in again.provenance["start"]
+    assert again.provenance["start"] == {"file": "first.pt"} | first.provenance
     done = run_train(tmp_path, *options, "0.02", "--start", str(ROOT / "weights" / "gtv.pt"))
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert done.stderr.strip().splitlines()[-1].startswith("error: --start")
