@@ -91,7 +91,8 @@ def run(args: argparse.Namespace, team: Processes) -> int:
         if team.first:
             print(f"stopped after {state.iteration} iterations; go on with --resume", flush=True)
         return 130
-    team.once(lambda: finish(args, plan, state, [case for case in cases if case.name in held_out], code))
+    origin = provenance(args, plan, state, code, start)
+    team.once(lambda: finish(args, plan, state, [case for case in cases if case.name in held_out], origin))
     return 0
 
 
@@ -204,7 +205,11 @@ def train_plan(args: argparse.Namespace, names: list[str]) -> TrainPlan:
 
 
 def finish(
-    args: argparse.Namespace, plan: TrainPlan, state: State, held_out: list[TrainingCase], code: str
+    args: argparse.Namespace,
+    plan: TrainPlan,
+    state: State,
+    held_out: list[TrainingCase],
+    origin: dict[str, object],
 ) -> None:
     """Validate on whole cases, write the weights with their provenance."""
     bundle = Bundle(
@@ -213,7 +218,7 @@ def finish(
         plan.data.spacing_zyx,
         plan.data.normalisation,
         (0, 1, 2),
-        provenance(args, plan, state, code),
+        origin,
         (state.network.state_dict(),),
     )
     save_bundle(bundle, args.out)  # before the validation, which takes time; its figures are added after it
@@ -270,7 +275,9 @@ def commit() -> str:
     return told.stdout.strip() or "unknown"
 
 
-def provenance(args: argparse.Namespace, plan: TrainPlan, state: State, code: str) -> dict[str, object]:
+def provenance(
+    args: argparse.Namespace, plan: TrainPlan, state: State, code: str, start: Bundle | None
+) -> dict[str, object]:
     """Data, command, the code's commit, date, duration and library, as plain values."""
     phantoms = f"synthetic phantoms, seed {args.seed}; no patient data. Research use, not clinical."
     return {
@@ -281,16 +288,16 @@ def provenance(args: argparse.Namespace, plan: TrainPlan, state: State, code: st
         "iterations": state.iteration,
         "minutes": round(state.seconds / 60, 1),
         "torch": str(torch.__version__),
-        **({"start": lineage(args.start)} if args.start else {}),
+        **({"start": lineage(args.start, start)} if start else {}),
         "loss": f"Dice (Tversky {plan.loss.alpha}, {plan.loss.beta}) + focal (gamma {plan.loss.gamma:g})",
         "optimiser": f"{plan.optimiser}, learning rate {plan.learning_rate:g}",
     }
 
 
-def lineage(weights: Path) -> dict[str, object]:
+def lineage(weights: Path, bundle: Bundle) -> dict[str, object]:
     """The name and the provenance of the weights that a run began with; without scores, which are theirs alone."""
-    before = load_bundle(weights).provenance
-    return {"file": weights.name} | {key: value for key, value in before.items() if key != "metrics"}
+    kept = {key: value for key, value in bundle.provenance.items() if key != "metrics"}
+    return {"file": weights.name} | kept
 
 
 def arguments() -> argparse.Namespace:
