@@ -14,9 +14,9 @@ from tqdm import tqdm
 
 from evaluation.cases import STRUCTURES, Pair, find_cases, pair_cases
 from evaluation.output import csv_text, json_text, write_whole
-from evaluation.problem import EvaluationError
 from evaluation.run import CaseResult, Settings, evaluate_pairs
 from evaluation.summary import compare, comparison_table, rank, spread_table, summarise, table
+from model.errors import InputError
 
 
 def parse(arguments: list[str] | None) -> tuple[argparse.Namespace, Settings]:
@@ -56,7 +56,7 @@ def parse(arguments: list[str] | None) -> tuple[argparse.Namespace, Settings]:
 def score_all(
     predictions: Path, references: Path, settings: Settings, jobs: int
 ) -> tuple[list[Pair], list[CaseResult], list[str]]:
-    """Pairs, their results and all problems, which also go to stderr. Raises EvaluationError if nothing was scored."""
+    """Pairs, their results and all problems, which also go to stderr. Raises InputError if nothing was scored."""
     pairs, extra = pair_cases(find_cases(predictions), find_cases(references))
     scoring = evaluate_pairs(pairs, settings, jobs)
     results = list(tqdm(scoring, total=len(pairs), unit="case", disable=None, leave=False))
@@ -66,7 +66,7 @@ def score_all(
     for problem in problems:
         print(problem, file=sys.stderr)
     if not any(r.scores for r in results):
-        raise EvaluationError(f"{predictions}: no case could be evaluated")
+        raise InputError(predictions, "no case could be evaluated", "see the lines above")
     return pairs, results, problems
 
 
@@ -131,7 +131,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Command line entry; returns the exit code."""
     try:
         return run(*parse(arguments))
-    except (EvaluationError, OSError) as error:
+    except (InputError, OSError) as error:
         print(f"evaluate.py: {error}", file=sys.stderr)
         return 2
 

@@ -12,19 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model.cases import LAYOUTS, Case, find_cases, output_folders
-from model.memory import ask_for_huge_pages
-from model.volume import (
-    InputError,
-    empty_labels,
-    read_grid,
-    read_pair,
-    volume_cm3,
-    write_channels,
-    write_label_map,
-)
+from model.errors import InputError
+from model.images.grid import empty_labels, volume_cm3
+from model.images.pair import read_pair
+from model.images.read import read_grid
+from model.images.write import write_channels, write_label_map
+from model.network.memory import ask_for_huge_pages
 
 if TYPE_CHECKING:  # torch takes seconds to import: wrong input is reported before
-    from model.predict import Predictor, Segmentation
+    from model.inference.predictor import Predictor, Segmentation
 
 WEIGHTS = Path(__file__).resolve().parent / "weights" / "gtv.pt"
 WRITERS = {"label_map": write_label_map, "channels": write_channels}
@@ -58,7 +54,7 @@ def run(args: argparse.Namespace, predictor_of: Callable[[], "Predictor"]) -> li
             except (RuntimeError, MemoryError) as error:
                 if len(cases) == 1:
                     raise
-                reason = InputError(f"{case.name}: {type(error).__name__}: {first_line(error)}; run it alone")
+                reason = InputError(case.name, f"{type(error).__name__}: {first_line(error)}", "run it alone")
             else:
                 continue
             report(reason)
@@ -70,7 +66,7 @@ def run(args: argparse.Namespace, predictor_of: Callable[[], "Predictor"]) -> li
 def segment(case: Case, predictor: "Predictor") -> None:
     start = time.perf_counter()
     if case.fault:
-        raise InputError(case.fault)
+        raise case.fault
     pair = read_pair(case.ct, case.ce, log)
     grid, shape = pair.grid, pair.ct.shape
     prepared = predictor.prepare(pair)
@@ -100,8 +96,8 @@ def write_empty(case: Case) -> bool:
 def load_predictor(args: argparse.Namespace) -> "Predictor":
     start = time.perf_counter()
     ask_for_huge_pages()
-    from model.bundle import load_bundle
-    from model.predict import Predictor
+    from model.inference.predictor import Predictor
+    from model.network.bundle import load_bundle
 
     bundle = load_bundle(args.weights)
     if args.keep_small:

@@ -23,10 +23,10 @@ from tqdm import tqdm
 
 from evaluation.output import csv_text, write_whole
 from evaluation.summary import Summary, summarise, table
-from model.bundle import Bundle, load_bundle, save_bundle
-from model.placement import choose_device
-from model.volume import InputError
-from phantom import make_phantom
+from model.errors import InputError
+from model.network.bundle import Bundle, load_bundle, save_bundle
+from model.network.placement import choose_device
+from phantom import case_name, make_phantom
 from phantom.write import write_folder
 from training.dataset import cache_case, load_case
 from training.loop import EPOCH, State, TrainingError, TrainPlan, train, training_dtype
@@ -79,7 +79,7 @@ def run(args: argparse.Namespace, team: Processes) -> int:
         (names, []) if args.fold == "all" else split(names, args.folds, int(args.fold), args.seed)
     )
     if not chosen:
-        raise InputError(f"{data}: no case is left to train on besides the held-out one; --fold all")
+        raise InputError(data, "no case is left to train on besides the held-out one", "--fold all")
     start = load_bundle(args.start) if args.start else None
     team.once(lambda: prepare(args, cases))
     plan = train_plan(args, chosen)
@@ -127,7 +127,9 @@ def checked(cases: list[TrainingCase], jobs: int) -> list[Survey]:
     bad = [survey for survey in surveys if survey.problem]
     if bad:
         raise InputError(
-            f"{len(bad)} of {len(cases)} cases cannot be used, see above; correct or remove them"
+            "training data",
+            f"{len(bad)} of {len(cases)} cases cannot be used, see above",
+            "correct or remove them",
         )
     return surveys
 
@@ -144,8 +146,9 @@ def check_space(work: Path, surveys: list[Survey], plan: DataPlan) -> None:
     needed, free = cache_gb(surveys, plan), shutil.disk_usage(work).free / 1e9
     if needed > free:
         raise InputError(
-            f"{work}: the preprocessed cases take {needed:.1f} GB, {free:.1f} GB are free; "
-            "free space, choose another --work or a coarser --spacing"
+            work,
+            f"the preprocessed cases take {needed:.1f} GB, {free:.1f} GB are free",
+            "free space, choose another --work or a coarser --spacing",
         )
 
 
@@ -166,7 +169,7 @@ def cache(case: TrainingCase, plan: DataPlan, folder: Path) -> None:
         cache_case(folder / case.name, pair, label, plan.spacing_zyx, plan.normalisation)
         (folder / case.name / SOURCE).write_text(source(case))
     except OSError as error:
-        raise InputError(f"{folder / case.name}: cannot write ({error}); free space, then --resume") from None
+        raise InputError(folder / case.name, f"cannot write ({error})", "free space, then --resume") from None
 
 
 def is_cached(case: TrainingCase, folder: Path) -> bool:
@@ -247,7 +250,7 @@ def metrics(data: str, summaries: list[Summary]) -> dict[str, object]:
 
 def make_phantoms(count: int, seed: int, folder: Path, jobs: int) -> None:
     """Those that are not there yet."""
-    missing = [k for k in range(count) if not (folder / f"phantom_{k:04d}").exists()]
+    missing = [k for k in range(count) if not (folder / f"{case_name(k)}").exists()]
     with ProcessPoolExecutor(jobs) as pool:
         done = pool.map(make_one, missing, [seed] * len(missing), [folder] * len(missing))
         list(tqdm(done, total=len(missing), desc="phantoms", unit="case"))
@@ -255,12 +258,12 @@ def make_phantoms(count: int, seed: int, folder: Path, jobs: int) -> None:
 
 def make_one(k: int, seed: int, folder: Path) -> None:
     """Case k of `python -m phantom --seed S`."""
-    phantom = make_phantom(np.random.SeedSequence((seed, k)), "small" if k % FULL_SIZE_EVERY else "segrap")
+    phantom = make_phantom(seed, k, "small" if k % FULL_SIZE_EVERY else "segrap")
     try:
-        write_folder(phantom, folder / f".phantom_{k:04d}")
+        write_folder(phantom, folder / f".{case_name(k)}")
     except RuntimeError as error:  # how SimpleITK says it
-        raise InputError(f"{folder}: cannot write ({str(error).splitlines()[-1]}); free space") from None
-    (folder / f".phantom_{k:04d}").rename(folder / f"phantom_{k:04d}")
+        raise InputError(folder, f"cannot write ({str(error).splitlines()[-1]})", "free space") from None
+    (folder / f".{case_name(k)}").rename(folder / f"{case_name(k)}")
 
 
 def commit() -> str:

@@ -25,11 +25,13 @@ import torch
 from bench.nnunet_format import write_nnunet
 from bench.search import count_passes, pair_of
 from evaluation.metrics import dsc
-from model.bundle import LABELS, Bundle, Normalisation, load_bundle, save_bundle
-from model.import_nnunet import read_model, to_bundle
-from model.predict import Predictor
-from model.unet import NetworkPlan, UNet
-from model.volume import Pair
+from model.images.pair import Pair
+from model.importing.v2 import read_model, to_bundle
+from model.inference.predictor import Predictor
+from model.network.bundle import Bundle, Normalisation, load_bundle, save_bundle
+from model.network.plan import NetworkPlan
+from model.network.unet import UNet
+from model.structures import LABELS
 from phantom import Phantom, make_phantom
 
 ROOT = Path(__file__).parents[1]
@@ -194,7 +196,7 @@ def write_case(folder: Path, args: argparse.Namespace) -> np.ndarray:
             sitk.WriteImage(image, folder / f"{name}.nii.gz", useCompression=True)
         return np.zeros(image.GetSize()[::-1], np.uint8)
     geometry, size = CASES[args.case]
-    phantom = make_phantom(np.random.SeedSequence((args.seed, 0)), geometry)
+    phantom = make_phantom(args.seed, 0, geometry)
     box = (slice(None),) * 3 if size is None else around(phantom, size)
     for name, array in (("image", phantom.ct), ("image_contrast", phantom.ce)):
         image = sitk.GetImageFromArray(np.ascontiguousarray(array[box]))

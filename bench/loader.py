@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.placement import choose_device
+from model.network.placement import choose_device
 from phantom import make_phantom
 from phantom.write import write_folder
 from training.dataset import cache_case, load_case
@@ -37,9 +37,7 @@ def main() -> int:
     team = Processes(0, 1, device)
     with tempfile.TemporaryDirectory() as name:
         for k in range(CASES):
-            write_folder(
-                make_phantom(np.random.SeedSequence((5, k)), "small"), Path(name) / "raw" / f"case{k}"
-            )
+            write_folder(make_phantom(5, k, "small"), Path(name) / "raw" / f"case{k}")
         cases = []
         for case in find_training_cases(Path(name) / "raw"):
             pair, label = read_training_case(case)

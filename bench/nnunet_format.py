@@ -5,8 +5,9 @@ from pathlib import Path
 
 import torch
 
-from model.bundle import LABELS, Bundle
-from model.unet import UNet
+from model.network.bundle import Bundle
+from model.network.unet import UNet
+from model.structures import LABELS
 
 CONFIGURATION = "3d_fullres"
 

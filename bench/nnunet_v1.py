@@ -22,11 +22,12 @@ from torch import Tensor
 
 from bench.inference import CASES, read_back, write_case
 from evaluation.metrics import dsc
-from model.bundle import LABELS, Bundle, load_bundle
-from model.import_nnunet import to_bundle
-from model.import_v1 import CHECKPOINT, PARTS, context, localization, read_v1
-from model.predict import Predictor
-from model.preprocess import restore_labels
+from model.importing.v1 import CHECKPOINT, PARTS, context, localization, read_v1
+from model.importing.v2 import to_bundle
+from model.inference.predictor import Predictor
+from model.network.bundle import Bundle, load_bundle
+from model.preprocessing.gtvseg import restore_labels
+from model.structures import LABELS
 
 ROOT = Path(__file__).parents[1]
 FLOOR = 0.999

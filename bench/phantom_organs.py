@@ -87,7 +87,7 @@ def measure_phantoms(cases: int, seed: int) -> dict[str, NDArray[np.float64]]:
     """Rows as in `read_table`, of the phantoms, relative to their own brainstem."""
     rows: dict[str, list[list[float]]] = {}
     for k in range(cases):
-        organs = organ_sums(np.random.SeedSequence((seed, k)), "small")
+        organs = organ_sums(seed, k, "small")
         stem = organs["Brainstem"].centre_mm
         for name, organ in organs.items():
             if organ.slices:

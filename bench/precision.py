@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
-from model.bundle import Bundle, load_bundle
-from model.memory import kept_memory
-from model.placement import choose_dtype, memory_format
-from model.unet import UNet
+from model.network.bundle import Bundle, load_bundle
+from model.network.memory import kept_memory
+from model.network.placement import choose_dtype, memory_format
+from model.network.unet import UNet
 
 ORDERS = {"contiguous": torch.contiguous_format, "channels last": torch.channels_last_3d}
 CPU = torch.device("cpu")

@@ -14,9 +14,11 @@ from pathlib import Path
 import numpy as np
 
 from evaluation.metrics import dsc
-from model.bundle import LABELS, Bundle, load_bundle
-from model.predict import Predictor
-from model.volume import Grid, Pair
+from model.images.grid import Grid
+from model.images.pair import Pair
+from model.inference.predictor import Predictor
+from model.network.bundle import Bundle, load_bundle
+from model.structures import LABELS
 from phantom import GEOMETRIES, Phantom, make_phantom
 
 FLOORS = {"search": 0.999, "default": 0.995}
@@ -32,7 +34,7 @@ def main() -> int:
     ratios: dict[str, list[float]] = {way: [] for way in FLOORS}
     worst = dict.fromkeys(FLOORS, 1.0)
     for k in range(args.cases):
-        pair = pair_of(make_phantom(np.random.SeedSequence((args.seed, k)), args.geometry))
+        pair = pair_of(make_phantom(args.seed, k, args.geometry))
         full, passes, slow = timed(bundle, pair, *WAYS["exhaustive"])
         print(f"{k:<6}{'exhaustive':<12}{passes:>8}{slow:>9.1f}", flush=True)
         for way in FLOORS:

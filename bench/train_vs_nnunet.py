@@ -22,10 +22,11 @@ from bench.runs import ROOT, run_once
 from evaluation.metrics import score
 from evaluation.run import CaseResult, Settings
 from evaluation.summary import compare, comparison_table, summarise, table
-from model.bundle import LABELS, Bundle, load_bundle
-from model.import_nnunet import read_model, to_bundle
-from model.predict import Predictor
-from model.volume import write_label_map
+from model.images.write import write_label_map
+from model.importing.v2 import read_model, to_bundle
+from model.inference.predictor import Predictor
+from model.network.bundle import Bundle, load_bundle
+from model.structures import LABELS
 from training.sources import TrainingCase, find_training_cases, read_training_case
 from training.validate import split
 

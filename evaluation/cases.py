@@ -10,9 +10,9 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from evaluation.problem import EvaluationError
+from model.errors import InputError
+from model.structures import STRUCTURES
 
-STRUCTURES = ("GTVp", "GTVnd")
 SUFFIXES = (".nii.gz", ".nii", ".mha", ".mhd", ".nrrd")
 CT_FOLDERS = ("imagesTr", "imagesTs", "head-neck-ct", "head-neck-contrast-enhanced-ct")
 
@@ -55,15 +55,15 @@ def _mask_files(folder: Path) -> list[Path]:
 def find_cases(place: Path) -> dict[str, CaseFiles]:
     """Cases by name in a file or below a folder; names that repeat become paths relative to the folder.
 
-    Raises EvaluationError if the place does not exist or holds no masks.
+    Raises InputError if the place does not exist or holds no masks.
     """
     if place.is_file():
         name = stem(place)
         if name is None:
-            raise EvaluationError(f"{place} is no image file; known suffixes: {', '.join(SUFFIXES)}")
+            raise InputError(place, "no image file", f"give one with suffix {', '.join(SUFFIXES)}")
         return {name: CaseFiles(name, place, {})}
     if not place.is_dir():
-        raise EvaluationError(f"{place} does not exist; give a file or a folder with masks")
+        raise InputError(place, "no such file or folder", "give one with masks")
     whole: list[Path] = []
     grouped: dict[Path, dict[str, Path]] = {}
     for path in _mask_files(place):
@@ -74,7 +74,7 @@ def find_cases(place: Path) -> dict[str, CaseFiles]:
             whole.append(path)
     owners = [path.with_name(str(stem(path))) for path in whole] + list(grouped)
     if not owners:
-        raise EvaluationError(f"{place} holds no masks; known suffixes: {', '.join(SUFFIXES)}")
+        raise InputError(place, "no masks in it", f"give files with suffix {', '.join(SUFFIXES)}")
     repeated = {
         name for name, count in Counter(owner.resolve().name for owner in owners).items() if count > 1
     }
@@ -89,7 +89,7 @@ def find_cases(place: Path) -> dict[str, CaseFiles]:
 def find_ct(place: Path, name: str) -> Path:
     """The CT of a case: a file, or in a folder the one named like the case, or the folder's only image.
 
-    Raises EvaluationError if there is none or it is not clear which.
+    Raises InputError if there is none or it is not clear which.
     """
     if place.is_file():
         return place
@@ -101,7 +101,7 @@ def find_ct(place: Path, name: str) -> Path:
     ]
     chosen = named or files
     if len(chosen) != 1:
-        raise EvaluationError(f"{place} holds {len(chosen)} images for case {name}; name the CT of the case")
+        raise InputError(place, f"{len(chosen)} images for case {name}", "name the CT of the case")
     return chosen[0]
 
 

@@ -19,9 +19,9 @@ from scipy.ndimage import label
 
 from evaluation.cases import CaseFiles, Pair, find_ct
 from evaluation.metrics import Score, bounding_box
-from evaluation.problem import EvaluationError
 from evaluation.reading import check_same_grid, grid_of, read_masks
 from evaluation.run import CaseResult, Settings
+from model.errors import InputError
 
 COLOURS = {"GTVp": ("#ffd000", "#ff4fd8"), "GTVnd": ("#4dff7c", "#38c6ff")}
 WINDOW_HU = (-135.0, 215.0)
@@ -50,7 +50,7 @@ def _upright(array: np.ndarray, direction: tuple[float, ...]) -> np.ndarray:
 def read_scene(
     ct: Path | None, reference: CaseFiles, prediction: CaseFiles | None, structures: tuple[str, ...]
 ) -> Scene:
-    """Reads and turns what is to be drawn. Raises EvaluationError as reading does, and for a CT on another grid."""
+    """Reads and turns what is to be drawn. Raises InputError as reading does, and for a CT on another grid."""
     masks = read_masks(reference, structures)
     direction = masks.grid.direction
     hounsfield = None
@@ -58,7 +58,7 @@ def read_scene(
         try:
             image = sitk.ReadImage(str(ct))
         except RuntimeError as error:
-            raise EvaluationError(f"{ct} cannot be read as an image; give the case's CT") from error
+            raise InputError(ct, "not a readable image", "give the case's CT") from error
         check_same_grid(grid_of(image), masks.grid, ct, masks.path)
         hounsfield = _upright(sitk.GetArrayFromImage(image), direction)
     predicted = {}
@@ -174,11 +174,11 @@ def overlay(
 
 
 def picture(pair: Pair, result: CaseResult, settings: Settings, place: Path | None, kind: str) -> bytes:
-    """Encoded figure of a scored case; a prediction that could not be scored is not drawn. Raises EvaluationError."""
+    """Encoded figure of a scored case; a prediction that could not be scored is not drawn. Raises InputError."""
     ct = find_ct(place, pair.name) if place else None
     try:
         scene = read_scene(ct, pair.reference, pair.prediction, settings.structures)
-    except EvaluationError:
+    except InputError:
         if not result.problems:
             raise
         scene = read_scene(ct, pair.reference, None, settings.structures)

@@ -9,7 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from evaluation.cases import STRUCTURES, CaseFiles
-from evaluation.problem import EvaluationError
+from model.errors import InputError
 
 GEOMETRY_TOLERANCE = 1e-3
 
@@ -56,17 +56,15 @@ def _load(path: Path) -> tuple[np.ndarray, Grid]:
     try:
         image = sitk.ReadImage(str(path))
     except RuntimeError as error:
-        raise EvaluationError(f"{path} cannot be read as an image; write it again") from error
+        raise InputError(path, "not a readable image", "write it again") from error
     if image.GetNumberOfComponentsPerPixel() > 1:
-        raise EvaluationError(
-            f"{path} is a vector image; write its channels as a fourth dimension of a scalar image"
-        )
+        raise InputError(path, "a vector image", "write its channels as a fourth dimension of a scalar image")
     dimension = image.GetDimension()
     if dimension not in (3, 4):
-        raise EvaluationError(f"{path} has {dimension} dimensions; masks have 3, or 4 with channels")
+        raise InputError(path, f"{dimension} dimensions", "write masks with 3, or 4 with channels")
     array = sitk.GetArrayFromImage(image)
     if path.name.endswith((".nii", ".nii.gz")) and _nifti_bytes(path) < array.nbytes:
-        raise EvaluationError(f"{path} is truncated; write it again")
+        raise InputError(path, "truncated", "write it again")
     return array, grid_of(image)
 
 
@@ -85,12 +83,12 @@ def _nifti_bytes(path: Path) -> int:
 
 
 def _check_values(array: np.ndarray, path: Path, highest: int) -> None:
-    """Raises EvaluationError unless an array holds whole numbers from 0 to the highest label."""
+    """Raises InputError unless an array holds whole numbers from 0 to the highest label."""
     low, high = array.min(), array.max()
     whole = array.dtype.kind in "iu" or bool((array == np.floor(array)).all())
     if not (low >= 0 and high <= highest and whole):
         found = "fractions" if low >= 0 and high <= highest else f"values from {low} to {high}"
-        raise EvaluationError(f"{path} holds {found}, but its labels are 0 to {highest}; write whole labels")
+        raise InputError(path, f"{found}, but its labels are 0 to {highest}", "write whole labels")
 
 
 def _read_whole(path: Path, structures: tuple[str, ...]) -> Masks:
@@ -98,7 +96,7 @@ def _read_whole(path: Path, structures: tuple[str, ...]) -> Masks:
     array, grid = _load(path)
     if array.ndim == 4:
         if len(array) != len(STRUCTURES):
-            raise EvaluationError(f"{path} has {len(array)} channels; it needs two, GTVp and GTVnd")
+            raise InputError(path, f"{len(array)} channels", "write two, GTVp and GTVnd")
         _check_values(array, path, 1)
         return Masks(path, grid, {s: array[STRUCTURES.index(s)] > 0 for s in structures})
     _check_values(array, path, len(STRUCTURES))
@@ -108,7 +106,7 @@ def _read_whole(path: Path, structures: tuple[str, ...]) -> Masks:
 def read_masks(case: CaseFiles, structures: tuple[str, ...]) -> Masks:
     """Masks of a case for the structures asked for; one file per structure may lack some of them.
 
-    Raises EvaluationError for unreadable files, other values than the labels, and files of a case on several grids.
+    Raises InputError for unreadable files, other values than the labels, and files of a case on several grids.
     """
     if case.whole:
         return _read_whole(case.whole, structures)
@@ -119,20 +117,18 @@ def read_masks(case: CaseFiles, structures: tuple[str, ...]) -> Masks:
         path = case.by_structure[structure]
         array, grid = _load(path)
         if array.ndim != 3:
-            raise EvaluationError(f"{path} has channels; the file of one structure has three dimensions")
+            raise InputError(path, "channels in the file of one structure", "write three dimensions")
         _check_values(array, path, 1)
         arrays[structure] = array > 0
         first = first or (path, grid)
         check_same_grid(grid, first[1], path, first[0])
     if first is None:
-        raise EvaluationError(
-            f"{case.name} has no file for {' or '.join(structures)}; add it or choose --structures"
-        )
+        raise InputError(case.name, f"no file for {' or '.join(structures)}", "add it or choose --structures")
     return Masks(*first, arrays)
 
 
 def check_same_grid(grid: Grid, expected: Grid, path: Path, expected_path: Path) -> None:
-    """Raises EvaluationError that names both files and what differs, beyond 1e-3 (mm; cosines)."""
+    """Raises InputError that names both files and what differs, beyond 1e-3 (mm; cosines)."""
     for field, unit in (
         ("size_xyz", "voxels"),
         ("spacing_xyz", "mm"),
@@ -143,7 +139,8 @@ def check_same_grid(grid: Grid, expected: Grid, path: Path, expected_path: Path)
         if not np.allclose(values, wanted, rtol=0, atol=GEOMETRY_TOLERANCE):
             shown, shown_wanted = (tuple(round(v, 4) for v in group) for group in (values, wanted))
             name = field.removesuffix("_xyz")
-            raise EvaluationError(
-                f"{path}: {name} {shown} {unit}, but {expected_path} has {shown_wanted}; "
-                "bring the prediction onto the reference's grid"
+            raise InputError(
+                path,
+                f"{name} {shown} {unit}, but {expected_path} has {shown_wanted}",
+                "bring the prediction onto the reference's grid",
             )

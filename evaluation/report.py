@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from evaluation.cases import Pair
 from evaluation.output import row
 from evaluation.pictures import picture
-from evaluation.problem import EvaluationError
 from evaluation.run import CaseResult, Settings
 from evaluation.summary import average_score, columns, measures, summarise
+from model.errors import InputError
 
 
 def _box_plots(results: list[CaseResult], settings: Settings) -> bytes:
@@ -43,7 +43,7 @@ def _case_picture(pair: Pair, result: CaseResult, settings: Settings, place: Pat
     """What the template needs for a case's picture; a case that cannot be drawn says why."""
     try:
         encoded = picture(pair, result, settings, place, "jpeg")
-    except EvaluationError as error:
+    except InputError as error:
         return {"name": pair.name, "problem": str(error)}
     return {"name": pair.name, "url": _data_url(encoded, "jpeg")}
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from evaluation.cases import Pair
 from evaluation.metrics import Score, score
-from evaluation.problem import EvaluationError
 from evaluation.reading import Masks, check_same_grid, read_masks
+from model.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def _read_prediction(
     try:
         masks = read_masks(pair.prediction, tuple(reference.arrays))
         check_same_grid(masks.grid, reference.grid, masks.path, reference.path)
-    except EvaluationError as error:
+    except InputError as error:
         return {}, [f"{pair.name}: {error} (scored 0)"]
     absent = [s for s in reference.arrays if s not in masks.arrays]
     return masks.arrays, [f"{pair.name}: no predicted {s}, scored 0" for s in absent]
@@ -49,7 +49,7 @@ def evaluate_pair(pair: Pair, settings: Settings) -> CaseResult:
     """Scores of one case; what cannot be read or lies on another grid than the reference counts as missing."""
     try:
         reference = read_masks(pair.reference, settings.structures)
-    except EvaluationError as error:
+    except InputError as error:
         return CaseResult(pair.name, {}, (f"{pair.name}: {error} (not scored)",))
     predicted, problems = _read_prediction(pair, reference, settings)
     scores = {}

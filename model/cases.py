@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from model.volume import IMAGE_SUFFIXES, InputError
+from model.errors import InputError, reason
+from model.images.read import IMAGE_SUFFIXES
 
 CT_SLUG = "head-neck-ct"
 CE_SLUG = "head-neck-contrast-enhanced-ct"
@@ -22,7 +23,7 @@ _NNUNET = re.compile(f"(?P<case>.+)_(?P<channel>000[01])({'|'.join(map(re.escape
 class Case:
     """One patient: both CTs (files or DICOM folders, which need not exist), the result's file and its kind.
 
-    fault: why the case cannot be read although its files exist; one line, as InputError's.
+    fault: why the case cannot be read although its files exist.
     """
 
     name: str
@@ -30,7 +31,7 @@ class Case:
     ce: Path
     output: Path
     kind: Literal["label_map", "channels"]
-    fault: str = ""
+    fault: InputError | None = None
 
 
 def find_cases(root: Path, output: Path, layout: str) -> list[Case]:
@@ -41,17 +42,17 @@ def find_cases(root: Path, output: Path, layout: str) -> list[Case]:
     """
     try:
         if not root.is_dir():
-            raise InputError(f"{root}: no such input folder; give one with --input")
+            raise InputError(root, "no such input folder", "give one with --input")
         layout = _recognise(root) if layout == "auto" else layout
         cases = _LAYOUTS[layout](root, output)
     except OSError as error:
-        raise InputError(f"{error.filename}: {error.strerror}; make the input readable") from None
+        raise InputError(error.filename, reason(error), "make the input readable") from None
     if not cases:
-        raise InputError(f"{root}: no case in layout {layout}; see README.md or choose another --layout")
+        raise InputError(root, f"no case in layout {layout}", "see README.md or choose another --layout")
     inputs = {path.resolve() for case in cases for path in (case.ct, case.ce)}
     for case in cases:
         if case.output.resolve() in inputs:
-            raise InputError(f"{case.output}: the result would replace an input; choose another --output")
+            raise InputError(case.output, "the result would replace an input", "choose another --output")
     return cases
 
 
@@ -73,10 +74,10 @@ def output_folders(cases: Sequence[Case]) -> Iterator[None]:
                     pass
             except OSError as error:
                 fact = f"cannot write there ({error.strerror})"
-                raise InputError(f"{folder}: {fact}; make it writable or choose another --output") from None
+                raise InputError(folder, fact, "make it writable or choose another --output") from None
         for case in cases:
             if case.output.is_dir():
-                raise InputError(f"{case.output}: a folder has the result's name; move it away")
+                raise InputError(case.output, "a folder has the result's name", "move it away")
         yield
     finally:
         for folder in reversed(made):
@@ -94,8 +95,9 @@ def _recognise(root: Path) -> str:
     if any(_is_patient(folder) for folder in _folders(root)):
         return "folder"
     raise InputError(
-        f"{root}: no CT pair found (looked for images/{CT_SLUG}/, Cohort*/image/, *_0000.*, */image.*);"
-        " see the layouts in README.md"
+        root,
+        f"no CT pair found (looked for images/{CT_SLUG}/, Cohort*/image/, *_0000.*, */image.*)",
+        "see the layouts in README.md",
     )
 
 
@@ -111,13 +113,13 @@ def _socket_file(root: Path, slug: str) -> Path:
     socket = _sockets(root).get(slug, {})
     folder = root / socket.get("relative_path", f"images/{slug}")
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; put exactly one CT file there")
+        raise InputError(folder, "no such folder", "put exactly one CT file there")
     files = _visible(folder)
     named = [file for file in files if file.name == socket.get("image")]
     files = named or files
     if len(files) != 1 or not files[0].is_file():
         found = f"{len(files)} entries ({', '.join(file.name for file in files)})" if files else "empty"
-        raise InputError(f"{folder}: {found}; put exactly one CT file there")
+        raise InputError(folder, found, "put exactly one CT file there")
     return files[0]
 
 
@@ -134,7 +136,7 @@ def _sockets(root: Path) -> dict[str, dict[str, str]]:
             image = str((entry.get("image") or {}).get("name", ""))
             sockets[str(socket["slug"])] = {"relative_path": str(socket["relative_path"]), "image": image}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path}: not as the platform writes it ({error!r}); correct or remove it") from None
+        raise InputError(path, f"not as the platform writes it ({error!r})", "correct or remove it") from None
     return sockets
 
 
@@ -163,12 +165,12 @@ def _is_patient(folder: Path) -> bool:
 
 def _folder_case(name: str, folder: Path, output: Path, suffix: str) -> Case:
     """image* and image_contrast*, files or DICOM folders. suffix: of the result; empty for the CT's own."""
-    fault = ""
+    fault = None
     try:
         contrast = _candidates(folder, "image_contrast")
         plain = [path for path in _candidates(folder, "image") if path not in contrast]
     except OSError as error:
-        contrast, plain, fault = [], [], f"{folder}: {error.strerror}; make it readable"
+        contrast, plain, fault = [], [], InputError(folder, reason(error), "make it readable")
     known = _suffix((plain + contrast or [folder])[0])
     ct = plain[0] if plain else folder / f"image{known}"
     ce = contrast[0] if contrast else folder / f"image_contrast{known}"
@@ -214,10 +216,12 @@ def _candidates(folder: Path, prefix: str) -> list[Path]:
     ]
 
 
-def _ambiguity(found: list[Path]) -> str:
+def _ambiguity(found: list[Path]) -> InputError | None:
+    """What is wrong where several files could be the same CT."""
     if len(found) < 2:
-        return ""
-    return f"{found[0].parent}: {', '.join(path.name for path in found)} could all be the CT; leave one"
+        return None
+    names = ", ".join(path.name for path in found)
+    return InputError(found[0].parent, f"{names} could all be the CT", "leave one")
 
 
 def _visible(folder: Path) -> list[Path]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from model.volume import InputError
+from model.errors import InputError
 
 Run = Callable[[], list[str]]
 _MAX_BODY_BYTES = 1 << 20
@@ -30,7 +30,7 @@ def make_server(run: Run, port: int) -> ThreadingHTTPServer:
         return ThreadingHTTPServer(("", port), Handler)
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise InputError(f"port {port}: cannot listen ({reason}); choose another --port") from None
+        raise InputError(f"port {port}", f"cannot listen ({reason})", "choose another --port") from None
 
 
 class _Handler(BaseHTTPRequestHandler):

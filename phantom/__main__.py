@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from phantom.scene import GEOMETRIES, make_phantom
+from phantom.scene import GEOMETRIES, case_name, make_phantom
 from phantom.write import LAYOUTS, write_exec, write_folder, write_nnunet, write_nnunet_description
 
 
@@ -22,9 +22,8 @@ def main(arguments: list[str] | None = None) -> None:
     except OSError as error:
         parser.exit(2, f"error: {options.out}: {error.strerror}; choose another folder\n")
     for k in tqdm(range(options.first, options.first + options.cases), desc="phantoms", unit="case"):
-        seed = np.random.SeedSequence((options.seed, k))
-        phantom = make_phantom(seed, options.geometry)
-        case = f"phantom_{k:04d}"
+        phantom = make_phantom(options.seed, k, options.geometry)
+        case = case_name(k)
         if options.layout == "exec":
             names = np.random.default_rng((options.seed, k, 1))
             write_exec(phantom, options.out if options.cases == 1 else options.out / case, names)

@@ -67,13 +67,13 @@ class Phantom:
 
 
 def make_phantom(
-    seed: int | np.random.SeedSequence, geometry: str, contrast: acquisition.Contrast | None = None
+    seed: int, number: int, geometry: str, contrast: acquisition.Contrast | None = None
 ) -> Phantom:
-    """A phantom from a seed; `geometry` is "segrap" (1024 x 1024 x 127, 0.54 x 0.54 x 3 mm) or "small".
+    """Case `number` of a seed; `geometry` is "segrap" (1024 x 1024 x 127, 0.54 x 0.54 x 3 mm) or "small".
 
     The contrast scan's phase and misregistration are drawn from the seed too, unless given.
     """
-    rng = np.random.default_rng(seed)
+    rng = _random_numbers(seed, number)
     frame = _draw_geometry(rng, geometry)
     if contrast is None:
         contrast = acquisition.draw_contrast(apart(rng, 1))
@@ -94,10 +94,19 @@ def make_phantom(
     return Phantom(ct, ce, scanner.mask(primary), scanner.mask(nodes), frame.spacing_xyz, frame.origin_xyz)
 
 
-def organ_sums(seed: int | np.random.SeedSequence, geometry: str) -> dict[str, OrganSum]:
+def organ_sums(seed: int, number: int, geometry: str) -> dict[str, OrganSum]:
     """Volume and centre of each named organ of the phantom that `make_phantom` makes from the same seed."""
-    rng = np.random.default_rng(seed)
+    rng = _random_numbers(seed, number)
     return _paint(_draw_geometry(rng, geometry).working, rng)[0].organs
+
+
+def case_name(number: int) -> str:
+    """What case `number` of any seed is called."""
+    return f"phantom_{number:04d}"
+
+
+def _random_numbers(seed: int, number: int) -> np.random.Generator:
+    return np.random.default_rng(np.random.SeedSequence((seed, number)))
 
 
 @dataclass(frozen=True)

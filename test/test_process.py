@@ -13,13 +13,13 @@ import pytest
 import SimpleITK as sitk
 import torch
 
-import model.bundle
-import model.predict
+import model.inference.predictor
+import model.network.bundle
 import process
 from model.cases import CE_SLUG, CT_SLUG
-from model.predict import Segmentation
+from model.errors import InputError
+from model.inference.predictor import Segmentation
 from model.serve import make_server
-from model.volume import InputError
 
 SHAPE = (4, 5, 6)
 ROOT = Path(process.__file__).parent
@@ -47,8 +47,8 @@ class FakePredictor:
 
 @pytest.fixture(autouse=True)
 def fake_model(monkeypatch):
-    monkeypatch.setattr(model.bundle, "load_bundle", lambda path: None)
-    monkeypatch.setattr(model.predict, "Predictor", FakePredictor)
+    monkeypatch.setattr(model.network.bundle, "load_bundle", lambda path: None)
+    monkeypatch.setattr(model.inference.predictor, "Predictor", FakePredictor)
 
 
 def ct_image(marked=None, value=1500, origin=(1.0, 2.0, 3.0)) -> sitk.Image:
@@ -222,7 +222,7 @@ def test_wrong_exec_input_is_one_line_and_leaves_nothing(tmp_path, capsys, how):
 
 
 def test_output_problems_are_found_before_the_model_is_loaded(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(model.bundle, "load_bundle", lambda path: pytest.fail("loaded"))
+    monkeypatch.setattr(model.network.bundle, "load_bundle", lambda path: pytest.fail("loaded"))
     save_exec(tmp_path / "in")
     assert call(tmp_path, "--output", "/proc/self/nowhere") == 2
     assert "/proc/self/nowhere" in one_error(capsys)
@@ -232,7 +232,7 @@ def test_weights_problems_are_found_before_reading(tmp_path, capsys, monkeypatch
     def refuse(path):
         raise InputError(f"{path}: other schema; import anew")
 
-    monkeypatch.setattr(model.bundle, "load_bundle", refuse)
+    monkeypatch.setattr(model.network.bundle, "load_bundle", refuse)
     monkeypatch.setattr(process, "read_pair", lambda *args: pytest.fail("read"))
     save_exec(tmp_path / "in")
     assert call(tmp_path, "--weights", "mine.pt") == 2
@@ -397,7 +397,7 @@ def test_port_in_use_is_one_line(tmp_path, capsys):
 def test_serve_loads_once_and_segments_per_invocation(tmp_path, monkeypatch, capsys):
     ct, _ = save_exec(tmp_path / "in")
     loads = []
-    monkeypatch.setattr(model.bundle, "load_bundle", lambda path: loads.append(path))
+    monkeypatch.setattr(model.network.bundle, "load_bundle", lambda path: loads.append(path))
     servers = []
 
     def make_and_keep(run, port):

@@ -12,8 +12,8 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
-from model.bundle import Normalisation
-from model.preprocess import normalise_hu
+from model.network.bundle import Normalisation
+from model.preprocessing.gtvseg import normalise_hu
 
 Spacing = tuple[float, float, float]
 

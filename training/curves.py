@@ -7,7 +7,7 @@ from pathlib import Path
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from model.bundle import LABELS
+from model.structures import LABELS
 
 COLUMNS = ("iteration", "seconds", "lr", "loss", *(f"dsc_{name}" for name in LABELS))
 

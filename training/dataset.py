@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-from model.bundle import Normalisation
-from model.preprocess import Region, interpolation_matrix, preprocess
-from model.unet import Triple
-from model.volume import Pair
+from model.images.pair import Pair
+from model.network.bundle import Normalisation
+from model.network.plan import Triple
+from model.preprocessing.gtvseg import Region, interpolation_matrix, preprocess
 
 FOREGROUND_SHARE = 0.8  # of the patches are centred on a tumour voxel
 

@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from model.bundle import LABELS, load_bundle, save_bundle
-from model.volume import InputError
+from model.errors import InputError
+from model.network.bundle import load_bundle, save_bundle
+from model.structures import LABELS
 from training.sources import find_training_cases
 from training.validate import LEAST_CM3, choose_least, least_in_words, validate
 

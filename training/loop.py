@@ -18,10 +18,12 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
-from model.bundle import LABELS, Bundle
-from model.memory import kept_memory
-from model.placement import choose_dtype, memory_format
-from model.unet import UNet
+from model.errors import InputError
+from model.network.bundle import Bundle
+from model.network.memory import kept_memory
+from model.network.placement import choose_dtype, memory_format
+from model.network.unet import UNet
+from model.structures import LABELS
 from training.augment import Augmentation, augment
 from training.curves import write_curves, write_log
 from training.dataset import CachedCase, draw_patch
@@ -41,8 +43,8 @@ AHEAD = 3  # batches under preparation
 MOST_OVERFLOWS = 5  # losses in a row that are no numbers, where 16-bit floats may overflow
 
 
-class TrainingError(Exception):
-    """Training cannot go on. The message is one line: what happened and what to do."""
+class TrainingError(InputError):
+    """Training cannot go on: where, what happened, what to do."""
 
 
 @dataclass(frozen=True)
@@ -113,14 +115,15 @@ def train(
         _restore(state, found, plan, checkpoint)
     elif found and not found["finished"]:
         raise TrainingError(
-            f"{checkpoint}: of a run that is not finished ({found['iteration']} iterations); --resume goes on with it, "
-            "another --work starts anew"
+            checkpoint,
+            f"of a run that is not finished ({found['iteration']} iterations)",
+            "--resume goes on with it, another --work starts anew",
         )
     elif resume and team.first:
         print(f"{checkpoint}: not there; starting anew", flush=True)
     if start is not None and not (found and resume):
         if start.network != plan.data.network:
-            raise TrainingError("--start: its network is not the plan's; give its plan with --config")
+            raise TrainingError("--start", "its network is not the plan's", "give its plan with --config")
         state.network.load_state_dict(start.states[0])
     network: nn.Module = state.network
     network.to(memory_format=memory_format(team.device, exact=False))  # type: ignore[call-overload]
@@ -147,10 +150,11 @@ def train(
             loss = step(plan, state, network, next(stream), done)
             wrong = 0 if np.isfinite(loss) else wrong + 1
             if wrong > (MOST_OVERFLOWS if state.scaler.is_enabled() else 0):
+                names = " and ".join(drawn(plan, cases, team, state.iteration))
                 raise TrainingError(
-                    f"loss or gradient is no number (loss {loss:g}) in iteration {state.iteration}, with "
-                    f"{' and '.join(drawn(plan, cases, team, state.iteration))}; {checkpoint} is still good: "
-                    "look at these or lower the learning rate, then --resume"
+                    f"iteration {state.iteration}",
+                    f"loss or gradient is no number (loss {loss:g}), with {names}",
+                    f"{checkpoint} is still good: look at these or lower the learning rate, then --resume",
                 )
             if not wrong:
                 state.recent.append(loss)
@@ -339,7 +343,9 @@ def _save(state: State, plan: TrainPlan, folder: Path) -> None:
         temporary.unlink(missing_ok=True)
         reason = str(error).splitlines()[0]
         raise TrainingError(
-            f"{folder}: cannot write the checkpoint ({reason}); the last one is still good: free space, then --resume"
+            folder,
+            f"cannot write the checkpoint ({reason})",
+            "the last one is still good: free space, then --resume",
         ) from None
 
 
@@ -351,7 +357,7 @@ def _read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
     except (OSError, RuntimeError, ValueError, EOFError, AttributeError, UnpicklingError) as error:
         reason = str(error).splitlines()[0]
         raise TrainingError(
-            f"{path}: cannot be used ({reason}); delete it or choose another --work"
+            path, f"cannot be used ({reason})", "delete it or choose another --work"
         ) from None
     return content
 
@@ -360,7 +366,7 @@ def _restore(state: State, content: dict[str, Any], plan: TrainPlan, path: Path)
     for what, value in plan.identity.items():
         if content["run"][what] != value:
             raise TrainingError(
-                f"{path}: of a run that differs in {what}; choose another --work or leave --resume"
+                path, f"of a run that differs in {what}", "choose another --work or leave --resume"
             )
     state.network.load_state_dict(content["network"])
     state.optimiser.load_state_dict(content["optimiser"])

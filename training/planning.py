@@ -13,12 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from model.bundle import LABELS, Normalisation
-from model.unet import NetworkPlan, Triple
-from model.volume import InputError
+from model.errors import InputError, reason
+from model.network.bundle import Normalisation
+from model.network.plan import NetworkPlan, Spacing, Triple, as_tuples
+from model.structures import LABELS
 from training.sources import Survey
-
-Spacing = tuple[float, float, float]
 
 ANISOTROPIC = 2.0  # an axis this much coarser than the finest is neither pooled nor convolved along
 SMALLEST = 4  # voxels that are left of an axis at the lowest resolution
@@ -105,7 +104,7 @@ def plan_for(
         if training_gb(plan, number_bytes) <= memory_gb:
             return plan
     raise InputError(
-        f"{memory_gb:g} GB: too little memory to train in; give more with --memory-gb or fewer features"
+        f"{memory_gb:g} GB", "too little memory to train in", "give more with --memory-gb or fewer features"
     )
 
 
@@ -170,12 +169,12 @@ def _plan_from(path: Path, otherwise: dict[str, Any]) -> DataPlan:
     try:
         content = otherwise | json.loads(path.read_text())
         normalisation = tuple(Normalisation(**channel) for channel in content["normalisation"])
-        plan = DataPlan(**{k: _frozen(v) for k, v in content.items()} | {"normalisation": normalisation})
+        plan = DataPlan(**{k: as_tuples(v) for k, v in content.items()} | {"normalisation": normalisation})
         stride = plan.network.total_stride_zyx
         if any(p % s for p, s in zip(plan.patch_zyx, stride, strict=True)):
             raise ValueError(f"patch_zyx {plan.patch_zyx} is no multiple of the strides' product {stride}")
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise InputError(f"{path}: {error}; plan.json in the work folder shows the keys") from None
+        raise InputError(path, reason(error), "plan.json in the work folder shows the keys") from None
     return plan
 
 
@@ -192,7 +191,3 @@ def _triple(values: Any) -> Triple:
 def _spacing(values: Any) -> Spacing:
     z, y, x = (float(v) for v in values)
     return (z, y, x)
-
-
-def _frozen(value: Any) -> Any:
-    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value

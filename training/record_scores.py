@@ -8,7 +8,7 @@ import dataclasses
 import json
 from pathlib import Path
 
-from model.bundle import load_bundle, save_bundle
+from model.network.bundle import load_bundle, save_bundle
 
 
 def main() -> None:

@@ -14,9 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from model.bundle import LABELS
-from model.preprocess import find_region
-from model.volume import IMAGE_SUFFIXES, InputError, Pair, read_labels, read_pair
+from model.errors import InputError
+from model.images.pair import Pair, read_pair
+from model.images.read import IMAGE_SUFFIXES, read_labels
+from model.preprocessing.gtvseg import find_region
+from model.structures import LABELS
 
 SAMPLES = 2000  # tumour voxels kept per case and channel for the statistics
 LOST = 0.01  # at most this share of the tumour may lie outside the body, which is what training sees
@@ -54,11 +56,11 @@ class Survey:
 def find_training_cases(root: Path) -> list[TrainingCase]:
     """All cases below a folder, sorted by name. Raises InputError: no folder, no case, or not clear which labels."""
     if not root.is_dir():
-        raise InputError(f"{root}: no such folder; give one with training cases")
+        raise InputError(root, "no such folder", "give one with training cases")
     cases = _find_nnunet(root) if (root / "imagesTr").is_dir() else _find_segrap(root)
     if not cases:
         raise InputError(
-            f"{root}: no training case; SegRap's layout has <case>/image_contrast.nii.gz, nnU-Net's imagesTr"
+            root, "no training case", "SegRap's layout has <case>/image_contrast.nii.gz, nnU-Net's imagesTr"
         )
     return cases
 
@@ -68,7 +70,7 @@ def read_training_case(
 ) -> tuple[Pair, np.ndarray]:
     """The pair and its label map, uint8 0/1/2 (z, y, x) in canonical orientation. Raises InputError."""
     if not case.labels:
-        raise InputError(f"{case.ct.parent}: no GTVp, GTVnd or label map of case {case.name}; add one")
+        raise InputError(case.ct.parent, f"no GTVp, GTVnd or label map of case {case.name}", "add one")
     pair = read_pair(case.ct, case.ce, log)
     if "" in case.labels:
         return pair, read_labels(case.labels[""], pair.grid, len(LABELS))
@@ -84,14 +86,14 @@ def survey_case(case: TrainingCase) -> Survey:
     try:
         pair, label = read_training_case(case, told.append)
         if not label.any():
-            raise InputError(f"{next(iter(case.labels.values()))}: no tumour; leave the case out")
+            raise InputError(next(iter(case.labels.values())), "no tumour", "leave the case out")
         region = find_region(pair, pair.spacing_zyx)
         if region is None:
-            raise InputError(f"{case.ct}: nothing denser than air; leave the case out")
+            raise InputError(case.ct, "nothing denser than air", "leave the case out")
         lost = 1 - np.count_nonzero(label[region.box]) / np.count_nonzero(label)
         if lost > LOST:
             raise InputError(
-                f"{case.ct}: {lost:.0%} of the tumour lies outside the body; correct its contours"
+                case.ct, f"{lost:.0%} of the tumour lies outside the body", "correct its contours"
             )
     except InputError as error:
         return Survey(case.name, problem=str(error))
@@ -149,7 +151,7 @@ def _find_segrap(root: Path) -> list[TrainingCase]:
     folder_of = {case.name: case.ct.parent for case in cases}
     for case in cases:
         if (other := folder_of[case.name]) != case.ct.parent:
-            raise InputError(f"{case.ct.parent} and {other}: two cases of one name; rename one")
+            raise InputError(f"{case.ct.parent} and {other}", "two cases of one name", "rename one")
     return cases
 
 
@@ -168,7 +170,7 @@ def _images_below(root: Path) -> dict[str, list[Path]]:
 def _label_map(name: str, found: list[Path]) -> dict[str, Path]:
     of_task = [path for path in found if TASK in path.parts] or found
     if len(of_task) > 1:
-        raise InputError(f"{of_task[0]} and {of_task[1]}: two label maps of case {name}; leave one")
+        raise InputError(f"{of_task[0]} and {of_task[1]}", f"two label maps of case {name}", "leave one")
     return {"": of_task[0]} if of_task else {}
 
 
@@ -194,7 +196,7 @@ def _check_description(path: Path) -> None:
         by_name = {str(k): int(v) for k, v in labels.items()} if "background" in labels else None
         by_name = by_name or {str(name): int(value) for value, name in labels.items()}  # nnU-Net v1
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path}: no nnU-Net dataset description ({error}); correct it") from None
+        raise InputError(path, f"no nnU-Net dataset description ({error})", "correct it") from None
     for structure, value in LABELS.items():
         if by_name.get(structure, value) != value:
-            raise InputError(f"{path}: {structure} has label {by_name[structure]}; it must have {value}")
+            raise InputError(path, f"{structure} has label {by_name[structure]}", f"it must have {value}")

@@ -7,9 +7,10 @@ import numpy as np
 
 from evaluation.metrics import dsc, score
 from evaluation.run import CaseResult, Settings
-from model.bundle import LABELS, Bundle
-from model.lesions import drop_small
-from model.predict import Predictor
+from model.inference.lesions import drop_small
+from model.inference.predictor import Predictor
+from model.network.bundle import Bundle
+from model.structures import LABELS
 from training.sources import TrainingCase, read_training_case
 
 SETTINGS = Settings(tuple(LABELS), (1.0,))

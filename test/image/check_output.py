@@ -8,7 +8,7 @@ import SimpleITK as sitk
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
-from model.bundle import load_bundle  # noqa: E402
+from model.network.bundle import load_bundle  # noqa: E402
 
 FLOOR = {"GTVp": 0.5, "GTVnd": 0.3}  # far above chance, far below what the model card states
 

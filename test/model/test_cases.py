@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from model.cases import CE_SLUG, CT_SLUG, find_cases, output_folders
-from model.volume import InputError
+from model.errors import InputError
 
 SEGMENTATION = Path("images/gross-tumor-volume-segmentation")
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from model.bundle import Normalisation
+from model.network.bundle import Normalisation
 from training.augment import Augmentation, augment
 
 SHAPE = (12, 32, 40)

@@ -8,8 +8,9 @@ import pytest
 import SimpleITK as sitk
 import torch
 
-from model.bundle import Bundle, Normalisation, load_bundle, save_bundle
-from model.unet import NetworkPlan, UNet
+from model.network.bundle import Bundle, Normalisation, load_bundle, save_bundle
+from model.network.plan import NetworkPlan
+from model.network.unet import UNet
 from training import least
 from training.validate import LEAST_CM3, validate
 

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 import training.loop
-from model.bundle import Normalisation
+from model.network.bundle import Normalisation
 from training.dataset import CachedCase, draw_patch
 from training.loop import TrainingError, TrainPlan, train
 from training.loss import LossPlan

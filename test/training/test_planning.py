@@ -5,8 +5,8 @@ from math import prod
 
 import pytest
 
-from model.unet import UNet
-from model.volume import InputError
+from model.errors import InputError
+from model.network.unet import UNet
 from training.planning import Fingerprint, override, plan_for, read_plan, training_gb, write_plan
 
 HU = ((-60.0, 130.0, 40.0, 25.0), (-40.0, 190.0, 75.0, 35.0))

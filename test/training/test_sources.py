@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from model.volume import InputError
+from model.errors import InputError
 from training.sources import find_training_cases, read_training_case, survey_case, survey_table
 
 SPACING_XYZ = (1.0, 1.5, 3.0)

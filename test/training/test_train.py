@@ -17,9 +17,10 @@ from scipy import ndimage
 
 import train as command_line
 from evaluation.metrics import dsc
-from model.bundle import Bundle, Normalisation, load_bundle
-from model.predict import Predictor
-from model.volume import Grid, Pair
+from model.images.grid import Grid
+from model.images.pair import Pair
+from model.inference.predictor import Predictor
+from model.network.bundle import Bundle, Normalisation, load_bundle
 from phantom import make_phantom
 from phantom.write import write_folder
 from training.augment import Augmentation
@@ -59,7 +60,7 @@ def test_tiny_network_learns_two_phantoms_by_heart(tmp_path):
     )
     pairs, cases = [], []
     for k in (0, 1):
-        phantom = make_phantom(np.random.SeedSequence((9, k)), "small")
+        phantom = make_phantom(9, k, "small")
         label = np.where(phantom.gtvp, 1, 2 * phantom.gtvnd).astype(np.uint8)
         z, y, x = phantom.ct.shape
         grid = Grid((x, y, z), phantom.spacing_xyz, phantom.origin_xyz, phantom.direction)
@@ -271,7 +272,7 @@ def test_no_git_no_commit(monkeypatch):
 
 
 def test_the_cached_cases_take_what_was_estimated(tmp_path):
-    phantom = make_phantom(np.random.SeedSequence((9, 0)), "small")
+    phantom = make_phantom(9, 0, "small")
     write_folder(phantom, tmp_path / "case")
     (case,) = find_training_cases(tmp_path)
     plan = DataPlan(

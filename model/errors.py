@@ -1,0 +1,34 @@
+"""The one exception for bad input, and what other libraries' exceptions say, in one line."""
+
+import re
+from pathlib import Path
+
+LONGEST_REASON = 160
+
+
+class InputError(Exception):
+    """Bad input. Its text is one line: the file (or case, or option), what is wrong with it, what to do."""
+
+    def __init__(self, where: Path | str, fact: str, remedy: str) -> None:
+        super().__init__(where, fact, remedy)  # all three, so that it can be sent from process to process
+        self.where = where
+        self.fact = fact
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.fact}; {self.remedy}"
+
+
+def reason(error: BaseException) -> str:
+    """Why an exception was raised, in one short line.
+
+    ITK puts it on the last line, behind the address of the object that raised it; others put it on the first.
+    """
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror  # without the file's name, which the message has anyway
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if not lines:
+        return type(error).__name__
+    from_itk = "itk::ERROR" in str(error) or "sitk::ERROR" in str(error) or "ITK ERROR" in str(error)
+    line = re.sub(r"^.*\(0x[0-9a-f]+\): ", "", lines[-1]) if from_itk else lines[0]
+    return line[:LONGEST_REASON]

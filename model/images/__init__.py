@@ -1,0 +1,1 @@
+"""Images on disk: their grids, reading (always verified), DICOM, writing. Without torch."""

@@ -1,0 +1,42 @@
+"""SimpleITK's images and readers as the rest needs them."""
+
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from model.errors import InputError, reason
+from model.images.grid import Grid
+
+sitk.ProcessObject.SetGlobalWarningDisplay(False)  # ITK's warnings would break "one line on stderr"
+
+
+def execute(reader: sitk.ImageFileReader | sitk.ImageSeriesReader, path: Path) -> sitk.Image:
+    try:
+        return reader.Execute()
+    except RuntimeError as error:
+        raise InputError(path, f"cannot be read ({reason(error)})", "replace the file") from None
+
+
+class _Pixels:
+    """An image's voxels for np.asarray; keeps the image alive as long as an array refers to it."""
+
+    def __init__(self, image: sitk.Image) -> None:
+        self.image = image
+        interface = sitk.GetArrayViewFromImage(image).__array_interface__
+        address, _ = interface["data"]
+        self.__array_interface__ = {**interface, "data": (address, False)}  # torch warns of read-only arrays
+
+
+def pixels(image: sitk.Image) -> np.ndarray:
+    """An image's voxels, not copied, (z, y, x) along the file's own axes."""
+    return np.asarray(_Pixels(image))
+
+
+def to_image(array: np.ndarray, grid: Grid) -> sitk.Image:
+    """Array along the file's own axes → image on its grid."""
+    image = sitk.GetImageFromArray(np.ascontiguousarray(array), isVector=False)
+    image.SetSpacing(grid.spacing_xyz)
+    image.SetOrigin(grid.origin_xyz)
+    image.SetDirection(grid.direction)
+    return image

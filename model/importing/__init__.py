@@ -1,0 +1,1 @@
+"""nnU-Net models turned into weights files. Not part of the image."""

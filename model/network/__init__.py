@@ -1,0 +1,1 @@
+"""The network, the file that holds it, and where it runs: device, number format, memory."""
