@@ -7,20 +7,22 @@ import sys
 import time
 from argparse import ArgumentDefaultsHelpFormatter as DefaultsInHelp
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model.cases import LAYOUTS, Case, find_cases, output_folders
-from model.errors import InputError
+from model.errors import InputError, reason
 from model.images.grid import empty_labels, volume_cm3
 from model.images.pair import read_pair
 from model.images.read import read_grid
 from model.images.write import write_channels, write_label_map
 from model.network.memory import ask_for_huge_pages
+from model.terminal import log, report, take_any_text
 
 if TYPE_CHECKING:  # torch takes seconds to import: wrong input is reported before
-    from model.inference.predictor import Predictor, Segmentation
+    from model.inference.predictor import Predictor
+    from model.inference.shortcuts import Shortcuts
 
 WEIGHTS = Path(__file__).resolve().parent / "weights" / "gtv.pt"
 WRITERS = {"label_map": write_label_map, "channels": write_channels}
@@ -49,35 +51,50 @@ def run(args: argparse.Namespace, predictor_of: Callable[[], "Predictor"]) -> li
         for case in cases:
             try:
                 segment(case, predictor)
+                continue
             except InputError as error:
-                reason = error
+                failure = error
             except (RuntimeError, MemoryError) as error:
                 if len(cases) == 1:
                     raise
-                reason = InputError(case.name, f"{type(error).__name__}: {first_line(error)}", "run it alone")
-            else:
-                continue
-            report(reason)
+                failure = InputError(case.name, f"{type(error).__name__}: {reason(error)}", "run it alone")
+            report(failure)
             if args.on_error == "fail" or not write_empty(case):
-                failures.append(str(reason))
+                failures.append(str(failure))
     return failures
 
 
-def segment(case: Case, predictor: "Predictor") -> None:
+@dataclass(frozen=True)
+class Outcome:
+    """What a case took and gave: seconds in all and in the network, passes through it, volumes."""
+
+    seconds: float
+    network_seconds: float
+    passes: int
+    gtvp_cm3: float
+    gtvnd_cm3: float
+
+
+def segment(case: Case, predictor: "Predictor") -> Outcome:
+    """Read the pair → crop, resample, normalise → network → back to the input grid → write."""
     start = time.perf_counter()
     if case.fault:
         raise case.fault
     pair = read_pair(case.ct, case.ce, log)
     grid, shape = pair.grid, pair.ct.shape
     prepared = predictor.prepare(pair)
-    del pair  # half a gigabyte that the network's part needs no more
-    found = predictor.complete(prepared, shape)
+    del pair  # half a gigabyte that the network does not need
+    segmentation = predictor.complete(prepared, shape)
     write_start = time.perf_counter()
-    WRITERS[case.kind](case.output, found.labels, grid)
+    WRITERS[case.kind](case.output, segmentation.labels, grid)
     log(f"write {case.output}: {time.perf_counter() - write_start:.1f} s")
-    gtvp, gtvnd = (volume_cm3(found.labels, label, grid) for label in (1, 2))
-    volumes = f"GTVp {gtvp:.1f} cm³, GTVnd {gtvnd:.1f} cm³"
-    log(f"{case.name}: {volumes}, {durations(found, start)}, {peak_memory(predictor)}")
+    gtvp_cm3, gtvnd_cm3 = (volume_cm3(segmentation.labels, label, grid) for label in (1, 2))
+    seconds, network_seconds = time.perf_counter() - start, segmentation.network_seconds
+    log(
+        f"{case.name}: GTVp {gtvp_cm3:.1f} cm³, GTVnd {gtvnd_cm3:.1f} cm³, {seconds:.1f} s (network"
+        f" {network_seconds:.1f} s, rest {seconds - network_seconds:.1f} s), {peak_memory(predictor)}"
+    )
+    return Outcome(seconds, network_seconds, segmentation.passes, gtvp_cm3, gtvnd_cm3)
 
 
 def write_empty(case: Case) -> bool:
@@ -102,9 +119,18 @@ def load_predictor(args: argparse.Namespace) -> "Predictor":
     bundle = load_bundle(args.weights)
     if args.keep_small:
         bundle = replace(bundle, least_cm3=(0.0,) * len(bundle.least_cm3))
-    predictor = Predictor(bundle, args.device, args.precision, args.tta, args.search, log, args.all_mirrors)
+    predictor = Predictor(bundle, args.device, args.precision, shortcuts(args), log)
     log(f"load {args.weights.name} for {predictor.device}: {time.perf_counter() - start:.1f} s")
     return predictor
+
+
+def shortcuts(args: argparse.Namespace) -> "Shortcuts":
+    """What the options say: without the search there is nothing to go by, so all mirrors are run."""
+    from model.inference.shortcuts import Shortcuts
+
+    if not args.tta:
+        return Shortcuts(args.search, "one")
+    return Shortcuts(args.search, "all" if args.all_mirrors or not args.search else "by doubt")
 
 
 def serve(args: argparse.Namespace) -> int:
@@ -125,11 +151,6 @@ def serve(args: argparse.Namespace) -> int:
     return 0
 
 
-def durations(found: "Segmentation", start: float) -> str:
-    total, network = time.perf_counter() - start, found.network_seconds
-    return f"{total:.1f} s (network {network:.1f} s, rest {total - network:.1f} s)"
-
-
 def peak_memory(predictor: "Predictor") -> str:
     """Of the whole process so far."""
     text = f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9:.2f} GB"
@@ -138,18 +159,6 @@ def peak_memory(predictor: "Predictor") -> str:
 
         text += f", of the GPU {torch.cuda.max_memory_allocated() / 1e9:.2f} GB"
     return text
-
-
-def first_line(error: Exception) -> str:
-    return (str(error).splitlines() or ["no reason given"])[0]
-
-
-def log(line: str) -> None:
-    print(line, flush=True)
-
-
-def report(error: InputError) -> None:
-    print(f"error: {error}", file=sys.stderr, flush=True)
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
@@ -164,11 +173,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     add("--device", choices=("auto", "cuda", "cpu"), default="auto", help="where the network runs")
     add("--precision", choices=("auto", "fp32"), default="auto", help="auto: 16 bit where hardware has it")
     add("--no-tta", dest="tta", **off, help="one pass per window instead of one per mirror")
-    add(
-        "--all-mirrors",
-        action="store_true",
-        help="all eight mirrors of every window, not only where doubt is",
-    )
+    add("--all-mirrors", action="store_true", help="all mirrors of every window, not only of those in doubt")
     add("--no-search", dest="search", **off, help="look everywhere, with all mirrors")
     add("--keep-small", action="store_true", help="keep lesions however small they are")
     add("--on-error", choices=("fail", "empty"), default="fail", help="what a case that cannot be read gets")
@@ -178,7 +183,6 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    for stream in (sys.stdout, sys.stderr):  # whatever the locale: "cm³", and file names as they come
-        stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
+    take_any_text()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # process 1 would ignore it
     sys.exit(main())

@@ -230,7 +230,7 @@ def test_output_problems_are_found_before_the_model_is_loaded(tmp_path, capsys, 
 
 def test_weights_problems_are_found_before_reading(tmp_path, capsys, monkeypatch):
     def refuse(path):
-        raise InputError(f"{path}: other schema; import anew")
+        raise InputError(path, "other schema", "import anew")
 
     monkeypatch.setattr(model.network.bundle, "load_bundle", refuse)
     monkeypatch.setattr(process, "read_pair", lambda *args: pytest.fail("read"))

@@ -1,21 +1,129 @@
-"""Which mirrors a window gets when not all: its own at first, then twice as many as long as it holds much of the doubt.
+"""Which mirrors a window gets: the same for all, or by doubt.
 
-All arrays and tensors are (z, y, x), with the class axis in front; mirrored axes are those of (z, y, x).
+Both kinds answer the same questions: which passes come first, which windows are worth looking into, which passes come
+later. All arrays and tensors are (z, y, x), with the class axis in front; mirrored axes are those of (z, y, x).
 """
 
 import itertools
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
-from model.inference.windows import Blend, Corner
+from model.inference.blend import Blend
+from model.inference.shortcuts import Shortcuts
+from model.inference.windows import Corner, Windows
 
-MIRROR_DOUBT = 0.001  # a window gets further mirrors while its doubt, divided by those it has, is above this
-KEPT_BYTES = 5 * 10**8  # of windows' results that are kept; others' passes are run again to take them back
-LEAST_CM3 = 1.0  # a structure counts as at least so large when doubt is measured by its volume
+# Windows with less than this part of the doubt are not looked into.
+WINDOW_DOUBT = 0.0005
+# A window gets further mirrors while its part of the doubt, divided by the mirrors it has, is above this.
+MIRROR_DOUBT = 0.001
+# Bytes of windows' results that are kept; other windows' passes are run again to take their results back.
+KEPT_BYTES = 5 * 10**8
+# A structure counts as at least so large when doubt is measured by its volume.
+LEAST_CM3 = 1.0
 
 Axes = tuple[int, ...]
-Pass = tuple[Corner, Axes, float]  # a window's corner, mirrored axes, share in the window's mean
+
+
+class Pass(NamedTuple):
+    """One window, mirrored along these axes, through the network; share: its part in the window's mean."""
+
+    corner: Corner
+    axes: Axes
+    share: float
+
+
+class Mirrors(Protocol):
+    """Which passes windows get, and when. doubts: what `doubt` says at each voxel, float32 (z, y, x) on the CPU."""
+
+    def first(self, corners: list[Corner]) -> list[Pass]:
+        """For windows that had none yet."""
+
+    def worthwhile(self, corners: list[Corner], doubts: Tensor) -> list[Corner]:
+        """Those of the windows that should be looked into at all."""
+
+    def more(self, doubts: Tensor) -> list[Pass]:
+        """Further ones for windows looked into already; none when all have what they deserve."""
+
+    def keep(self, corner: Corner, output: Tensor, share: float) -> None:
+        """Is told what a pass has added to the blend."""
+
+
+def choose_mirrors(shortcuts: Shortcuts, axes: Axes, windows: Windows, blend: Blend) -> Mirrors:
+    """As the shortcuts say, for weights that may be mirrored along these axes."""
+    if shortcuts.mirrors == "one" or not axes:
+        return SameMirrors([()])
+    if shortcuts.mirrors == "all":
+        return SameMirrors(mirror_combinations(axes))
+    return MirrorsByDoubt(axes, windows, blend)
+
+
+class SameMirrors:
+    """Every window gets all of these mirrors at once."""
+
+    def __init__(self, mirrors: list[Axes]) -> None:
+        self.mirrors = mirrors
+
+    def first(self, corners: list[Corner]) -> list[Pass]:
+        return [Pass(corner, axes, 1 / len(self.mirrors)) for corner in corners for axes in self.mirrors]
+
+    def worthwhile(self, corners: list[Corner], doubts: Tensor) -> list[Corner]:
+        return corners
+
+    def more(self, doubts: Tensor) -> list[Pass]:
+        return []
+
+    def keep(self, corner: Corner, output: Tensor, share: float) -> None:
+        pass
+
+
+class MirrorsByDoubt:
+    """Every window gets a mirror of its own, then twice as many as before for as long as it holds much of the doubt.
+
+    What a window has in the blend is always the mean over its mirrors so far. To take some of it back when more come,
+    it is kept in half precision where there is room, else its passes are run again.
+    """
+
+    def __init__(self, axes: Axes, windows: Windows, blend: Blend) -> None:
+        self.windows = windows
+        self.blend = blend
+        self.orders = mirror_orders(windows.corners, axes)
+        self.used: dict[Corner, int] = {}
+        self.kept: dict[Corner, Tensor] = {}
+
+    def first(self, corners: list[Corner]) -> list[Pass]:
+        self.used.update(dict.fromkeys(corners, 1))
+        return [Pass(corner, self.orders[corner][0], 1.0) for corner in corners]
+
+    def worthwhile(self, corners: list[Corner], doubts: Tensor) -> list[Corner]:
+        parts = self.windows.shared_out(corners, doubts, self.windows.total_weight)
+        return [corner for corner, part in zip(corners, parts, strict=True) if part > WINDOW_DOUBT]
+
+    def more(self, doubts: Tensor) -> list[Pass]:
+        """Twice as many mirrors as before for windows with much doubt, of which the blend loses half at once."""
+        parts = self.windows.shared_out(list(self.used), doubts, self.blend.weights.cpu())
+        passes: list[Pass] = []
+        for corner, part in zip(list(self.used), parts, strict=True):
+            used, order = self.used[corner], self.orders[corner]
+            if used == len(order) or part <= MIRROR_DOUBT * used:
+                continue
+            if corner in self.kept:
+                result = self.kept.pop(corner)
+                self.blend.add(corner, result.float(), -0.5)
+                if 2 * used < len(order):
+                    self.kept[corner] = result * 0.5
+            else:
+                passes += [Pass(corner, axes, -0.5 / used) for axes in order[:used]]
+            passes += [Pass(corner, axes, 0.5 / used) for axes in order[used : 2 * used]]
+            self.used[corner] = 2 * used
+        return passes
+
+    def keep(self, corner: Corner, output: Tensor, share: float) -> None:
+        if corner in self.kept:
+            self.kept[corner] += share * output.cpu()
+        elif share == 1 and (len(self.kept) + 1) * output.numel() * 2 <= KEPT_BYTES:
+            self.kept[corner] = output.half().cpu()
 
 
 def mirror_combinations(axes: Axes) -> list[Axes]:
@@ -26,8 +134,9 @@ def mirror_combinations(axes: Axes) -> list[Axes]:
 def mirror_orders(corners: list[Corner], axes: Axes) -> dict[Corner, list[Axes]]:
     """All mirrors for each window of a grid, in the order in which it gets them.
 
-    First the one along the axes where its place in the grid is odd, so that the eight windows that overlap at a voxel
-    each look at it through another of the eight mirrors. Then those that differ from it in two axes, then the rest.
+    First the one along the axes where the window is an odd one in the grid, so that the eight windows that overlap at a
+    voxel each look at it through another of the eight mirrors. Then those that differ from it in two axes, then the
+    rest.
     """
     starts = [sorted({corner[axis] for corner in corners}) for axis in range(3)]
     steps = sorted(mirror_combinations(axes), key=lambda step: (len(step) % 2, len(step)))
@@ -50,47 +159,3 @@ def doubt(likelihoods: Tensor, voxel_cm3: float) -> Tensor:
         p = likelihood.nan_to_num(0.5)  # where a 16-bit pass overflows there is doubt, and not everywhere
         total += p * (1 - p) / p.sum().clamp(min=LEAST_CM3 / voxel_cm3)
     return total
-
-
-class Spared:
-    """The state of a prediction that spares mirrors: how many each window has had, and its part of the blend.
-
-    What a window has in the blend is always the mean over its mirrors so far. To take some of it back when more come,
-    it is kept in half precision where there is room, else its passes are run again.
-    """
-
-    def __init__(self, orders: dict[Corner, list[Axes]], blend: Blend) -> None:
-        self.orders = orders
-        self.blend = blend
-        self.used: dict[Corner, int] = {}
-        self.kept: dict[Corner, Tensor] = {}
-
-    def first(self, corners: list[Corner]) -> list[Pass]:
-        """The own mirror of windows that had none yet."""
-        self.used.update(dict.fromkeys(corners, 1))
-        return [(corner, self.orders[corner][0], 1.0) for corner in corners]
-
-    def more(self, doubts: dict[Corner, float]) -> list[Pass]:
-        """Twice as many mirrors as before for windows with much doubt, of which the blend loses half at once."""
-        passes: list[Pass] = []
-        for corner, part in doubts.items():
-            used, order = self.used[corner], self.orders[corner]
-            if used == len(order) or part <= MIRROR_DOUBT * used:
-                continue
-            if corner in self.kept:
-                had = self.kept.pop(corner)
-                self.blend.add(corner, had.float(), -0.5)
-                if 2 * used < len(order):
-                    self.kept[corner] = had * 0.5
-            else:
-                passes += [(corner, axes, -0.5 / used) for axes in order[:used]]
-            passes += [(corner, axes, 0.5 / used) for axes in order[used : 2 * used]]
-            self.used[corner] = 2 * used
-        return passes
-
-    def keep(self, corner: Corner, output: Tensor, share: float) -> None:
-        """Notes what a pass has added to the blend."""
-        if corner in self.kept:
-            self.kept[corner] += share * output.cpu()
-        elif share == 1 and (len(self.kept) + 1) * output.numel() * 2 <= KEPT_BYTES:
-            self.kept[corner] = output.half().cpu()

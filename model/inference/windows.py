@@ -1,20 +1,61 @@
-"""Windows over a volume: where they lie, how much each voxel of one counts, their weighted mean.
+"""Windows over a volume: where they lie, how much each voxel of one counts. Where to look, not what comes out.
 
 Arrays and tensors are (z, y, x), with the channel or class axis in front.
 """
 
 import itertools
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 from scipy import ndimage
 from torch import Tensor, nn
 
-from model.network.plan import Triple, triple
+from model.network.plan import Spacing, Triple, triple
+from model.preprocessing.region import Box, box_from
 
-BACKGROUND_LOGIT = 1e3  # where nothing was looked at; finite, since it is interpolated later
+# Neighbouring windows overlap by half a patch.
+STEP = 0.5
 
-Corner = tuple[int, int, int]  # a window's lowest voxel
+# A window's lowest voxel.
+Corner = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Windows:
+    """A grid of windows of one size over a volume of this shape (z, y, x).
+
+    weight: of each voxel of a window, float32 (z, y, x); its shape is the window's.
+    """
+
+    shape: Triple
+    corners: list[Corner]
+    weight: Tensor
+
+    @property
+    def patch(self) -> Triple:
+        """The size of a window (z, y, x)."""
+        return triple(self.weight.shape)
+
+    @cached_property
+    def total_weight(self) -> Tensor:
+        """The sum of all windows' weights at each voxel, float32 (z, y, x)."""
+        total = torch.zeros(self.shape)
+        for corner in self.corners:
+            total[box_of(corner, self.patch)] += self.weight
+        return total
+
+    def largest_shares(self, corners: list[Corner], voxels: Tensor) -> list[float]:
+        """For each window its largest share in the weighted mean at any of the voxels (bool, z, y, x); 0 where none."""
+        # Where no window looks this is 0 / 0, and no window looks it up there.
+        share_of_weight = voxels / self.total_weight
+        return [float((self.weight * share_of_weight[box_of(c, self.patch)]).max()) for c in corners]
+
+    def shared_out(self, corners: list[Corner], values: Tensor, total_weight: Tensor) -> list[float]:
+        """For each window its part of the sum of the values (z, y, x), each shared out as in the weighted mean."""
+        per_weight, flat = values / total_weight, self.weight.flatten()
+        return [float(torch.dot(flat, per_weight[box_of(c, self.patch)].flatten())) for c in corners]
 
 
 def window_corners(shape: Triple, patch: Triple, step: float) -> list[Corner]:
@@ -27,19 +68,43 @@ def window_corners(shape: Triple, patch: Triple, step: float) -> list[Corner]:
     return [(z, y, x) for z, y, x in itertools.product(*axes)]
 
 
+def windows_touching(shape: Triple, patch: Triple, box: Box) -> tuple[list[Corner], Box]:
+    """The windows of the whole grid that touch the box, and the part of the grid that they need (z, y, x).
+
+    The grid is taken as padded to at least a patch, with its voxels in the middle, as pad_to_patch does. The corners
+    count from the first voxel of the part, padded likewise.
+    """
+    missing = [max(0, p - n) for p, n in zip(patch, shape, strict=True)]
+    padded = triple(n + m for n, m in zip(shape, missing, strict=True))
+    reach = [(axis.start + m // 2, axis.stop + m // 2) for axis, m in zip(box, missing, strict=True)]
+    corners = [
+        corner
+        for corner in window_corners(padded, patch, STEP)
+        if all(c < stop and start < c + p for c, p, (start, stop) in zip(corner, patch, reach, strict=True))
+    ]
+    lowest = [min(corner[axis] for corner in corners) for axis in range(3)]
+    highest = [max(corner[axis] for corner in corners) for axis in range(3)]
+    part = box_from(
+        slice(low, min(n, high + p)) for low, high, p, n in zip(lowest, highest, patch, shape, strict=True)
+    )
+    return [(z - lowest[0], y - lowest[1], x - lowest[2]) for z, y, x in corners], part
+
+
 def covering(corners: list[Corner], patch: Triple) -> list[Corner]:
     """Few of the windows of a regular grid that leave nothing out which all of them cover."""
-    taken = []
+    kept_of_axes = []
     for axis, length in enumerate(patch):
         starts = sorted({corner[axis] for corner in corners})
         kept = starts[:1]
         while kept[-1] != starts[-1]:
             kept.append(max(start for start in starts if start <= kept[-1] + length))
-        taken.append(set(kept))
-    return [corner for corner in corners if all(c in kept for c, kept in zip(corner, taken, strict=True))]
+        kept_of_axes.append(set(kept))
+    return [
+        corner for corner in corners if all(c in kept for c, kept in zip(corner, kept_of_axes, strict=True))
+    ]
 
 
-def gaussian(patch: Triple, half: bool = False) -> Tensor:
+def gaussian(patch: Triple, *, half: bool = False) -> Tensor:
     """Weight of each voxel of a window, float32 (z, y, x): sigma an eighth of the patch, nowhere zero.
 
     half: in the half precision, and the tenfold, of nnU-Net v2, which evens out the weights at a scan's edges.
@@ -56,63 +121,21 @@ def gaussian(patch: Triple, half: bool = False) -> Tensor:
     return torch.from_numpy(np.maximum(weight, weight[weight > 0].min()).astype(np.float32))
 
 
-def pad_to_patch(image: Tensor, patch: Triple) -> tuple[Tensor, tuple[slice, slice, slice]]:
+def pad_to_patch(image: Tensor, patch: Triple) -> tuple[Tensor, Box]:
     """Zero-pad (channels, z, y, x) to at least a patch, the image in the middle; and where it lies then."""
     missing = [max(0, p - n) for p, n in zip(patch, image.shape[1:], strict=True)]
     before = [m // 2 for m in missing]
     pads = [side for m, b in zip(missing[::-1], before[::-1], strict=True) for side in (b, m - b)]
-    z, y, x = (slice(b, b + n) for b, n in zip(before, image.shape[1:], strict=True))
-    return (nn.functional.pad(image, pads) if any(pads) else image), (z, y, x)
+    inside = box_from(slice(b, b + n) for b, n in zip(before, image.shape[1:], strict=True))
+    return (nn.functional.pad(image, pads) if any(pads) else image), inside
 
 
-class Blend:
-    """The mean over windows, weighted voxel by voxel, of what the passes say: float32 (classes, z, y, x)."""
-
-    def __init__(self, classes: int, shape: Triple, weight: Tensor, device: torch.device) -> None:
-        self.weight = weight.to(device)  # (z, y, x) of a window
-        self.sums = torch.zeros((classes, *shape), device=device)
-        self.weights = torch.zeros(shape, device=device)
-
-    def add(self, corner: Corner, output: Tensor, factor: float) -> None:
-        """A window's output (classes, z, y, x), of which this is the given share; shares add up to 1 per window."""
-        box = box_of(corner, triple(self.weight.shape))
-        self.sums[(slice(None), *box)] += output.to(self.sums.device) * (self.weight * factor)
-        self.weights[box] += self.weight * factor
-
-    def mean(self) -> Tensor:
-        """Voxels that no window covers are background."""
-        uncovered = self.weights == 0
-        mean = self.sums / self.weights.masked_fill(uncovered, 1)
-        mean[0].masked_fill_(uncovered, BACKGROUND_LOGIT)
-        return mean
-
-
-def total_weight(corners: list[Corner], weight: Tensor, shape: Triple) -> Tensor:
-    """The sum of all these windows' weights at each voxel, float32 (z, y, x)."""
-    total = torch.zeros(shape)
-    for corner in corners:
-        total[box_of(corner, triple(weight.shape))] += weight
-    return total
-
-
-def largest_shares(corners: list[Corner], weight: Tensor, total: Tensor, voxels: Tensor) -> list[float]:
-    """For each window its largest share in the weighted mean at any of the voxels (bool, z, y, x); 0 where none."""
-    part = voxels / total  # 0 / 0 where no window looks, and none looks it up there
-    return [float((weight * part[box_of(c, triple(weight.shape))]).max()) for c in corners]
-
-
-def shared_out(corners: list[Corner], weight: Tensor, total: Tensor, values: Tensor) -> list[float]:
-    """For each window its part of the sum of the values (z, y, x), each shared out as in the weighted mean."""
-    part, flat = values / total, weight.flatten()
-    return [float(torch.dot(flat, part[box_of(c, triple(weight.shape))].flatten())) for c in corners]
-
-
-def near(found: Tensor, spacing_zyx: tuple[float, float, float], margin_mm: float) -> Tensor:
+def near(voxels: Tensor, spacing_zyx: Spacing, margin_mm: float) -> Tensor:
     """Voxels (z, y, x), bool on the CPU, within a margin (box metric) of a true one."""
     size = [2 * round(margin_mm / spacing) + 1 for spacing in spacing_zyx]
-    return torch.from_numpy(ndimage.maximum_filter(found.cpu().numpy(), size))
+    return torch.from_numpy(ndimage.maximum_filter(voxels.cpu().numpy(), size))
 
 
-def box_of(corner: Corner, patch: Triple) -> tuple[slice, slice, slice]:
-    z, y, x = (slice(c, c + p) for c, p in zip(corner, patch, strict=True))
-    return (z, y, x)
+def box_of(corner: Corner, patch: Triple) -> Box:
+    """The voxels of a window."""
+    return box_from(slice(c, c + p) for c, p in zip(corner, patch, strict=True))

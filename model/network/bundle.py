@@ -12,14 +12,13 @@ from model.errors import InputError, reason
 from model.network.plan import NetworkPlan, Triple, as_lists, as_tuples
 from model.network.unet import UNet
 from model.structures import LABELS
+from model.writing import whole_file
 
 SCHEMA = "gtvseg-weights-3"
-PIPELINES = (
-    "gtvseg",
-    "nnunet-v2",
-    "nnunet-v1",
-)  # whose cropping, resampling and averaging the weights expect
-CHANNELS = ("ct", "ce")  # non-contrast and contrast-enhanced
+# Whose cropping, resampling and averaging the weights expect: see model/preprocessing/pipelines.py.
+PIPELINE_NAMES = ("gtvseg", "nnunet-v2", "nnunet-v1")
+# Non-contrast and contrast-enhanced.
+CHANNELS = ("ct", "ce")
 SCHEMES = ("ct", "zscore", "masked-zscore", "rescale-0-1", "none")
 
 
@@ -53,7 +52,7 @@ class Bundle:
     mirror_axes: tuple[int, ...]
     provenance: dict[str, Any]
     states: tuple[dict[str, Tensor], ...]
-    pipeline: str = PIPELINES[0]
+    pipeline: str = PIPELINE_NAMES[0]
     channels: tuple[str, ...] = CHANNELS
     least_cm3: tuple[float, ...] = (0.0,) * len(LABELS)
 
@@ -85,20 +84,15 @@ def save_bundle(bundle: Bundle, path: Path, dtype: torch.dtype | None = torch.fl
             for state in bundle.states
         ],
     }
-    temporary = path.with_name(path.name + ".tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(content, temporary)
-        # Refuses a value that is no plain one here, not at the user's.
-        torch.load(temporary, weights_only=True)
-        temporary.replace(path)
+        with whole_file(path) as temporary:
+            torch.save(content, temporary)
+            # Refuses a value that is no plain one here, not at the user's.
+            torch.load(temporary, weights_only=True)
     except (OSError, RuntimeError) as error:
-        raise InputError(
-            path, f"cannot be written ({reason(error)})", "choose another --out or free space"
-        ) from None
-    finally:
-        if temporary.parent.is_dir():
-            temporary.unlink(missing_ok=True)
+        remedy = "choose another --out or free space"
+        raise InputError(path, f"cannot be written ({reason(error)})", remedy) from None
 
 
 def load_bundle(path: Path) -> Bundle:
@@ -132,6 +126,7 @@ def load_bundle(path: Path) -> Bundle:
 
 
 def _from_content(content: dict[str, Any]) -> Bundle:
+    """Raises KeyError, TypeError or ValueError where the file's content is not a consistent bundle."""
     if content["labels"] != LABELS:
         raise ValueError(f"labels are {content['labels']}, expected {LABELS}")
     bundle = Bundle(
@@ -146,8 +141,14 @@ def _from_content(content: dict[str, Any]) -> Bundle:
         channels=tuple(content["channels"]),
         least_cm3=tuple(float(volume) for volume in content["least_cm3"]),
     )
+    _check(bundle)
+    return bundle
+
+
+def _check(bundle: Bundle) -> None:
+    """Raises ValueError where a bundle is inconsistent in itself."""
     for value, known in (
-        (bundle.pipeline, PIPELINES),
+        (bundle.pipeline, PIPELINE_NAMES),
         *((channel, CHANNELS) for channel in bundle.channels),
         *((channel.scheme, SCHEMES) for channel in bundle.normalisation),
     ):
@@ -168,4 +169,3 @@ def _from_content(content: dict[str, Any]) -> Bundle:
         raise ValueError(
             f"patch {bundle.patch_zyx} is no multiple of the stride {bundle.network.total_stride_zyx}"
         )
-    return bundle

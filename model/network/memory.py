@@ -9,13 +9,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-TRIM_THRESHOLD, MMAP_THRESHOLD, MMAP_MAX = -1, -3, -4  # names of glibc's mallopt, from malloc.h
-LARGEST = 2**31 - 1  # mallopt takes a C int
-USUAL = (
-    (MMAP_MAX, 65536),
-    (TRIM_THRESHOLD, 2**17),
-    (MMAP_THRESHOLD, 2**25),
-)  # as far up as glibc goes itself
+# Names of glibc's mallopt, from malloc.h.
+TRIM_THRESHOLD, MMAP_THRESHOLD, MMAP_MAX = -1, -3, -4
+# mallopt takes a C int.
+LARGEST = 2**31 - 1
+# Set again at the end; the last is as far up as glibc goes itself.
+USUAL = ((MMAP_MAX, 65536), (TRIM_THRESHOLD, 2**17), (MMAP_THRESHOLD, 2**25))
 
 
 @contextmanager

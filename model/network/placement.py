@@ -65,7 +65,7 @@ def gains_by_bfloat16(cpuinfo: str) -> bool:
     return "amx_bf16" in cpuinfo or ("avx512_bf16" in cpuinfo and "AuthenticAMD" in cpuinfo)
 
 
-def memory_format(device: torch.device, exact: bool) -> torch.memory_format:
+def memory_format(device: torch.device, *, exact: bool) -> torch.memory_format:
     """How weights, and so activations, lie in memory: channels last on CPUs, a fifth to a third less time.
 
     Not where results are to be exact: torch's normalisation of such tensors errs by up to a thousandth, less than

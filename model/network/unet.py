@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from model.network.plan import NetworkPlan, Triple
 
+# Number formats in which oneDNN's convolutions run here.
 ONEDNN = [torch.float32] if torch.backends.mkldnn.is_available() else []
 if ONEDNN and torch.ops.mkldnn._is_mkldnn_bf16_supported():  # it refuses bfloat16 without AVX-512
     ONEDNN.append(torch.bfloat16)
@@ -28,11 +29,11 @@ class Conv(nn.Conv3d):
         super().__init__(in_channels, out_channels, kernel, stride, padding=(z, y, x), bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        taken = x.device.type == "cpu" and x.dtype == self.weight.dtype and x.dtype in ONEDNN
-        if not taken or torch.is_autocast_enabled("cpu"):
+        suits_onednn = x.device.type == "cpu" and x.dtype == self.weight.dtype and x.dtype in ONEDNN
+        if not suits_onednn or torch.is_autocast_enabled("cpu"):
             return super().forward(x)
-        place = (self.padding, self.stride, self.dilation, self.groups)
-        return torch.mkldnn_convolution(x, self.weight, self.bias, *place)  # type: ignore[arg-type]
+        geometry = (self.padding, self.stride, self.dilation, self.groups)
+        return torch.mkldnn_convolution(x, self.weight, self.bias, *geometry)  # type: ignore[arg-type]
 
 
 class InstanceNorm(nn.InstanceNorm3d):
@@ -133,9 +134,9 @@ class Encoder(nn.Module):
             self.stem = ConvStack(plan.in_channels, plan.features[0], plan.kernels[0], (1, 1, 1), 1)
         stages: list[nn.Module] = []
         for s, count in enumerate(plan.encoder_convs):
-            place = (channels[s], channels[s + 1], plan.kernels[s], plan.strides[s], count)
+            stack = (channels[s], channels[s + 1], plan.kernels[s], plan.strides[s], count)
             # The inner Sequential only gives the names nnU-Net uses: encoder.stages.<s>.0.convs.<j>.
-            stages.append(ResidualStack(*place) if plan.residual else nn.Sequential(ConvStack(*place)))
+            stages.append(ResidualStack(*stack) if plan.residual else nn.Sequential(ConvStack(*stack)))
         self.stages = nn.Sequential(*stages)
 
     def forward(self, x: Tensor) -> list[Tensor]:
@@ -164,7 +165,7 @@ class Decoder(nn.Module):
         self.stages = nn.ModuleList(stages)
         self.seg_layers = nn.ModuleList(heads)
 
-    def forward(self, skips: list[Tensor], deep_supervision: bool) -> list[Tensor]:
+    def forward(self, skips: list[Tensor], *, deep_supervision: bool) -> list[Tensor]:
         x, logits = skips[-1], []
         last = len(self.stages) - 1
         for i, (up, stage, head) in enumerate(

@@ -7,17 +7,29 @@ import torch
 from torch.distributions import Bernoulli
 
 from model.inference import mirrors
-from model.inference.mirrors import Spared, doubt, mirror_combinations, mirror_orders
-from model.inference.predictor import run_passes
-from model.inference.windows import Blend, gaussian, largest_shares, shared_out, total_weight, window_corners
+from model.inference.blend import Blend
+from model.inference.mirrors import (
+    MirrorsByDoubt,
+    Pass,
+    SameMirrors,
+    choose_mirrors,
+    doubt,
+    mirror_combinations,
+    mirror_orders,
+)
+from model.inference.passes import Passes
+from model.inference.shortcuts import DEFAULT, EXHAUSTIVE, Shortcuts
+from model.inference.windows import STEP, Windows, gaussian, window_corners
 from model.network.placement import Placement
-from model.network.plan import NetworkPlan
 from model.network.unet import UNet
 
-PLAN = NetworkPlan(
-    2, 3, (4, 8, 8), ((1, 3, 3), (3, 3, 3), (3, 3, 3)), ((1, 1, 1), (1, 2, 2), (2, 2, 2)), (1, 1, 1), (1, 1)
-)
 PATCH = (8, 16, 16)
+CPU = torch.device("cpu")
+
+
+def windows_and_blend(shape, corners=None) -> tuple[Windows, Blend]:
+    windows = Windows(shape, corners or window_corners(shape, PATCH, STEP), gaussian(PATCH))
+    return windows, Blend(windows, 3, CPU, of_probabilities=False)
 
 
 def test_eight_mirrors():
@@ -61,29 +73,32 @@ def test_a_voxel_without_a_number_does_not_hide_the_others():
 
 
 @pytest.mark.parametrize("room", [0, 2, 4])
-def test_windows_end_with_the_mean_of_the_mirrors_they_deserve(room, monkeypatch):
+def test_windows_end_with_the_mean_of_the_mirrors_they_deserve(bundle, room, monkeypatch):
     """Eight, four, two or the own mirror, of two networks; what they had is kept, or run again to take it back."""
     monkeypatch.setattr(mirrors, "KEPT_BYTES", room * 2 * 3 * 8 * 16 * 16)
-    image, cpu = torch.randn(2, 8, 16, 64), torch.device("cpu")
-    networks = [UNet(PLAN).eval() for _ in range(2)]
-    blend = Blend(3, (8, 16, 64), gaussian(PATCH), cpu)
-    corners = [(0, 0, 0), (0, 0, 16), (0, 0, 32), (0, 0, 48)]  # side by side
-    spared = Spared(mirror_orders(corners, (0, 1, 2)), blend)
+    image = torch.randn(2, 8, 16, 64)
+    networks = [UNet(bundle.network).eval() for _ in range(2)]
+    windows, blend = windows_and_blend((8, 16, 64), [(0, 0, 0), (0, 0, 16), (0, 0, 32), (0, 0, 48)])
+    by_doubt = MirrorsByDoubt((0, 1, 2), windows, blend)
+    passes = Passes(networks, image, blend, by_doubt, Placement(CPU, CPU, 1), lambda line: None)
 
-    def run(passes):
-        place = Placement(cpu, cpu, 1)
-        run_passes(networks, image, PATCH, passes, blend, place, False, lambda done: None, spared.keep)
-        return len(passes)
+    def run(some: list[Pass]) -> int:
+        passes.run("test", some)
+        return len(some)
 
-    assert run(spared.first(corners)) == 4
-    assert len(spared.kept) == room
+    assert run(by_doubt.first(windows.corners)) == 4
+    assert len(by_doubt.kept) == room
     limit = mirrors.MIRROR_DOUBT
-    doubts = dict(zip(corners, (3 * limit, 9 * limit, 1.5 * limit, 0.5 * limit), strict=True))
-    counts = [run(spared.more(doubts)) for _ in range(4)]
+    doubts = torch.zeros(8, 16, 64)
+    for (_, _, x), part in zip(
+        windows.corners, (3 * limit, 9 * limit, 1.5 * limit, 0.5 * limit), strict=True
+    ):
+        doubts[..., x : x + 16] = part / (8 * 16 * 16)
+    counts = [run(by_doubt.more(doubts)) for _ in range(4)]
     again = {0: (3, 4, 4), 2: (1, 0, 0), 4: (0, 0, 0)}[room]  # passes to take back what was not kept
     assert counts == [3 + again[0], 4 + again[1], 4 + again[2], 0]
-    for (_, _, x), used in zip(corners, (4, 8, 2, 1), strict=True):
-        window, order = image[None, ..., x : x + 16], spared.orders[0, 0, x]
+    for (_, _, x), used in zip(windows.corners, (4, 8, 2, 1), strict=True):
+        window, order = image[None, ..., x : x + 16], by_doubt.orders[0, 0, x]
         with torch.no_grad():
             each = [
                 network(window.flip([a + 2 for a in axes])).flip([a + 2 for a in axes])[0]
@@ -95,29 +110,44 @@ def test_windows_end_with_the_mean_of_the_mirrors_they_deserve(room, monkeypatch
         )
 
 
-def test_no_doubt_no_more_mirrors():
-    corners = window_corners((8, 16, 64), PATCH, 0.5)
-    spared = Spared(
-        mirror_orders(corners, (0, 1, 2)), Blend(3, (8, 16, 64), gaussian(PATCH), torch.device("cpu"))
-    )
-    spared.first(corners)
-    assert spared.more(dict.fromkeys(corners, 0.0)) == []
+def test_no_doubt_no_more_mirrors_and_no_more_windows():
+    windows, blend = windows_and_blend((8, 16, 64))
+    by_doubt = MirrorsByDoubt((0, 1, 2), windows, blend)
+    for one in by_doubt.first(windows.corners):
+        blend.add(one.corner, torch.zeros(3, *PATCH), one.share)
+    assert by_doubt.more(torch.zeros(8, 16, 64)) == []
+    assert by_doubt.worthwhile(windows.corners, torch.zeros(8, 16, 64)) == []
 
 
-def test_what_is_shared_out_adds_up():
-    corners, values, weight = window_corners((8, 24, 40), PATCH, 0.5), torch.rand(8, 24, 40), gaussian(PATCH)
-    total = total_weight(corners, weight, (8, 24, 40))
-    parts = shared_out(corners, weight, total, values)
-    assert sum(parts) == pytest.approx(float(values.sum()), rel=1e-4)
-    values[:, :, 16:] = 0  # beyond the first column of windows
-    parts = shared_out(corners, weight, total, values)
-    assert [part > 0 for part in parts] == [corner[2] < 16 for corner in corners]
+def test_windows_with_a_part_of_the_doubt_are_worth_a_look():
+    windows, blend = windows_and_blend((8, 16, 64))
+    doubts = torch.zeros(8, 16, 64)
+    doubts[4, 8, 4] = 1.0
+    by_doubt = MirrorsByDoubt((0, 1, 2), windows, blend)
+    assert by_doubt.worthwhile(windows.corners, doubts) == [c for c in windows.corners if c[2] <= 4]
 
 
-def test_largest_share_is_that_at_the_best_of_the_voxels():
-    corners, weight = window_corners((8, 16, 24), PATCH, 0.5), gaussian(PATCH)  # at x = 0 and 8
-    total = total_weight(corners, weight, (8, 16, 24))
-    voxels = torch.zeros(8, 16, 24, dtype=torch.bool)
-    voxels[4, 8, 10] = voxels[2, 3, 20] = True
-    here = weight[4, 8, 10] / (weight[4, 8, 10] + weight[4, 8, 2])
-    assert largest_shares(corners, weight, total, voxels) == pytest.approx([float(here), 1.0])
+def test_the_same_mirrors_for_all_come_at_once():
+    same = SameMirrors(mirror_combinations((0, 2)))
+    corners = [(0, 0, 0), (0, 0, 8)]
+    first = same.first(corners)
+    assert [one.axes for one in first] == [(), (0,), (2,), (0, 2)] * 2
+    assert sum(one.share for one in first) == len(corners)
+    assert same.worthwhile(corners, torch.zeros(1)) == corners and same.more(torch.ones(1)) == []
+
+
+@pytest.mark.parametrize(
+    ("shortcuts", "axes", "first"),
+    [
+        (EXHAUSTIVE, (0, 1, 2), 8),
+        (EXHAUSTIVE, (0, 1), 4),
+        (DEFAULT, (0, 1, 2), 1),
+        (DEFAULT, (), 1),
+        (Shortcuts(mirrors="one"), (0, 1, 2), 1),
+    ],
+)
+def test_mirrors_are_chosen_by_the_shortcuts_and_the_weights(shortcuts, axes, first):
+    windows, blend = windows_and_blend((8, 16, 24))
+    chosen = choose_mirrors(shortcuts, axes, windows, blend)
+    assert len(chosen.first(windows.corners)) == first * len(windows.corners)
+    assert isinstance(chosen, MirrorsByDoubt) == (shortcuts == DEFAULT and axes == (0, 1, 2))

@@ -107,8 +107,8 @@ def test_inconsistent_file_is_refused(bundle, tmp_path, key, value):
         load_bundle(path)
 
 
-def test_bundled_weights_are_readable_and_say_what_they_are():
-    bundled = load_bundle(Path(__file__).parents[2] / "weights" / "gtv.pt")
+def test_bundled_weights_are_readable_and_say_what_they_are(root):
+    bundled = load_bundle(root / "weights" / "gtv.pt")
     assert {"data", "command", "commit", "date", "metrics"} <= set(bundled.provenance)
     if "--phantoms" in bundled.provenance["command"]:  # not a team's own weights in the same place
         assert "no patient data" in bundled.provenance["data"]

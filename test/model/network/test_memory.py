@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = """
 import resource
 from contextlib import nullcontext
 import numpy as np
-from model.memory import kept_memory
+from model.network.memory import kept_memory
 
 def resident_mb():
     return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize() / 1e6
@@ -27,13 +26,13 @@ print(faults, inside - resident_mb())
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="no /proc")
-def test_blocks_are_used_again_and_given_back():
+def test_blocks_are_used_again_and_given_back(root):
     """Twenty arrays of 40 MB one after the other: without it each is fetched from the kernel anew."""
 
     def run(kept: bool) -> tuple[float, float]:
         done = subprocess.run(
             [sys.executable, "-c", PROGRAM.format(kept=kept)],
-            cwd=ROOT, capture_output=True, text=True, check=True,
+            cwd=root, capture_output=True, text=True, check=True,
         )  # fmt: skip
         faults, returned_mb = map(float, done.stdout.split())
         return faults, returned_mb

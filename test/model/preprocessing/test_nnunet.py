@@ -9,11 +9,13 @@ from skimage.transform import resize
 from model.images.grid import Grid
 from model.images.pair import Pair
 from model.inference.predictor import Predictor
+from model.inference.shortcuts import Shortcuts
 from model.network.bundle import Bundle, Normalisation
 from model.network.plan import NetworkPlan
 from model.network.unet import UNet
 from model.preprocessing import nnunet
-from model.preprocessing.gtvseg import restore_labels
+from model.preprocessing.pipelines import PIPELINES
+from model.preprocessing.restore import restore_labels
 
 PLAN = NetworkPlan(2, 3, (4, 8), ((1, 3, 3), (3, 3, 3)), ((1, 1, 1), (1, 2, 2)), (1, 1), (1,))
 PATCH = (8, 16, 16)
@@ -42,6 +44,14 @@ def bundle_of(spacing_zyx, pipeline="nnunet-v2", scheme=CT, channels=("ct", "ce"
     return Bundle(PLAN, PATCH, spacing_zyx, (scheme, scheme), (0, 1, 2), {}, (state,), pipeline, channels)
 
 
+def find_region(pair: Pair, bundle: Bundle):
+    return PIPELINES[bundle.pipeline].find_region(pair, bundle)
+
+
+def sample(pair: Pair, bundle: Bundle, region, part) -> torch.Tensor:
+    return PIPELINES[bundle.pipeline].sample(pair, bundle, region, part)
+
+
 def resampled(volume: np.ndarray, shape, order: int, across: int | None) -> np.ndarray:
     """As nnU-Net: skimage's resize on the volume, or slice by slice with the nearest slice taken across."""
     volume = volume.astype(float)
@@ -53,8 +63,8 @@ def resampled(volume: np.ndarray, shape, order: int, across: int | None) -> np.n
     flat = tuple(n for axis, n in enumerate(shape) if axis != across)
     planes = np.stack([resize(plane, flat, order, mode="edge", anti_aliasing=False) for plane in volume])
     n, m = len(planes), shape_first[across]
-    taken = np.floor((np.arange(m) + 0.5) * n / m - 0.5 + 0.5).astype(int).clip(0, n - 1)
-    return np.moveaxis(planes[taken], 0, across)
+    nearest = np.floor((np.arange(m) + 0.5) * n / m - 0.5 + 0.5).astype(int).clip(0, n - 1)
+    return np.moveaxis(planes[nearest], 0, across)
 
 
 GRIDS = [
@@ -70,7 +80,7 @@ GRIDS = [
 @pytest.mark.parametrize("pipeline", ["nnunet-v2", "nnunet-v1"])
 def test_image_equals_nnunets(spacing, target, across, pipeline):
     pair, bundle = pair_of(spacing_zyx=spacing), bundle_of(target, pipeline)
-    region, _ = nnunet.find_region(pair, bundle)
+    region, _ = find_region(pair, bundle)
     assert region.box == (slice(1, 13), slice(3, 38), slice(2, 40))
     box = pair.ct[region.box]
     shape = tuple(int(round(s / t * n)) for s, t, n in zip(spacing, target, box.shape, strict=True))
@@ -83,25 +93,25 @@ def test_image_equals_nnunets(spacing, target, across, pipeline):
         expected = resampled(normalised(box.astype(np.float32)), shape, 3, across)
     else:
         expected = normalised(resampled(box, shape, 3, across))
-    image = nnunet.sample(pair, bundle, region, WHOLE)
+    image = sample(pair, bundle, region, WHOLE)
     np.testing.assert_allclose(image[0], expected, atol=2e-5)
 
 
 @pytest.mark.parametrize(("spacing", "target", "across"), GRIDS)
 def test_part_equals_the_same_part_of_the_whole(spacing, target, across):
     pair, bundle = pair_of(spacing_zyx=spacing), bundle_of(target)
-    region, _ = nnunet.find_region(pair, bundle)
+    region, _ = find_region(pair, bundle)
     part = (slice(2, 7), slice(4, 20), slice(1, 18))
-    whole = nnunet.sample(pair, bundle, region, WHOLE)
+    whole = sample(pair, bundle, region, WHOLE)
     torch.testing.assert_close(
-        nnunet.sample(pair, bundle, region, part), whole[(slice(None), *part)], atol=1e-5, rtol=0
+        sample(pair, bundle, region, part), whole[(slice(None), *part)], atol=1e-5, rtol=0
     )
 
 
 @pytest.mark.parametrize(("spacing", "target", "across"), GRIDS)
 def test_labels_equal_argmax_of_nnunets_resampled_logits(spacing, target, across):
     pair, bundle = pair_of(spacing_zyx=spacing), bundle_of(target)
-    region, _ = nnunet.find_region(pair, bundle)
+    region, _ = find_region(pair, bundle)
     rng = np.random.default_rng(3)
     logits = ndimage.gaussian_filter(rng.normal(0, 5, (3, *region.network_shape)), (0, 1, 2, 2))
     logits[0] += 0.3
@@ -109,9 +119,9 @@ def test_labels_equal_argmax_of_nnunets_resampled_logits(spacing, target, across
     back = 0 if across == 0 else across
     expected = np.zeros(pair.ct.shape, np.uint8)
     expected[region.box] = np.stack([resampled(c, lengths, 1, back) for c in logits]).argmax(0)
-    found = restore_labels(torch.from_numpy(logits.astype(np.float32)), region)
-    assert 0.1 < (found > 0).mean() < 0.9
-    assert (found != expected).mean() < 1e-4
+    labels = restore_labels(torch.from_numpy(logits.astype(np.float32)), region)
+    assert 0.1 < (labels > 0).mean() < 0.9
+    assert (labels != expected).mean() < 1e-4
 
 
 def test_zscore_with_and_without_mask():
@@ -119,8 +129,8 @@ def test_zscore_with_and_without_mask():
     box = pair.ct[1:13, 3:38, 2:40].astype(np.float64)
     for scheme in ("zscore", "masked-zscore"):
         bundle = bundle_of((3.0, 1.0, 1.0), scheme=Normalisation(scheme=scheme))
-        region, _ = nnunet.find_region(pair, bundle)
-        image = nnunet.sample(pair, bundle, region, WHOLE)
+        region, _ = find_region(pair, bundle)
+        image = sample(pair, bundle, region, WHOLE)
         np.testing.assert_allclose(image[0], (box - box.mean()) / box.std(), atol=1e-5)
 
 
@@ -129,8 +139,8 @@ def test_mask_leaves_what_lies_outside_as_it_is():
     pair.ct[1:13, 3:9, 2:8] = 0
     pair.ce[1:13, 3:9, 2:8] = 0
     bundle = bundle_of((3.0, 1.0, 1.0), scheme=Normalisation(scheme="masked-zscore"))
-    region, _ = nnunet.find_region(pair, bundle)
-    image = nnunet.sample(pair, bundle, region, WHOLE).numpy()
+    region, _ = find_region(pair, bundle)
+    image = sample(pair, bundle, region, WHOLE).numpy()
     mask = nnunet.nonzero_mask(pair)[region.box]
     values = pair.ct[region.box][mask]
     assert not mask[:, :6, :6].any() and not image[:, :, :6, :6].any()
@@ -140,8 +150,8 @@ def test_mask_leaves_what_lies_outside_as_it_is():
 def test_channels_may_be_reversed():
     pair = pair_of()
     straight, reverse = (bundle_of((3.0, 0.8, 0.8), channels=c) for c in (("ct", "ce"), ("ce", "ct")))
-    region, _ = nnunet.find_region(pair, straight)
-    a, b = (nnunet.sample(pair, bundle, region, WHOLE) for bundle in (straight, reverse))
+    region, _ = find_region(pair, straight)
+    a, b = (sample(pair, bundle, region, WHOLE) for bundle in (straight, reverse))
     torch.testing.assert_close(a.flip(0), b)
 
 
@@ -152,8 +162,8 @@ def test_windows_are_nnunets_and_those_without_body_are_left_out():
         array[...] = -1000
         array[2:12, 40:60, 30:55] = pair_of((14, 90, 100), seed=4).ct[2:12, 40:60, 30:55]
     bundle = bundle_of((3.0, 1.0, 1.0))
-    full = Predictor(bundle, "cpu", "fp32", False, False, log=lambda line: None)
-    quick = Predictor(bundle, "cpu", "fp32", False, True, log=lambda line: None)
+    full = Predictor(bundle, "cpu", "fp32", Shortcuts(search=False, mirrors="one"), lambda line: None)
+    quick = Predictor(bundle, "cpu", "fp32", Shortcuts(mirrors="one"), lambda line: None)
     all_of_it, some = full.prepare(pair), quick.prepare(pair)
     assert all_of_it.image.shape[1:] == (14, 90, 100)
     starts = [axis.start for axis in some.part]
@@ -162,14 +172,14 @@ def test_windows_are_nnunets_and_those_without_body_are_left_out():
     torch.testing.assert_close(some.image, all_of_it.image[(slice(None), *some.part)])
     inner = (slice(None), *some.part)
     body = (slice(None), slice(4, 10), slice(45, 55), slice(35, 50))
-    expected = full.logits(all_of_it.image, all_of_it.corners)[body]
-    found = torch.full((3, 14, 90, 100), torch.nan)
-    found[inner] = full.logits(some.image, some.corners)
-    torch.testing.assert_close(found[body], expected)
+    expected = full.predict(all_of_it).logits[body]
+    logits = torch.full((3, 14, 90, 100), torch.nan)
+    logits[inner] = full.predict(some).logits
+    torch.testing.assert_close(logits[body], expected)
 
 
 def test_all_zero_scan_is_empty():
     pair = pair_of()
     pair.ct[...], pair.ce[...] = 0, 0
-    predictor = Predictor(bundle_of((3.0, 1.0, 1.0)), "cpu", "fp32", False, True, log=lambda line: None)
+    predictor = Predictor(bundle_of((3.0, 1.0, 1.0)), "cpu", "fp32", log=lambda line: None)
     assert not predictor.segment(pair).labels.any()

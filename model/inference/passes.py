@@ -1,0 +1,102 @@
+"""Passes: mirrored windows of an image through the networks, into the blend.
+
+Tensors are (z, y, x), with the batch and channel or class axes in front.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from model.inference.blend import Blend
+from model.inference.mirrors import Mirrors, Pass
+from model.inference.windows import box_of
+from model.network.placement import Placement
+from model.network.unet import UNet
+
+PROGRESS_SECONDS = 10.0
+
+Log = Callable[[str], None]
+
+
+class Passes:
+    """Runs lists of passes of one image and counts them; with several networks a pass is their mean.
+
+    image: float32 (channels, z, y, x), at least a window large.
+    """
+
+    def __init__(
+        self,
+        networks: list[UNet],
+        image: Tensor,
+        blend: Blend,
+        mirrors: Mirrors,
+        placement: Placement,
+        log: Log,
+    ) -> None:
+        self.networks = networks
+        self.image = image
+        self.blend = blend
+        self.mirrors = mirrors
+        self.placement = placement
+        self.log = log
+        self.count = 0
+
+    def run(self, name: str, passes: list[Pass]) -> None:
+        """Add up what these passes say; the log calls them by the name."""
+        report = _progress(name, len(self.networks) * len(passes), self.log)
+        before = self.count
+        with torch.no_grad():
+            for batch in _batches(passes, self.placement.batch):
+                for one, output in zip(batch, self._outputs(batch), strict=True):
+                    output = output.flip([axis + 1 for axis in one.axes])
+                    self.blend.add(one.corner, output, one.share)
+                    self.mirrors.keep(one.corner, output, one.share)
+                self.count += len(batch) * len(self.networks)
+                report(self.count - before)
+
+    def _outputs(self, batch: list[Pass]) -> Tensor:
+        """Of mirrored windows, still mirrored: float32 (batch, classes, z, y, x)."""
+        windows = [
+            self.image[(slice(None), *box_of(one.corner, self.blend.patch))].flip(
+                [axis + 1 for axis in one.axes]
+            )
+            for one in batch
+        ]
+        dtype = next(self.networks[0].parameters()).dtype
+        inputs = torch.stack(windows).to(self.placement.device, dtype)
+        return mean_output(self.networks, inputs, of_probabilities=self.blend.of_probabilities)
+
+
+def mean_output(networks: list[UNet], inputs: Tensor, *, of_probabilities: bool) -> Tensor:
+    """The networks' mean logits, or probabilities: float32 (batch, classes, z, y, x), contiguous."""
+    total: Tensor | None = None
+    for network in networks:
+        output = network(inputs).contiguous().float()  # flips of a channels-last tensor are slow
+        output = output.softmax(1) if of_probabilities else output
+        total = output if total is None else total.add_(output)
+    assert total is not None
+    return total.div_(len(networks))
+
+
+def _progress(name: str, total: int, log: Log) -> Callable[[int], None]:
+    """A callback that logs every PROGRESS_SECONDS, and once at the end with the duration."""
+    start = time.perf_counter()
+    last = start
+
+    def report(done: int) -> None:
+        nonlocal last
+        now = time.perf_counter()
+        if done == total:
+            log(f"{name}: {total} passes, {now - start:.1f} s")
+        elif now - last > PROGRESS_SECONDS:
+            last = now
+            log(f"{name}: {done} of {total} passes, {(now - start) / done * (total - done):.0f} s left")
+
+    return report
+
+
+def _batches(passes: list[Pass], size: int) -> Iterator[list[Pass]]:
+    for start in range(0, len(passes), size):
+        yield passes[start : start + size]

@@ -1,0 +1,86 @@
+"""The search: which windows are looked into, and in which order. Start reading at `search`.
+
+Tensors are (z, y, x), with the class axis in front.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from model.inference.blend import BACKGROUND_LOGIT, Blend
+from model.inference.mirrors import Mirrors, doubt
+from model.inference.passes import Passes
+from model.inference.windows import Corner, Windows, covering, near
+from model.network.plan import Spacing
+
+# What has at least this probability of being tumour is kept,
+SEARCH_PROBABILITY = 0.003
+# and this much around it.
+SEARCH_MARGIN_MM = 10.0
+# Windows with less than this share in the weighted mean at all of it are left out.
+SEARCH_SHARE = 0.05
+
+Log = Callable[[str], None]
+
+
+def search(
+    windows: Windows, passes: Passes, mirrors: Mirrors, blend: Blend, spacing_zyx: Spacing, log: Log
+) -> Tensor:
+    """Logits (classes, z, y, x), or probabilities as the blend has them: background where no tumour is conceivable.
+
+    A coarse look covers everything with few windows. Then come the windows where it finds tumour conceivable, then
+    those where only these show it. At last windows in doubt get more mirrors.
+    """
+    state = SearchState(windows, passes, mirrors, blend, spacing_zyx)
+    state.look_into("search", covering(windows.corners, windows.patch))
+    state.look_into("predict", state.promising())
+    state.look_into("second look", state.promising())
+    log(f"search: looked into {len(state.seen)} of {len(windows.corners)} windows")
+    while more := mirrors.more(state.doubts):
+        passes.run("mirrors", more)
+        state.measure_doubt()
+    logits = blend.mean()
+    logits[0].masked_fill_(~state.candidates.to(logits.device), BACKGROUND_LOGIT)
+    return logits
+
+
+class SearchState:
+    """What is known so far: windows seen, voxels where tumour is conceivable (bool), doubt at each voxel (float32)."""
+
+    def __init__(
+        self, windows: Windows, passes: Passes, mirrors: Mirrors, blend: Blend, spacing_zyx: Spacing
+    ) -> None:
+        self.windows = windows
+        self.passes = passes
+        self.mirrors = mirrors
+        self.blend = blend
+        self.spacing_zyx = spacing_zyx
+        self.seen: list[Corner] = []
+        self.candidates = torch.zeros(windows.shape, dtype=torch.bool)
+        self.doubts = torch.zeros(windows.shape)
+
+    def look_into(self, name: str, corners: list[Corner]) -> None:
+        """The first passes of these windows, and what they change."""
+        if not corners:
+            return
+        self.passes.run(name, self.mirrors.first(corners))
+        self.seen += corners
+        likelihoods = self.blend.likelihoods()
+        conceivable = likelihoods[0] < 1 - SEARCH_PROBABILITY
+        self.candidates |= near(conceivable, self.spacing_zyx, SEARCH_MARGIN_MM)
+        self.measure_doubt(likelihoods)
+
+    def measure_doubt(self, likelihoods: Tensor | None = None) -> None:
+        """Only where tumour is conceivable. likelihoods: the blend's, where they are at hand."""
+        likelihoods = self.blend.likelihoods() if likelihoods is None else likelihoods
+        voxel_cm3 = float(np.prod(self.spacing_zyx)) / 1000
+        self.doubts = doubt(likelihoods, voxel_cm3).cpu() * self.candidates
+
+    def promising(self) -> list[Corner]:
+        """Windows not seen yet that would count where tumour is conceivable."""
+        unseen = [corner for corner in self.windows.corners if corner not in self.seen]
+        shares = self.windows.largest_shares(unseen, self.candidates)
+        corners = [corner for corner, share in zip(unseen, shares, strict=True) if share > SEARCH_SHARE]
+        return self.mirrors.worthwhile(corners, self.doubts)
