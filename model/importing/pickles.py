@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from model.errors import InputError
+from model.errors import LONGEST_REASON, InputError, reason
 
 
 def _known_as(function: Any, module: str, name: str) -> Any:
@@ -32,6 +32,8 @@ _NUMPY: dict[str, Any] = {
 _NUMPY |= {"numpy.ndarray": np.ndarray, "numpy.dtype": np.dtype}
 _DTYPES = [type(np.dtype(code)) for code in "?bBhHiIlLqQefdU"]
 _PLAIN: dict[str, Any] = _NUMPY | {"collections.OrderedDict": OrderedDict}
+# What both readers raise for files that are no pickles.
+UNREADABLE = (pickle.UnpicklingError, EOFError, OSError, ValueError, AttributeError)
 
 
 def load_tensors(path: Path) -> Any:
@@ -41,20 +43,9 @@ def load_tensors(path: Path) -> Any:
             return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise InputError(path, "no such checkpoint", "give a trained-model folder with these folds") from None
-    except (
-        RuntimeError,
-        pickle.UnpicklingError,
-        EOFError,
-        OSError,
-        ValueError,
-        KeyError,
-        AttributeError,
-    ) as error:
-        raise InputError(
-            path,
-            f"not a checkpoint of plain tensors and values ({_reason(error)})",
-            "save it again without other objects",
-        ) from None
+    except (*UNREADABLE, RuntimeError, KeyError) as error:
+        fact = f"not a checkpoint of plain tensors and values ({_culprit(error)})"
+        raise InputError(path, fact, "save it again without other objects") from None
 
 
 def load_plain(path: Path) -> Any:
@@ -64,18 +55,9 @@ def load_plain(path: Path) -> Any:
             return _Restricted(file).load()
     except FileNotFoundError:
         raise InputError(path, "no such file", "give a trained-model folder") from None
-    except (
-        pickle.UnpicklingError,
-        EOFError,
-        OSError,
-        ValueError,
-        TypeError,
-        IndexError,
-        AttributeError,
-    ) as error:
-        raise InputError(
-            path, f"not a pickle of plain values ({_reason(error)})", "save it again without other objects"
-        ) from None
+    except (*UNREADABLE, TypeError, IndexError) as error:
+        fact = f"not a pickle of plain values ({_culprit(error)})"
+        raise InputError(path, fact, "save it again without other objects") from None
 
 
 class _Restricted(pickle.Unpickler):
@@ -88,7 +70,7 @@ class _Restricted(pickle.Unpickler):
         return known
 
 
-def _reason(error: Exception) -> str:
-    lines = str(error).splitlines() or [type(error).__name__]
-    named = [line.strip() for line in lines if "GLOBAL" in line]  # torch names the culprit further down
-    return (named or lines)[0][:160]
+def _culprit(error: Exception) -> str:
+    """The line that names what was refused; torch has it further down."""
+    lines = [line.strip() for line in str(error).splitlines() if "GLOBAL" in line]
+    return lines[0][:LONGEST_REASON] if lines else reason(error)

@@ -8,15 +8,18 @@ import torch
 from torch import Tensor
 
 from model.errors import InputError
+from model.importing.model import Model, ct_normalisation, spacing_of, triple_of
 from model.importing.pickles import load_plain, load_tensors
-from model.importing.v2 import Model, ct_figures, floats, triple
 from model.network.bundle import Normalisation
 from model.network.plan import NetworkPlan
 
 CHECKPOINT = "model_final_checkpoint.model"
-STAGE = 5  # place of the stage among the trainer's arguments
-OTHER_NETWORKS = re.compile("_(ReLU|GeLU|Mish|LReLU_slope)")  # in a trainer's name; weights do not tell
-PARTS = (("conv", "conv"), ("instnorm", "norm"))  # their names there and here
+# Index of the stage among the trainer's arguments.
+STAGE = 5
+# In a trainer's name; the weights do not tell.
+OTHER_NETWORKS = re.compile("_(ReLU|GeLU|Mish|LReLU_slope)")
+# What a convolution block consists of: names there and here.
+LAYERS = (("conv", "conv"), ("instnorm", "norm"))
 
 
 def read_v1(folder: Path, folds: list[str]) -> Model:
@@ -25,50 +28,47 @@ def read_v1(folder: Path, folds: list[str]) -> Model:
         plans = load_plain(folder / "plans.pkl")
         paths = [folder / (fold if fold == "all" else f"fold_{fold}") / CHECKPOINT for fold in folds]
         about = load_plain(paths[0].with_name(paths[0].name + ".pkl"))
-        trainer = str(about["name"])
-        if "cascade" in trainer.lower():
-            raise InputError(folder, "a cascade", "only single-stage networks are supported")
-        if OTHER_NETWORKS.search(trainer):
-            raise InputError(folder, f"{trainer} has another nonlinearity", "only leaky ReLU is supported")
-        given = about["init"][STAGE]
-        stage = plans["plans_per_stage"][max(plans["plans_per_stage"]) if given is None else given]
-        if len(stage["patch_size"]) != 3:
-            raise InputError(folder, "a 2D configuration", "only 3D networks are supported")
-        if plans.get("preprocessor_name") not in (None, "GenericPreprocessor"):
-            raise InputError(
-                folder, f"{plans['preprocessor_name']} is not supported", "GenericPreprocessor is"
-            )
-        if any(dict(plans["use_mask_for_norm"]).values()):
-            raise InputError(folder, "normalisation within a mask", "only v2 models may have it")
-        normalisation = channel_schemes(folder, plans)
-        strides = [(1, 1, 1), *(triple(pool) for pool in stage["pool_op_kernel_sizes"])]
+        trainer, number = str(about["name"]), about["init"][STAGE]
+        stage = plans["plans_per_stage"][max(plans["plans_per_stage"]) if number is None else number]
+        check_supported(folder, trainer, plans, stage)
+        strides = [(1, 1, 1), *(triple_of(pool) for pool in stage["pool_op_kernel_sizes"])]
         states, networks = [], []
         for path in paths:
             state = load_tensors(path)["state_dict"]
             networks.append(network_plan(state, strides))
             states.append(renamed(state, networks[-1]))
         if len(set(networks)) > 1:
-            raise InputError(
-                folder, "the folds are different networks", "import them one by one with --folds"
-            )
+            raise InputError(folder, "the folds are different networks", "import one fold with --folds")
         return Model(
-            networks[0],
-            triple(stage["patch_size"]),
-            floats(stage["current_spacing"]),
-            normalisation,
-            () if "nomirroring" in trainer.lower() else (0, 1, 2),
-            triple(plans["transpose_forward"]),
-            (1, 2),  # v1 keeps no names; SegRap's baseline has them in this order
-            tuple(states),
-            "nnunet-v1",
-            trainer,
+            network=networks[0],
+            patch=triple_of(stage["patch_size"]),
+            spacing=spacing_of(stage["current_spacing"]),
+            normalisation=channel_schemes(folder, plans),
+            mirror_axes=() if "nomirroring" in trainer.lower() else (0, 1, 2),
+            transpose=triple_of(plans["transpose_forward"]),
+            labels=(1, 2),  # v1 keeps no names; SegRap's baseline has them in this order
+            states=tuple(states),
+            pipeline="nnunet-v1",
+            trainer=trainer,
         )
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-        raise InputError(
-            folder,
-            f"not a complete nnU-Net v1 model ({type(error).__name__}: {error})",
-            "give a trained-model folder",
-        ) from None
+        fact = f"not a complete nnU-Net v1 model ({type(error).__name__}: {error})"
+        raise InputError(folder, fact, "give a trained-model folder") from None
+
+
+def check_supported(folder: Path, trainer: str, plans: dict[str, Any], stage: dict[str, Any]) -> None:
+    """Raise InputError for what this container would not reproduce."""
+    if "cascade" in trainer.lower():
+        raise InputError(folder, "a cascade", "only single-stage networks are supported")
+    if OTHER_NETWORKS.search(trainer):
+        raise InputError(folder, f"{trainer} has another nonlinearity", "only leaky ReLU is supported")
+    if len(stage["patch_size"]) != 3:
+        raise InputError(folder, "a 2D configuration", "only 3D networks are supported")
+    preprocessor = plans.get("preprocessor_name")
+    if preprocessor not in (None, "GenericPreprocessor"):
+        raise InputError(folder, f"{preprocessor} is not supported", "only GenericPreprocessor is")
+    if any(dict(plans["use_mask_for_norm"]).values()):
+        raise InputError(folder, "normalisation within a mask", "only v2 models may have it")
 
 
 def channel_schemes(folder: Path, plans: dict[str, Any]) -> tuple[Normalisation, ...]:
@@ -81,7 +81,7 @@ def channel_schemes(folder: Path, plans: dict[str, Any]) -> tuple[Normalisation,
                 folder, f"normalisation {name} is not supported", "only CT, z-score and none are"
             )
         if name == "CT":
-            schemes.append(ct_figures(figures[channel], "sd"))
+            schemes.append(ct_normalisation(figures[channel], "sd"))
         else:
             schemes.append(Normalisation(scheme="none" if name == "noNorm" else "zscore"))
     return tuple(schemes)
@@ -96,11 +96,11 @@ def network_plan(state: dict[str, Tensor], strides: list[Any]) -> NetworkPlan:
         encoder[0][0].shape[1],
         state["seg_outputs.0.weight"].shape[0],
         tuple(convs[-1].shape[0] for convs in encoder),
-        tuple(triple(tuple(convs[0].shape[2:])) for convs in encoder),
+        tuple(triple_of(tuple(convs[0].shape[2:])) for convs in encoder),
         tuple(strides),
         tuple(len(convs) for convs in encoder),
         tuple(len(convs) for convs in decoder),
-        tuple(triple(tuple(convs[0].shape[2:])) for convs in decoder),
+        tuple(triple_of(tuple(convs[0].shape[2:])) for convs in decoder),
     )
 
 
@@ -109,23 +109,24 @@ def renamed(state: dict[str, Tensor], plan: NetworkPlan) -> dict[str, Tensor]:
 
     Raises KeyError where something is missing, ValueError where something is left over.
     """
-    levels, rest, found = len(plan.features) - 1, dict(state), {}
+    levels, rest = len(plan.features) - 1, dict(state)
+    result: dict[str, Tensor] = {}
     stacks = [(context(k, levels), f"encoder.stages.{k}.0") for k in range(levels + 1)]
     stacks += [(localization(k), f"decoder.stages.{k}") for k in range(levels)]
     for there, here in stacks:
         for at, block in enumerate(blocks(state, there)):
-            for old, new in PARTS:
+            for old, new in LAYERS:
                 for kind in ("weight", "bias"):
-                    found[f"{here}.convs.{at}.{new}.{kind}"] = rest.pop(f"{block}.{old}.{kind}")
+                    result[f"{here}.convs.{at}.{new}.{kind}"] = rest.pop(f"{block}.{old}.{kind}")
     for k in range(levels):
         for old, new, axis in (("tu", "transpconvs", 1), ("seg_outputs", "seg_layers", 0)):
             weight = rest.pop(f"{old}.{k}.weight")
-            found[f"decoder.{new}.{k}.weight"] = weight
+            result[f"decoder.{new}.{k}.weight"] = weight
             bias = rest.pop(f"{old}.{k}.bias", torch.zeros(weight.shape[axis]))
-            found[f"decoder.{new}.{k}.bias"] = bias
+            result[f"decoder.{new}.{k}.bias"] = bias
     if rest:
         raise ValueError(f"unknown weights, first: {next(iter(rest))}")
-    return found
+    return result
 
 
 def context(level: int, levels: int) -> tuple[str, ...]:
@@ -140,13 +141,13 @@ def localization(level: int) -> tuple[str, ...]:
 
 def blocks(state: dict[str, Tensor], stacks: tuple[str, ...]) -> list[str]:
     """Prefixes of the convolution blocks, in order."""
-    found = []
+    prefixes = []
     for stack in stacks:
-        at = 0
-        while f"{stack}.blocks.{at}.conv.weight" in state:
-            found.append(f"{stack}.blocks.{at}")
-            at += 1
-    return found
+        number = 0
+        while f"{stack}.blocks.{number}.conv.weight" in state:
+            prefixes.append(f"{stack}.blocks.{number}")
+            number += 1
+    return prefixes
 
 
 def level_convs(state: dict[str, Tensor], stacks: tuple[str, ...]) -> list[Tensor]:

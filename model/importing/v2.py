@@ -1,144 +1,80 @@
-"""Turn a trained nnU-Net into a weights file: python -m model.importing MODEL_DIR --folds 0,1,2,3,4 --out FILE.
+"""nnU-Net v2 models: plans.json, dataset.json, fold_x/checkpoint_final.pth; PlainConvUNet and ResidualEncoderUNet."""
 
-MODEL_DIR is a v2 trained-model folder (plans.json, dataset.json, fold_x/checkpoint_final.pth; PlainConvUNet and
-ResidualEncoderUNet) or a v1 one (plans.pkl, fold_x/model_final_checkpoint.model and .model.pkl; Generic_UNet). Several
-folds become an ensemble. Nothing in the files is executed. Exit codes: 0 written, 2 it cannot be imported.
-"""
-
-import argparse
-import datetime
 import json
-import sys
-from argparse import ArgumentDefaultsHelpFormatter as DefaultsInHelp
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from model.errors import InputError, reason
+from model.importing.model import Model, ct_normalisation, per_stage, spacing_of, triple_of
 from model.importing.pickles import load_tensors
-from model.network.bundle import CHANNELS, Bundle, Normalisation, save_bundle
-from model.network.plan import NetworkPlan, Triple
+from model.network.bundle import Normalisation
+from model.network.plan import NetworkPlan
 from model.network.unet import UNet
 from model.structures import LABELS
 
+# nnU-Net's normalisations and their names here.
 SCHEMES = {
     "CTNormalization": "ct",
     "ZScoreNormalization": "zscore",
     "RescaleTo01Normalization": "rescale-0-1",
     "NoNormalization": "none",
 }
-RESAMPLING = {
-    "resampling_fn_data": 3,
-    "resampling_fn_probabilities": 1,
-}  # order of the only supported function
-HEADS = "decoder.seg_layers."
-WRAPPERS = ("module.", "_orig_mod.")  # data-parallel and compiled networks
-NAMES = {"gtvp": "GTVp", "gtvnd": "GTVnd"}
-
-
-@dataclass(frozen=True)
-class Model:
-    """A model as read: every triple in nnU-Net's own axis order, states with gtvseg's parameter names.
-
-    transpose: axis i of nnU-Net is axis transpose[i] of (z, y, x). labels: values of GTVp and GTVnd.
-    """
-
-    network: NetworkPlan
-    patch: Triple
-    spacing: tuple[float, float, float]
-    normalisation: tuple[Normalisation, ...]
-    mirror_axes: tuple[int, ...]
-    transpose: Triple
-    labels: tuple[int, int] | None
-    states: tuple[dict[str, Tensor], ...]
-    pipeline: str
-    trainer: str
-
-
-def main() -> int:
-    args = arguments()
-    try:
-        model = read_model(args.model, args.folds.split(","), args.checkpoint)
-        bundle = to_bundle(model, args.model, args.channels, args.labels)
-        dtype = torch.float16 if args.half else torch.float32
-        save_bundle(bundle, args.out, dtype)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    for name in ("postprocessing.pkl", "postprocessing.json"):
-        if list(args.model.rglob(name)):
-            print(f"note: {name} is not applied: largest-component rules stay outside the container")
-    size = args.out.stat().st_size / 1e6
-    channels = ", ".join(bundle.channels)
-    print(f"wrote {args.out}: {len(bundle.states)} network(s), channels {channels}, {size:.0f} MB")
-    return 0
-
-
-def read_model(folder: Path, folds: list[str], checkpoint: str) -> Model:
-    """A v2 or v1 folder. Raises InputError where it is neither, unsupported or unreadable."""
-    from model.importing.v1 import read_v1  # it needs Model
-
-    if (folder / "plans.json").is_file():
-        return read_v2(folder, folds, checkpoint)
-    if (folder / "plans.pkl").is_file():
-        return read_v1(folder, folds)
-    raise InputError(
-        folder, "neither plans.json (nnU-Net v2) nor plans.pkl (v1) in it", "give a trained-model folder"
-    )
+# The spline order of the only supported resampling function.
+RESAMPLING = {"resampling_fn_data": 3, "resampling_fn_probabilities": 1}
+# Prefixes that data-parallel and compiled networks give to parameters.
+WRAPPERS = ("module.", "_orig_mod.")
+# Labels' names, without case and separators.
+LABEL_NAMES = {"gtvp": "GTVp", "gtvnd": "GTVnd"}
 
 
 def read_v2(folder: Path, folds: list[str], checkpoint: str) -> Model:
-    """nnU-Net v2: plans before and after the change of their form in 2.4."""
+    """Plans of either form, which changed in 2.4. Raises InputError for what is unreadable or unsupported."""
     plans, dataset = read_json(folder / "plans.json"), read_json(folder / "dataset.json")
-    checkpoints = [load_tensors(folder / f"fold_{fold}" / checkpoint) for fold in folds]
+    paths = [folder / f"fold_{fold}" / checkpoint for fold in folds]
+    checkpoints = [load_tensors(path) for path in paths]
+    first = checkpoints[0]
     try:
-        first = checkpoints[0]
         configuration = inherited(plans, first["init_args"]["configuration"])
         check_supported(folder / "plans.json", plans, configuration)
-        labels = label_values(folder / "dataset.json", dataset["labels"])
         channels = len(dataset.get("channel_names") or dataset["modality"])
         network = network_plan(folder / "plans.json", configuration, channels, len(LABELS) + 1)
-        properties = plans["foreground_intensity_properties_per_channel"]
-        normalisation = []
-        masks = configuration.get("use_mask_for_norm") or [False] * channels
-        for channel, (name, mask) in enumerate(
-            zip(configuration["normalization_schemes"], masks, strict=True)
-        ):
-            if name not in SCHEMES:
-                raise InputError(
-                    folder / "plans.json",
-                    f"normalisation {name} is not supported",
-                    f"only {', '.join(SCHEMES)} are",
-                )
-            figures = properties.get(str(channel), {}) if name == "CTNormalization" else {}
-            scheme = f"masked-{SCHEMES[name]}" if mask and SCHEMES[name] == "zscore" else SCHEMES[name]
-            normalisation.append(ct_figures(figures, "std") if figures else Normalisation(scheme=scheme))
-        wanted = list(UNet(network).state_dict())
-        states = tuple(
-            pick_state(folder / f"fold_{fold}" / checkpoint, content["network_weights"], wanted)
-            for fold, content in zip(folds, checkpoints, strict=True)
-        )
+        names = list(UNet(network).state_dict())
         return Model(
-            network,
-            triple(configuration["patch_size"]),
-            floats(configuration["spacing"]),
-            tuple(normalisation),
-            tuple(first.get("inference_allowed_mirroring_axes") or ()),
-            triple(plans["transpose_forward"]),
-            labels,
-            states,
-            "nnunet-v2",
-            str(first.get("trainer_name")),
+            network=network,
+            patch=triple_of(configuration["patch_size"]),
+            spacing=spacing_of(configuration["spacing"]),
+            normalisation=normalisations(folder / "plans.json", plans, configuration, channels),
+            mirror_axes=tuple(first.get("inference_allowed_mirroring_axes") or ()),
+            transpose=triple_of(plans["transpose_forward"]),
+            labels=label_values(folder / "dataset.json", dataset["labels"]),
+            states=tuple(
+                pick_state(path, content["network_weights"], names)
+                for path, content in zip(paths, checkpoints, strict=True)
+            ),
+            pipeline="nnunet-v2",
+            trainer=str(first.get("trainer_name")),
         )
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-        raise InputError(
-            folder,
-            f"not a complete nnU-Net v2 model ({type(error).__name__}: {error})",
-            "give a trained-model folder",
-        ) from None
+        fact = f"not a complete nnU-Net v2 model ({type(error).__name__}: {error})"
+        raise InputError(folder, fact, "give a trained-model folder") from None
+
+
+def normalisations(
+    path: Path, plans: dict[str, Any], configuration: dict[str, Any], channels: int
+) -> tuple[Normalisation, ...]:
+    """Of each channel."""
+    properties = plans["foreground_intensity_properties_per_channel"]
+    masks = configuration.get("use_mask_for_norm") or [False] * channels
+    schemes = []
+    for channel, (name, mask) in enumerate(zip(configuration["normalization_schemes"], masks, strict=True)):
+        if name not in SCHEMES:
+            raise InputError(path, f"normalisation {name} is not supported", f"only {', '.join(SCHEMES)} are")
+        figures = properties.get(str(channel), {}) if name == "CTNormalization" else {}
+        scheme = f"masked-{SCHEMES[name]}" if mask and SCHEMES[name] == "zscore" else SCHEMES[name]
+        schemes.append(ct_normalisation(figures, "std") if figures else Normalisation(scheme=scheme))
+    return tuple(schemes)
 
 
 def inherited(plans: dict[str, Any], name: str) -> dict[str, Any]:
@@ -183,9 +119,10 @@ def label_values(path: Path, labels: dict[str, Any]) -> tuple[int, int] | None:
             path, f"labels {values}", "exactly two are needed, GTVp and GTVnd, with values 1 and 2"
         )
     known = {
-        NAMES.get("".join(c for c in name.lower() if c.isalnum())): value for name, value in values.items()
+        LABEL_NAMES.get("".join(c for c in name.lower() if c.isalnum())): value
+        for name, value in values.items()
     }
-    return (known["GTVp"], known["GTVnd"]) if set(known) == set(NAMES.values()) else None
+    return (known["GTVp"], known["GTVnd"]) if set(known) == set(LABEL_NAMES.values()) else None
 
 
 def network_plan(path: Path, configuration: dict[str, Any], channels: int, classes: int) -> NetworkPlan:
@@ -223,26 +160,26 @@ def network_plan(path: Path, configuration: dict[str, Any], channels: int, class
         channels,
         classes,
         tuple(kwargs["features_per_stage"]),
-        tuple(triple(kernel) for kernel in kwargs["kernel_sizes"]),
-        tuple(triple(stride) for stride in kwargs["strides"]),
-        each(encoder, stages),
-        each(kwargs["n_conv_per_stage_decoder"], stages - 1),
+        tuple(triple_of(kernel) for kernel in kwargs["kernel_sizes"]),
+        tuple(triple_of(stride) for stride in kwargs["strides"]),
+        per_stage(encoder, stages),
+        per_stage(kwargs["n_conv_per_stage_decoder"], stages - 1),
         residual=residual,
     )
 
 
-def pick_state(path: Path, state: dict[str, Tensor], wanted: list[str]) -> dict[str, Tensor]:
-    """The wanted tensors; nnU-Net stores most of them again under the names of modules that share them."""
+def pick_state(path: Path, state: dict[str, Tensor], names: list[str]) -> dict[str, Tensor]:
+    """The tensors of these names; nnU-Net stores most of them again under the names of modules that share them."""
     plain = {}
     for name, tensor in state.items():
         for wrapper in WRAPPERS:
             name = name.removeprefix(wrapper)
         plain[name] = tensor
-    missing = [name for name in wanted if name not in plain]
+    missing = [name for name in names if name not in plain]
     other = [
         n
         for n in plain
-        if n not in wanted and ".all_modules." not in n and not n.startswith("decoder.encoder.")
+        if n not in names and ".all_modules." not in n and not n.startswith("decoder.encoder.")
     ]
     if missing or other:
         raise InputError(
@@ -251,75 +188,7 @@ def pick_state(path: Path, state: dict[str, Tensor], wanted: list[str]) -> dict[
             f"{len(other)} unknown, first: {(missing + other)[0]})",
             "give the checkpoint that belongs to the plans",
         )
-    return {name: plain[name] for name in wanted}
-
-
-def to_bundle(model: Model, source: Path, channels: str | None, labels: str | None) -> Bundle:
-    """Bring axes to (z, y, x) and classes to the order background, GTVp, GTVnd."""
-    count = model.network.in_channels
-    names = tuple(channels.split(",")) if channels else CHANNELS
-    if len(names) != count or len(set(names)) != count or not set(names) <= set(CHANNELS):
-        raise InputError(
-            source,
-            f"the network has {count} channel(s)",
-            f"say which with --channels, for example {'ct,ce or ce,ct' if count == 2 else 'ce'}"
-            " (ct: non-contrast, ce: contrast-enhanced)",
-        )
-    values = {"1,2": (1, 2), "2,1": (2, 1)}.get(labels) if labels else model.labels
-    if values is None or sorted(values) != [1, 2]:
-        raise InputError(
-            source,
-            "the labels' names do not say which is GTVp and which GTVnd",
-            "say it with --labels 1,2 or --labels 2,1 (GTVp first)",
-        )
-    classes = [0, *values]
-    back = [model.transpose.index(axis) for axis in range(3)]
-
-    def turned(value: Any) -> Any:
-        return tuple(value[back[axis]] for axis in range(3))
-
-    def moved(name: str, tensor: Tensor) -> Tensor:
-        tensor = tensor.permute(0, 1, *(2 + axis for axis in back)) if tensor.ndim == 5 else tensor
-        return tensor[classes] if name.startswith(HEADS) else tensor
-
-    network = replace(
-        model.network,
-        kernels=tuple(turned(k) for k in model.network.kernels),
-        strides=tuple(turned(s) for s in model.network.strides),
-        decoder_kernels=tuple(turned(k) for k in model.network.decoder_kernels),
-    )
-    bundle = Bundle(
-        network,
-        turned(model.patch),
-        turned(model.spacing),
-        model.normalisation,
-        tuple(sorted(model.transpose[axis] for axis in model.mirror_axes)),
-        {
-            "data": f"imported from {source.resolve().name}",
-            "command": "python -m model.importing " + " ".join(sys.argv[1:]),
-            "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
-            "trainer": model.trainer,
-            "torch": str(torch.__version__),
-        },
-        tuple({name: moved(name, tensor) for name, tensor in state.items()} for state in model.states),
-        model.pipeline,
-        names,
-    )
-    try:
-        bundle.build_networks()
-    except RuntimeError as error:
-        raise InputError(
-            source,
-            f"weights and plans do not fit ({str(error).splitlines()[-1].strip()})",
-            "give the checkpoint that belongs to the plans",
-        ) from None
-    return bundle
-
-
-def ct_figures(figures: dict[str, float], std: str) -> Normalisation:
-    """nnU-Net's foreground intensity properties of one channel."""
-    lower, upper = float(figures["percentile_00_5"]), float(figures["percentile_99_5"])
-    return Normalisation(lower, upper, float(figures["mean"]), max(float(figures[std]), 1e-8))
+    return {name: plain[name] for name in names}
 
 
 def read_json(path: Path) -> Any:
@@ -329,37 +198,3 @@ def read_json(path: Path) -> Any:
         raise InputError(
             path, f"cannot be read as JSON ({reason(error)})", "give a trained-model folder"
         ) from None
-
-
-def triple(values: Any) -> Triple:
-    z, y, x = (int(v) for v in ([values] * 3 if isinstance(values, int) else values))
-    return (z, y, x)
-
-
-def floats(values: Any) -> tuple[float, float, float]:
-    z, y, x = (float(v) for v in values)
-    return (z, y, x)
-
-
-def each(value: Any, count: int) -> tuple[int, ...]:
-    """One number per stage, whether given once or per stage."""
-    values = tuple(int(v) for v in ([value] * count if isinstance(value, int) else value))
-    if len(values) != count:
-        raise ValueError(f"{len(values)} entries for {count} stages")
-    return values
-
-
-def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=DefaultsInHelp)
-    add = parser.add_argument
-    add("model", type=Path, metavar="MODEL_DIR")
-    add("--folds", default="0", help="comma-separated, or all")
-    add("--out", type=Path, required=True, help="the weights file to write")
-    add(
-        "--channels",
-        help="what the input channels are, ct,ce or ce,ct (ct: non-contrast); ct,ce if not given",
-    )
-    add("--labels", help="values of GTVp and GTVnd, 1,2 or 2,1; by their names in dataset.json if not given")
-    add("--checkpoint", default="checkpoint_final.pth", help="v2: file in each fold's folder")
-    add("--half", action="store_true", help="store weights in half precision: half the size")
-    return parser.parse_args()

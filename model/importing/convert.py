@@ -1,0 +1,87 @@
+"""From a model as nnU-Net has it to a bundle: axes to (z, y, x), classes to background, GTVp, GTVnd."""
+
+import datetime
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from model.errors import InputError, reason
+from model.importing.model import Model
+from model.network.bundle import CHANNELS, Bundle
+
+# The layers whose output channels are classes.
+HEADS = "decoder.seg_layers."
+
+
+def to_bundle(
+    model: Model, source: Path, *, channels: str | None = None, labels: str | None = None, command: str = ""
+) -> Bundle:
+    """Bring axes to (z, y, x) and classes to the order background, GTVp, GTVnd.
+
+    source: the model's folder, for messages. channels: what the network's inputs are, such as "ce,ct". labels: values
+    of GTVp and GTVnd, such as "2,1", where the model's own names do not tell. command: kept in the provenance. Raises
+    InputError where these do not fit the model.
+    """
+    count = model.network.in_channels
+    names = tuple(channels.split(",")) if channels else CHANNELS
+    if len(names) != count or len(set(names)) != count or not set(names) <= set(CHANNELS):
+        raise InputError(
+            source,
+            f"the network has {count} channel(s)",
+            f"say which with --channels, for example {'ct,ce or ce,ct' if count == 2 else 'ce'}"
+            " (ct: non-contrast, ce: contrast-enhanced)",
+        )
+    values = {"1,2": (1, 2), "2,1": (2, 1)}.get(labels) if labels else model.labels
+    if values is None or sorted(values) != [1, 2]:
+        raise InputError(
+            source,
+            "the labels' names do not say which is GTVp and which GTVnd",
+            "say it with --labels 1,2 or --labels 2,1 (GTVp first)",
+        )
+    bundle = _reordered(model, [0, *values])
+    provenance = {
+        "data": f"imported from {source.resolve().name}",
+        "command": command,
+        "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
+        "trainer": model.trainer,
+        "torch": str(torch.__version__),
+    }
+    bundle = replace(bundle, provenance=provenance, channels=names)
+    try:
+        bundle.build_networks()
+    except RuntimeError as error:
+        fact = f"weights and plans do not fit ({reason(error)})"
+        raise InputError(source, fact, "give the checkpoint that belongs to the plans") from None
+    return bundle
+
+
+def _reordered(model: Model, classes: list[int]) -> Bundle:
+    """The model with its axes as (z, y, x) and its classes in this order."""
+    back = [model.transpose.index(axis) for axis in range(3)]
+
+    def turned(value: Any) -> Any:
+        return tuple(value[back[axis]] for axis in range(3))
+
+    def moved(name: str, tensor: Tensor) -> Tensor:
+        tensor = tensor.permute(0, 1, *(2 + axis for axis in back)) if tensor.ndim == 5 else tensor
+        return tensor[classes] if name.startswith(HEADS) else tensor
+
+    network = replace(
+        model.network,
+        kernels=tuple(turned(kernel) for kernel in model.network.kernels),
+        strides=tuple(turned(stride) for stride in model.network.strides),
+        decoder_kernels=tuple(turned(kernel) for kernel in model.network.decoder_kernels),
+    )
+    return Bundle(
+        network=network,
+        patch_zyx=turned(model.patch),
+        spacing_zyx=turned(model.spacing),
+        normalisation=model.normalisation,
+        mirror_axes=tuple(sorted(model.transpose[axis] for axis in model.mirror_axes)),
+        provenance={},
+        states=tuple({name: moved(name, tensor) for name, tensor in state.items()} for state in model.states),
+        pipeline=model.pipeline,
+    )
