@@ -7,7 +7,7 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from model.errors import InputError
+from model.errors import InputError, reason
 
 Run = Callable[[], list[str]]
 _MAX_BODY_BYTES = 1 << 20
@@ -29,8 +29,9 @@ def make_server(run: Run, port: int) -> ThreadingHTTPServer:
     try:
         return ThreadingHTTPServer(("", port), Handler)
     except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"port {port}", f"cannot listen ({reason})", "choose another --port") from None
+        raise InputError(
+            f"port {port}", f"cannot listen ({reason(error)})", "choose another --port"
+        ) from None
 
 
 class _Handler(BaseHTTPRequestHandler):

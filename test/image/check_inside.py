@@ -12,6 +12,7 @@ from pathlib import Path
 
 PRODUCT = ["torch", "SimpleITK", "numpy", "scipy"]
 CONTENTS = {"process.py", "model", "weights", "__pycache__"}
+ROOMS = {"images", "network", "preprocessing", "inference", "__pycache__"}
 
 
 def main(base_packages: str) -> None:
@@ -26,6 +27,8 @@ def check_files(app: Path) -> None:
     check(not hidden, f"not readable for uid {os.getuid()}: {hidden}")
     extra = {path.name for path in app.iterdir()} - CONTENTS
     check(not extra, f"more than the product in {app}: {extra}")
+    rooms = {path.name for path in (app / "model").iterdir() if path.is_dir()}
+    check(rooms == ROOMS, f"folders of model/ are {rooms}, not {ROOMS}: the importer stays outside")
     check(any(app.rglob("*.pyc")), "nothing was byte-compiled")
 
 
