@@ -9,6 +9,7 @@ import os
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before numpy: one core
 
+import argparse
 import multiprocessing
 import resource
 import statistics
@@ -38,7 +39,8 @@ REPEATS = 5
 Masks = dict[str, np.ndarray]
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
+    argparse.ArgumentParser(description=__doc__).parse_args(arguments)
     reference, prediction = masks(PUBLISHED_ZYX, 0), masks(PUBLISHED_ZYX, 1)
     for name, mask in reference.items():
         print(

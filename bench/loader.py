@@ -30,8 +30,8 @@ CASES, TURNS = 4, 4
 FLOOR = 0.9
 
 
-def main() -> int:
-    args = arguments()
+def main(arguments: list[str] | None = None) -> int:
+    args = parse_arguments(arguments)
     device = choose_device(args.device)
     plan = TrainPlan(read_plan(args.config), args.iterations)
     team = Processes(0, 1, device)
@@ -68,12 +68,12 @@ def main() -> int:
     return 0 if share >= FLOOR else 1
 
 
-def arguments() -> argparse.Namespace:
+def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=DefaultsInHelp)
     parser.add_argument("--config", type=Path, default=Path("training/phantoms.json"), help="a whole plan")
     parser.add_argument("--iterations", type=int, default=40)
     parser.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":

@@ -23,8 +23,8 @@ MEASURES = ("dsc", "nsd")
 Scores = dict[tuple[str, str, str], float]  # by case, structure and measure
 
 
-def main() -> int:
-    args, further = arguments()
+def main(arguments: list[str] | None = None) -> int:
+    args, further = parse_arguments(arguments)
     scores: dict[str, Scores] = {loss: {} for loss in LOSSES}
     for fold in args.use.split(","):
         for loss in LOSSES:
@@ -77,7 +77,7 @@ def print_difference(one: Scores, other: Scores) -> None:
             )
 
 
-def arguments() -> tuple[argparse.Namespace, list[str]]:
+def parse_arguments(arguments: list[str] | None) -> tuple[argparse.Namespace, list[str]]:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=DefaultsInHelp)
     add = parser.add_argument
     add("data", type=Path, nargs="?", help="folder of cases, as train.py reads it")
@@ -87,7 +87,7 @@ def arguments() -> tuple[argparse.Namespace, list[str]]:
     add("--use", default="0", help="which of the folds are held out in turn")
     add("--epochs", type=int, default=4, help="of 250 iterations")
     add("--work", type=Path, default=Path("runs/losses"))
-    return parser.parse_known_args()
+    return parser.parse_known_args(arguments)
 
 
 if __name__ == "__main__":

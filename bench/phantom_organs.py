@@ -143,13 +143,13 @@ def compare_cut_organs(
     return all(results)
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Print the tables; 1 if a deciding organ is out of tolerance."""
     parser = argparse.ArgumentParser(description="Compare the phantoms' organs with those of real patients.")
     parser.add_argument("organs_csv", type=Path)
     parser.add_argument("--cases", type=int, default=16)
     parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     if not options.organs_csv.is_file():
         print(f"{options.organs_csv}: no such table; skipped (see this file's head for the columns it needs)")
         return 0

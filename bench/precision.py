@@ -6,6 +6,7 @@ operator in a pass as process.py runs it by itself.
 """
 
 import argparse
+import sys
 import time
 from pathlib import Path
 
@@ -23,8 +24,8 @@ ORDERS = {"contiguous": torch.contiguous_format, "channels last": torch.channels
 CPU = torch.device("cpu")
 
 
-def main() -> None:
-    args = arguments()
+def main(arguments: list[str] | None = None) -> int:
+    args = parse_arguments(arguments)
     bundle = load_bundle(args.weights)
     image = torch.randn(1, bundle.network.in_channels, *bundle.patch_zyx, generator=torch.manual_seed(0))
     exact = None
@@ -44,7 +45,9 @@ def main() -> None:
                     f"{name:<10}{order:<15}{np.median(seconds[1:]):>6.3f} s   error {error:.1e}", flush=True
                 )
         dtype = choose_dtype(CPU, "auto")
-        print_profile(network_as(bundle, dtype, memory_format(CPU, False)), image.to(dtype), args.passes)
+        fastest = memory_format(CPU, exact=False)
+        print_profile(network_as(bundle, dtype, fastest), image.to(dtype), args.passes)
+    return 0
 
 
 def network_as(bundle: Bundle, dtype: torch.dtype, lies: torch.memory_format) -> UNet:
@@ -64,12 +67,12 @@ def print_profile(network: UNet, image: Tensor, passes: int) -> None:
             print(f"{event.key.removeprefix('aten::'):<25}{event.self_cpu_time_total / total:>6.1%}")
 
 
-def arguments() -> argparse.Namespace:
+def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--passes", type=int, default=8)
     parser.add_argument("--weights", type=Path, default=Path("weights/gtv.pt"))
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -8,11 +8,11 @@ ROOT = Path(__file__).parents[1]
 
 def run_once(command: list[str], result: Path, environment: dict[str, str] | None = None) -> bool:
     """Run a command that writes the result, unless that is there from the same command; whether it was run."""
-    told, line = result.with_suffix(".txt"), " ".join(command)
-    if result.exists() and told.exists() and told.read_text() == line:
+    record, line = result.with_suffix(".txt"), " ".join(command)
+    if result.exists() and record.exists() and record.read_text() == line:
         return False
     print(line, flush=True)
-    told.unlink(missing_ok=True)
+    record.unlink(missing_ok=True)
     subprocess.run(command, check=True, cwd=ROOT, env=environment)
-    told.write_text(line)
+    record.write_text(line)
     return True

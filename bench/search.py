@@ -6,7 +6,6 @@ Exits non-zero where an agreement is below its floor.
 """
 
 import argparse
-import re
 import sys
 import time
 from pathlib import Path
@@ -17,16 +16,18 @@ from evaluation.metrics import dsc
 from model.images.grid import Grid
 from model.images.pair import Pair
 from model.inference.predictor import Predictor
+from model.inference.shortcuts import DEFAULT, EXHAUSTIVE, Shortcuts
 from model.network.bundle import Bundle, load_bundle
 from model.structures import LABELS
 from phantom import GEOMETRIES, Phantom, make_phantom
 
+# DSC with the exhaustive way.
 FLOORS = {"search": 0.999, "default": 0.995}
-WAYS = {"exhaustive": (False, True), "search": (True, True), "default": (True, False)}  # search, all mirrors
+WAYS = {"exhaustive": EXHAUSTIVE, "search": Shortcuts(mirrors="all"), "default": DEFAULT}
 
 
-def main() -> int:
-    args = arguments()
+def main(arguments: list[str] | None = None) -> int:
+    args = parse_arguments(arguments)
     bundle = load_bundle(args.weights)
     print(
         f"{'case':<6}{'way':<12}{'passes':>8}{'seconds':>9}{'ratio':>7}" + "".join(f"{s:>8}" for s in LABELS)
@@ -35,10 +36,10 @@ def main() -> int:
     worst = dict.fromkeys(FLOORS, 1.0)
     for k in range(args.cases):
         pair = pair_of(make_phantom(args.seed, k, args.geometry))
-        full, passes, slow = timed(bundle, pair, *WAYS["exhaustive"])
+        full, passes, slow = timed(bundle, pair, WAYS["exhaustive"])
         print(f"{k:<6}{'exhaustive':<12}{passes:>8}{slow:>9.1f}", flush=True)
         for way in FLOORS:
-            labels, passes, quick = timed(bundle, pair, *WAYS[way])
+            labels, passes, quick = timed(bundle, pair, WAYS[way])
             agreement = [dsc(labels == label, full == label) for label in LABELS.values()]
             ratios[way].append(slow / quick)
             worst[way] = min(worst[way], *agreement)
@@ -54,23 +55,12 @@ def main() -> int:
     return 0 if all(worst[way] >= floor for way, floor in FLOORS.items()) else 1
 
 
-def timed(bundle: Bundle, pair: Pair, search: bool, all_mirrors: bool) -> tuple[np.ndarray, int, float]:
+def timed(bundle: Bundle, pair: Pair, shortcuts: Shortcuts) -> tuple[np.ndarray, int, float]:
     """Labels, forward passes and seconds of one segmentation, everything but reading and writing."""
-    lines: list[str] = []
-    predictor = Predictor(bundle, "auto", "auto", True, search, lines.append, all_mirrors)
+    predictor = Predictor(bundle, shortcuts=shortcuts, log=lambda line: None)
     start = time.perf_counter()
-    labels = predictor.segment(pair).labels
-    seconds = time.perf_counter() - start
-    return labels, count_passes(lines), seconds
-
-
-def count_passes(lines: list[str]) -> int:
-    """From the log of one segmentation."""
-    return sum(
-        int(n)
-        for line in lines
-        for n in re.findall(r"^(?:search|predict|second look|mirrors): (\d+) passes,", line)
-    )
+    segmentation = predictor.segment(pair)
+    return segmentation.labels, segmentation.passes, time.perf_counter() - start
 
 
 def pair_of(phantom: Phantom) -> Pair:
@@ -79,13 +69,13 @@ def pair_of(phantom: Phantom) -> Pair:
     return Pair(phantom.ct, phantom.ce, phantom.spacing_xyz[::-1], grid)
 
 
-def arguments() -> argparse.Namespace:
+def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", type=int, default=5)
     parser.add_argument("--seed", type=int, default=3)
     parser.add_argument("--geometry", choices=GEOMETRIES, default="small")
     parser.add_argument("--weights", type=Path, default=Path("weights/gtv.pt"))
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":

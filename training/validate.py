@@ -26,7 +26,7 @@ def validate(
     Pieces of any size count. The array (len(LEAST_CM3), labels) holds the DSC without those below each least volume.
     """
     bundle = replace(bundle, least_cm3=(0.0,) * len(LABELS))
-    predictor = Predictor(bundle, device, "auto", True, True, log=lambda line: None)
+    predictor = Predictor(bundle, device, log=lambda line: None)
     for case in cases:
         pair, label = read_training_case(case)
         found = predictor.segment(pair).labels

@@ -1,7 +1,7 @@
-"""nnU-Net's part of bench.inference, run by the Python that has nnU-Net v2; gtvseg is not imported here.
+"""nnU-Net's part of bench.nnunet.inference, run by the Python that has nnU-Net v2; gtvseg is not imported here.
 
-nnunet_side.py MODEL CT CE OUT_WITHOUT_SUFFIX --device cpu|cuda [--logits FILE] [--exact-sums] [--warm]
-Prints one JSON line: seconds per step, forward passes, peak memory [GB].
+inference_side.py MODEL CT CE OUT_WITHOUT_SUFFIX --device cpu|cuda [--logits FILE] [--exact-sums] [--warm]
+Prints one JSON line: seconds per step, forward passes, peak memory in bytes.
 """
 
 import argparse
@@ -83,7 +83,7 @@ def main() -> None:
         "network": predicted - prepared,
         "restore and write": written - predicted,
         "passes": passes[0],
-        "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
+        "peak bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }
     print(json.dumps(figures), flush=True)
 

@@ -1,6 +1,6 @@
-"""nnU-Net's part of bench.train_vs_nnunet, run by the Python that has nnU-Net v2; gtvseg is not imported here.
+"""nnU-Net's part of bench.nnunet.train, run by the Python that has nnU-Net v2; gtvseg is not imported here.
 
-nnunet_train_side.py SPLIT TOLD --minutes M --device cpu|cuda, with nnU-Net's three folders in the environment. Plans
+train_side.py SPLIT FIGURES --minutes M --device cpu|cuda, with nnU-Net's three folders in the environment. Plans
 and preprocesses data set 1, trains fold 0 of the split with the default trainer under a clock and writes what it did.
 """
 
@@ -26,7 +26,7 @@ POWER = 0.9  # of nnU-Net's polynomial decay
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("split", type=Path)
-    parser.add_argument("told", type=Path)
+    parser.add_argument("figures", type=Path)
     parser.add_argument("--minutes", type=float, required=True)
     parser.add_argument("--device", default="cpu")
     args = parser.parse_args()
@@ -58,7 +58,7 @@ def main() -> None:
         "patch": [int(n) for n in trainer.configuration_manager.patch_size],
         "folder": trainer.output_folder_base,
     }
-    args.told.write_text(json.dumps(figures))
+    args.figures.write_text(json.dumps(figures))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """nnU-Net v2's default trainer and ours, same data, split and minutes, on the same machine.
 
-    python -m bench.train_vs_nnunet DATA --nnunet-python VENV/bin/python [--minutes 30] [options of train.py]
+    python -m bench.nnunet.train DATA --nnunet-python VENV/bin/python [--minutes 30] [options of train.py]
 
 Each trains for so many minutes of wall-clock time (planning and preprocessing not counted), the learning rate falling
 to zero over them. The held-out cases are then segmented by gtvseg with either's weights (every window, all mirrors,
@@ -23,8 +23,10 @@ from evaluation.metrics import score
 from evaluation.run import CaseResult, Settings
 from evaluation.summary import compare, comparison_table, summarise, table
 from model.images.write import write_label_map
-from model.importing.v2 import read_model, to_bundle
+from model.importing.convert import to_bundle
+from model.importing.read import read_model
 from model.inference.predictor import Predictor
+from model.inference.shortcuts import EXHAUSTIVE
 from model.network.bundle import Bundle, load_bundle
 from model.structures import LABELS
 from training.sources import TrainingCase, find_training_cases, read_training_case
@@ -33,16 +35,18 @@ from training.validate import split
 DATASET = "Dataset001_Compared"
 
 
-def main() -> int:
-    args, further = arguments()
+def main(arguments: list[str] | None = None) -> int:
+    args, further = parse_arguments(arguments)
     cases = {case.name: case for case in find_training_cases(args.data)}
     chosen, held_out = split(list(cases), args.folds, args.fold, 0)
     print(f"{len(chosen)} cases to train on, {len(held_out)} held out", flush=True)
     train_ours(args, further)
     ours = load_bundle(args.work / "ours.pt")
-    told = ours.provenance
+    provenance = ours.provenance
     plan = json.loads((args.work / "ours" / "plan.json").read_text())
-    print_rate("gtvseg", told["iterations"], plan["batch"], 60 * told["minutes"], plan["patch_zyx"])
+    print_rate(
+        "gtvseg", provenance["iterations"], plan["batch"], 60 * provenance["minutes"], plan["patch_zyx"]
+    )
     theirs = train_theirs(args, cases, chosen, held_out)
     results = {}
     settings = Settings(tuple(args.structures.split(",")), (1.0,))
@@ -79,15 +83,15 @@ def train_theirs(
         "nnUNet_n_proc_DA": str(args.workers),
         "nnUNet_compile": "f" if args.device == "cpu" else "t",
     }
-    split_file, told = work / f"split-{args.fold}-of-{args.folds}.json", work / "told.json"
+    split_file, result = work / f"split-{args.fold}-of-{args.folds}.json", work / "figures.json"
     split_file.write_text(json.dumps([{"train": chosen, "val": held_out}]))
-    command = [str(args.nnunet_python), str(ROOT / "bench" / "nnunet_train_side.py"), str(split_file)]
-    command += [str(told), "--minutes", str(args.minutes), "--device", args.device]
-    run_once(command, told, environment)
-    figures = json.loads(told.read_text())
+    command = [str(args.nnunet_python), str(Path(__file__).parent / "train_side.py"), str(split_file)]
+    command += [str(result), "--minutes", str(args.minutes), "--device", args.device]
+    run_once(command, result, environment)
+    figures = json.loads(result.read_text())
     print_rate("nnU-Net", figures["iterations"], figures["batch"], figures["seconds"], figures["patch"])
     model = Path(figures["folder"])
-    return to_bundle(read_model(model, ["0"], "checkpoint_final.pth"), model, None, None)
+    return to_bundle(read_model(model, ["0"], "checkpoint_final.pth"), model)
 
 
 def write_raw(folder: Path, cases: dict[str, TrainingCase], second: str) -> None:
@@ -110,9 +114,9 @@ def write_raw(folder: Path, cases: dict[str, TrainingCase], second: str) -> None
 
 def scored(bundle: Bundle, case: TrainingCase, settings: Settings, device: str) -> CaseResult:
     pair, label = read_training_case(case)
-    found = Predictor(bundle, device, "auto", True, False, lambda line: None).segment(pair).labels
+    labels = Predictor(bundle, device, "auto", EXHAUSTIVE, lambda line: None).segment(pair).labels
     scores = {
-        name: score(found == LABELS[name], label == LABELS[name], pair.spacing_zyx, settings.tolerances_mm)
+        name: score(labels == LABELS[name], label == LABELS[name], pair.spacing_zyx, settings.tolerances_mm)
         for name in settings.structures
     }
     return CaseResult(case.name, scores, ())
@@ -128,7 +132,7 @@ def print_rate(who: str, iterations: int, batch: int, seconds: float, patch: lis
     )
 
 
-def arguments() -> tuple[argparse.Namespace, list[str]]:
+def parse_arguments(arguments: list[str] | None) -> tuple[argparse.Namespace, list[str]]:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=DefaultsInHelp)
     add = parser.add_argument
     add("data", type=Path, help="folder of cases in SegRap's layout, a mask per structure")
@@ -138,20 +142,12 @@ def arguments() -> tuple[argparse.Namespace, list[str]]:
     add("--fold", type=int, default=0, help="the one held out")
     add("--structures", default="GTVp,GTVnd", help="those that the data has contours of")
     add("--device", choices=("cpu", "cuda"), default="cpu")
-    add(
-        "--second",
-        default="PET",
-        help="what nnU-Net is told that the second channel is; it normalises CT its own way",
-    )
+    add("--second", default="PET", help="nnU-Net's name for the second channel; it normalises CT its own way")
     cores = os.cpu_count() or 1
-    add(
-        "--workers",
-        type=int,
-        default=min(12, max(1, cores - 2)),
-        help="processes of nnU-Net that prepare batches",
-    )
-    add("--work", type=Path, default=Path("runs/train_vs_nnunet"))
-    return parser.parse_known_args()
+    workers = min(12, max(1, cores - 2))
+    add("--workers", type=int, default=workers, help="processes of nnU-Net that prepare batches")
+    add("--work", type=Path, default=Path("runs/beside_nnunet"))
+    return parser.parse_known_args(arguments)
 
 
 if __name__ == "__main__":

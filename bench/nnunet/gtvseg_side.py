@@ -1,0 +1,52 @@
+"""gtvseg's part of bench.nnunet.inference: process.py's own steps in a process of their own.
+
+gtvseg_side.py OPTIONS OF process.py: prints process.py's log and then one JSON line about the last case: seconds as a
+whole, in the network and besides, forward passes, peak memory in bytes. The first window's end can be timed instead:
+with FIRST_WINDOW=1 in the environment the process ends there.
+"""
+
+import json
+import os
+import resource
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+import process  # noqa: E402
+from model.cases import find_cases, output_folders  # noqa: E402
+
+
+def main() -> None:
+    args = process.parse_arguments(sys.argv[1:])
+    cases = find_cases(args.input, args.output, args.layout)
+    with output_folders(cases):
+        predictor = process.load_predictor(args)
+        if os.environ.get("FIRST_WINDOW"):
+            end_after_the_first_window()
+        outcomes = [process.segment(case, predictor) for case in cases]
+    last = outcomes[-1]
+    figures = {
+        "total": last.seconds,
+        "network": last.network_seconds,
+        "rest": last.seconds - last.network_seconds,
+        "passes": last.passes,
+        "peak bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    }
+    print(json.dumps(figures), flush=True)
+
+
+def end_after_the_first_window() -> None:
+    from model.network.unet import UNet
+
+    forward = UNet.forward
+
+    def forward_once(*arguments: object) -> None:
+        forward(*arguments)  # type: ignore[arg-type]
+        os._exit(0)
+
+    UNet.forward = forward_once  # type: ignore[method-assign, assignment]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,20 @@
+"""Every bench says what it does without doing it."""
+
+import importlib
+import os
+from unittest import mock
+
+import pytest
+
+BENCHES = ["evaluator", "loader", "losses", "phantom_organs", "precision", "search"]
+BENCHES += [f"nnunet.{name}" for name in ("inference", "train", "v1")]
+
+
+@pytest.mark.parametrize("name", BENCHES)
+def test_help_is_shown_and_nothing_is_run(name, capsys):
+    with mock.patch.dict(os.environ):  # one of them sets the number of threads
+        bench = importlib.import_module(f"bench.{name}")
+    with pytest.raises(SystemExit) as end:
+        bench.main(["--help"])
+    assert end.value.code == 0
+    assert capsys.readouterr().out.startswith("usage: ")
