@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-GRID_TOLERANCE = 1e-3  # mm for spacing and origin, no unit for direction
+# mm for spacing and origin, no unit for direction.
+GRID_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -22,33 +23,21 @@ class Grid:
     origin_xyz: tuple[float, float, float]
     direction: tuple[float, ...]
 
+    @property
+    def spacing_zyx(self) -> tuple[float, float, float]:
+        """In mm, in the order of an array along the file's own axes."""
+        x, y, z = self.spacing_xyz
+        return (z, y, x)
 
-def same_grid(a: Grid, b: Grid) -> bool:
-    """Equal size; spacing, origin and direction within GRID_TOLERANCE."""
-    values_a = (*a.spacing_xyz, *a.origin_xyz, *a.direction)
-    values_b = (*b.spacing_xyz, *b.origin_xyz, *b.direction)
-    return a.size_xyz == b.size_xyz and bool(np.allclose(values_a, values_b, rtol=0, atol=GRID_TOLERANCE))
-
-
-def to_input_grid(labels: np.ndarray, grid: Grid) -> np.ndarray:
-    """Canonical (z, y, x) → the file's own axis order and sense, a view: the inverse of the way in."""
-    axes, signs = _orientation(grid)
-    flipped = labels[tuple(slice(None, None, sign) for sign in reversed(signs))]
-    return flipped.transpose([2 - axes.index(axis) for axis in (2, 1, 0)])
-
-
-def empty_labels(grid: Grid) -> np.ndarray:
-    """Background everywhere, uint8 (z, y, x) in canonical orientation."""
-    axes, _ = _orientation(grid)
-    return np.zeros([grid.size_xyz[axis] for axis in reversed(axes)], np.uint8)
+    @property
+    def canonical_spacing_zyx(self) -> tuple[float, float, float]:
+        """In mm, in the order of an array in canonical orientation."""
+        axes, _ = orientation(self)
+        z, y, x = (self.spacing_xyz[axis] for axis in reversed(axes))
+        return (z, y, x)
 
 
-def volume_cm3(labels: np.ndarray, label: int, grid: Grid) -> float:
-    """Volume of a label in cm³."""
-    return int(np.count_nonzero(labels == label)) * math.prod(grid.spacing_xyz) / 1000
-
-
-def _orientation(grid: Grid) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def orientation(grid: Grid) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """For each patient axis (left, back, head): the file's nearest axis (0 x, 1 y, 2 z) and its sense, ±1."""
     cosines = np.reshape(grid.direction, (3, 3))  # row: patient axis, column: the file's axis
     orders = itertools.permutations(range(3))
@@ -58,9 +47,47 @@ def _orientation(grid: Grid) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 def to_canonical(array: np.ndarray, grid: Grid) -> np.ndarray:
     """The file's axes → canonical (z, y, x), a view."""
-    axes, signs = _orientation(grid)
+    axes, signs = orientation(grid)
     ordered = array.transpose([2 - axis for axis in reversed(axes)])
     return ordered[tuple(slice(None, None, sign) for sign in reversed(signs))]
+
+
+def to_input_grid(labels: np.ndarray, grid: Grid) -> np.ndarray:
+    """Canonical (z, y, x) → the file's own axis order and sense, a view: the inverse of to_canonical."""
+    axes, signs = orientation(grid)
+    flipped = labels[tuple(slice(None, None, sign) for sign in reversed(signs))]
+    return flipped.transpose([2 - axes.index(axis) for axis in (2, 1, 0)])
+
+
+def empty_labels(grid: Grid) -> np.ndarray:
+    """Background everywhere, uint8 (z, y, x) in canonical orientation."""
+    axes, _ = orientation(grid)
+    return np.zeros([grid.size_xyz[axis] for axis in reversed(axes)], np.uint8)
+
+
+def volume_cm3(labels: np.ndarray, label: int, grid: Grid) -> float:
+    """Volume of a label in cm³."""
+    return int(np.count_nonzero(labels == label)) * math.prod(grid.spacing_xyz) / 1000
+
+
+def same_grid(a: Grid, b: Grid) -> bool:
+    """Equal size; spacing, origin and direction within GRID_TOLERANCE."""
+    return not difference(a, b)
+
+
+def difference(grid: Grid, expected: Grid) -> str:
+    """The first that differs beyond GRID_TOLERANCE, such as "spacing (1, 1, 3) mm, not (1, 1, 2.5) mm"; else empty."""
+    for field, unit in (
+        ("size_xyz", "voxels"),
+        ("spacing_xyz", "mm"),
+        ("origin_xyz", "mm"),
+        ("direction", "cosines"),
+    ):
+        own, other = getattr(grid, field), getattr(expected, field)
+        if not np.allclose(own, other, rtol=0, atol=GRID_TOLERANCE):
+            shown, shown_other = (tuple(round(value, 4) for value in values) for values in (own, other))
+            return f"{field.removesuffix('_xyz')} {shown} {unit}, not {shown_other}"
+    return ""
 
 
 def overlap(a: Grid, b: Grid) -> bool:
@@ -77,6 +104,6 @@ def _bounds(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
     return corners.min(0), corners.max(0)
 
 
-def shape_in_words(grid: Grid) -> str:
+def size_in_words(grid: Grid) -> str:
     """Such as "1024 x 1024 x 127" (x, y, z)."""
     return " x ".join(str(n) for n in grid.size_xyz)

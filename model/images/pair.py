@@ -10,7 +10,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from model.errors import InputError
-from model.images.grid import Grid, _orientation, overlap, same_grid, shape_in_words, to_canonical
+from model.images.grid import Grid, overlap, same_grid, size_in_words, to_canonical
 from model.images.itk import pixels, to_image
 from model.images.read import Scan, read_scan
 
@@ -37,7 +37,7 @@ def read_pair(ct_path: Path, ce_path: Path, log: Log) -> Pair:
     start = time.perf_counter()
     with ThreadPoolExecutor(2) as pool:  # the readers release the interpreter's lock
         ct, ce = pool.map(read_scan, (ct_path, ce_path))
-    log(f"read {shape_in_words(ct.grid)} voxels twice: {time.perf_counter() - start:.1f} s")
+    log(f"read {size_in_words(ct.grid)} voxels twice: {time.perf_counter() - start:.1f} s")
     for path, scan in ((ct_path, ct), (ce_path, ce)):
         _warn_if_odd(path, scan.array, log)
     if not same_grid(ct.grid, ce.grid):
@@ -48,9 +48,8 @@ def read_pair(ct_path: Path, ce_path: Path, log: Log) -> Pair:
         start = time.perf_counter()
         ce = _resample(ce, ct.grid)
         log(f"contrast CT resampled onto the non-contrast CT's grid: {time.perf_counter() - start:.1f} s")
-    axes, _ = _orientation(ct.grid)
-    z, y, x = (ct.grid.spacing_xyz[axis] for axis in reversed(axes))
-    return Pair(to_canonical(ct.array, ct.grid), to_canonical(ce.array, ct.grid), (z, y, x), ct.grid)
+    arrays = [to_canonical(scan.array, ct.grid) for scan in (ct, ce)]
+    return Pair(arrays[0], arrays[1], ct.grid.canonical_spacing_zyx, ct.grid)
 
 
 def _warn_if_odd(path: Path, array: np.ndarray, log: Log) -> None:
