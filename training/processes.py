@@ -1,5 +1,7 @@
 """Training processes: one, or several started by torchrun (gloo between CPUs, nccl between GPUs)."""
 
+import gc
+import importlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -57,6 +59,11 @@ def processes(device: torch.device) -> Iterator[Processes]:
     if count == 1:
         yield Processes(0, 1, device)
         return
+    # Loaded before the group is made: its functions have the group of the moment they are defined as a default, and
+    # DistributedDataParallel would load them later. They would keep the group, and gloo's threads, beyond
+    # destroy_process_group; a thread that still has a tensor of the last exchange to drop then asks for the GIL while
+    # Python exits, which aborts the process.
+    importlib.import_module("torch.distributed.nn.functional")
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(device)
@@ -64,4 +71,5 @@ def processes(device: torch.device) -> Iterator[Processes]:
     try:
         yield Processes(distributed.get_rank(), count, device)
     finally:
+        gc.collect()  # after a failure, frames that refer to each other keep the network, which keeps the group
         distributed.destroy_process_group()

@@ -7,12 +7,14 @@ import signal
 import subprocess
 import sys
 import threading
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch import distributed
 
 import training.loop
 from model.network.bundle import Normalisation
@@ -20,7 +22,7 @@ from training.dataset import CachedCase, draw_patch
 from training.loop import TrainingError, TrainPlan, train
 from training.loss import LossPlan
 from training.planning import DataPlan
-from training.processes import Processes, processes
+from training.processes import FailedElsewhere, Processes, processes
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEME = Normalisation(-200, 300, 30, 70)
@@ -109,8 +111,10 @@ def train_here(folder: Path, batch: int) -> None:
     torch.set_num_threads(1)
     plan = replace(PLAN, iterations=4, optimiser="sgd", learning_rate=1e-2, data=replace(DATA, batch=batch))
     with processes(torch.device("cpu")) as team:
+        group = weakref.ref(distributed.group.WORLD) if team.count > 1 else None
         state = train(plan, CASES, [], folder / f"rank{team.rank}", team, resume=False)
         torch.save(weights(state), folder / f"weights{team.rank}.pt")
+    assert group is None or group() is None  # its threads must not live on while Python exits
 
 
 def test_two_processes_equal_one_with_the_doubled_batch(tmp_path, monkeypatch):
@@ -136,6 +140,32 @@ def test_two_processes_equal_one_with_the_doubled_batch(tmp_path, monkeypatch):
     fresh = weights(training.loop.fresh_state(PLAN, torch.device("cpu")))
     assert (single - fresh).abs().max() > 1e-4  # something was learnt
     torch.testing.assert_close(first, single, atol=2e-6, rtol=1e-4)
+
+
+def fail_here(folder: Path) -> None:
+    """What each process of the next test runs: the first cannot write its checkpoint."""
+    torch.set_num_threads(1)
+    with processes(torch.device("cpu")) as team:
+        group = weakref.ref(distributed.group.WORLD)
+        if team.first:
+            training.loop._save = raise_training_error
+        with pytest.raises(TrainingError if team.first else FailedElsewhere):
+            train(replace(PLAN, iterations=1), CASES, [], folder, team, resume=False)
+    assert group() is None
+
+
+def raise_training_error(*_: object) -> None:
+    raise TrainingError("checkpoint.pt", "the disk is full", "free space")
+
+
+def test_a_failed_run_too_leaves_no_process_group(tmp_path):
+    script = (
+        "import sys, pathlib; sys.path[:0] = [sys.argv[1], sys.argv[1] + '/test/training'];"
+        "import test_loop; test_loop.fail_here(pathlib.Path(sys.argv[2]))"
+    )
+    (tmp_path / "script.py").write_text(script)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    subprocess.run([*launch, str(tmp_path / "script.py"), str(ROOT), str(tmp_path)], check=True, timeout=240)
 
 
 @pytest.mark.parametrize("patch", [(8, 16, 16), (16, 16, 40), (4, 24, 24)])
