@@ -12,14 +12,18 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from evaluation.cases import STRUCTURES, Pair, find_cases, pair_cases
-from evaluation.output import csv_text, json_text, write_whole
-from evaluation.run import CaseResult, Settings, evaluate_pairs
+from evaluation.cases import MatchedCase, find_cases, match_cases
+from evaluation.output import csv_text, json_text
+from evaluation.run import CaseResult, Settings, evaluate_cases
 from evaluation.summary import compare, comparison_table, rank, spread_table, summarise, table
 from model.errors import InputError
+from model.structures import STRUCTURES
+from model.terminal import report as report_error
+from model.terminal import take_any_text
+from model.writing import write_bytes
 
 
-def parse(arguments: list[str] | None) -> tuple[argparse.Namespace, Settings]:
+def parse_arguments(arguments: list[str] | None) -> tuple[argparse.Namespace, Settings]:
     """Command line."""
     parser = argparse.ArgumentParser(description="DSC and NSD of predicted GTVp and GTVnd masks.")
     parser.add_argument("predictions", type=Path, help="file or folder with predicted masks, any layout")
@@ -55,11 +59,11 @@ def parse(arguments: list[str] | None) -> tuple[argparse.Namespace, Settings]:
 
 def score_all(
     predictions: Path, references: Path, settings: Settings, jobs: int
-) -> tuple[list[Pair], list[CaseResult], list[str]]:
-    """Pairs, their results and all problems, which also go to stderr. Raises InputError if nothing was scored."""
-    pairs, extra = pair_cases(find_cases(predictions), find_cases(references))
-    scoring = evaluate_pairs(pairs, settings, jobs)
-    results = list(tqdm(scoring, total=len(pairs), unit="case", disable=None, leave=False))
+) -> tuple[list[MatchedCase], list[CaseResult], list[str]]:
+    """Cases, their results and all problems, which also go to stderr. Raises InputError if nothing was scored."""
+    cases, extra = match_cases(find_cases(predictions), find_cases(references))
+    scoring = evaluate_cases(cases, settings, jobs)
+    results = list(tqdm(scoring, total=len(cases), unit="case", disable=None, leave=False))
     problems = [p for r in results for p in r.problems] + [
         f"{name}: no reference, not scored" for name in extra
     ]
@@ -67,29 +71,29 @@ def score_all(
         print(problem, file=sys.stderr)
     if not any(r.scores for r in results):
         raise InputError(predictions, "no case could be evaluated", "see the lines above")
-    return pairs, results, problems
+    return cases, results, problems
 
 
 def draw(
-    options: argparse.Namespace, pairs: list[Pair], results: list[CaseResult], settings: Settings
+    options: argparse.Namespace, cases: list[MatchedCase], results: list[CaseResult], settings: Settings
 ) -> None:
     """Overlay and report; the drawing packages are loaded only when they are used."""
     if options.overlay:
         from evaluation.pictures import picture
 
-        write_whole(options.overlay, picture(pairs[0], results[0], settings, options.image, "png"))
+        write_bytes(options.overlay, picture(cases[0], results[0], settings, options.image, "png"))
     if options.report:
         from evaluation.report import report
 
-        write_whole(options.report, report(pairs, results, settings, options.image).encode())
+        write_bytes(options.report, report(cases, results, settings, options.image).encode())
 
 
 def print_ranking(options: argparse.Namespace, settings: Settings, results: list[CaseResult]) -> list[str]:
     """Ranks all submissions; returns the others' problems."""
     teams, problems = {str(options.predictions): results}, []
     for team in options.rank:
-        _, teams[str(team)], found = score_all(team, options.references, settings, options.jobs)
-        problems += found
+        _, teams[str(team)], others = score_all(team, options.references, settings, options.jobs)
+        problems += others
     rng = np.random.default_rng(0)
     means = {
         team: [
@@ -106,37 +110,36 @@ def print_ranking(options: argparse.Namespace, settings: Settings, results: list
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """Finds, scores and reports; returns the exit code."""
-    pairs, results, problems = score_all(options.predictions, options.references, settings, options.jobs)
+    cases, results, problems = score_all(options.predictions, options.references, settings, options.jobs)
     summaries = summarise(results, settings, np.random.default_rng(0))
     print(table(summaries, settings))
     if len(results) > 1:
         print(spread_table(summaries))
     differences = []
     if options.compare:
-        _, others, found = score_all(options.compare, options.references, settings, options.jobs)
-        problems += found
+        _, others, further = score_all(options.compare, options.references, settings, options.jobs)
+        problems += further
         differences = compare(results, others, settings)
         print(comparison_table(differences))
     if options.rank:
         problems += print_ranking(options, settings, results)
     if options.csv:
-        write_whole(options.csv, csv_text(results, settings).encode())
+        write_bytes(options.csv, csv_text(results, settings).encode())
     if options.json:
-        write_whole(options.json, json_text(results, summaries, differences, problems, settings).encode())
-    draw(options, pairs, results, settings)
+        write_bytes(options.json, json_text(results, summaries, differences, problems, settings).encode())
+    draw(options, cases, results, settings)
     return 1 if problems else 0
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Command line entry; returns the exit code."""
     try:
-        return run(*parse(arguments))
+        return run(*parse_arguments(arguments))
     except (InputError, OSError) as error:
-        print(f"evaluate.py: {error}", file=sys.stderr)
+        report_error(error)
         return 2
 
 
 if __name__ == "__main__":
-    for stream in (sys.stdout, sys.stderr):  # "±" and "cm³", whatever the locale
-        stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
+    take_any_text()
     sys.exit(main())

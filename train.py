@@ -21,11 +21,12 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from evaluation.output import csv_text, write_whole
+from evaluation.output import csv_text
 from evaluation.summary import Summary, summarise, table
 from model.errors import InputError
 from model.network.bundle import Bundle, load_bundle, save_bundle
 from model.network.placement import choose_device
+from model.writing import write_bytes
 from phantom import case_name, make_phantom
 from phantom.write import write_folder
 from training.dataset import cache_case, load_case
@@ -232,7 +233,7 @@ def finish(
         )
         summaries = summarise(results, SETTINGS, np.random.default_rng(0))
         print(table(summaries, SETTINGS), flush=True)
-        write_whole(args.work / "validation.csv", csv_text(results, SETTINGS).encode())
+        write_bytes(args.work / "validation.csv", csv_text(results, SETTINGS).encode())
         least = choose_least(tables)
         if any(least):
             told = least_in_words(least)

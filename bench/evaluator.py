@@ -25,9 +25,9 @@ import SimpleITK as sitk
 import surface_distance
 from scipy import ndimage
 
-from evaluation.cases import CaseFiles, Pair
+from evaluation.cases import CaseFiles, MatchedCase
 from evaluation.metrics import dsc, score
-from evaluation.run import Settings, evaluate_pair
+from evaluation.run import Settings, evaluate_case
 
 SPACING_ZYX = (3.0, 0.523, 0.523)
 PUBLISHED_ZYX = (127, 464, 914)
@@ -110,8 +110,8 @@ def from_files(prediction: Masks, reference: Masks) -> Callable[[], object]:
         path = folder / f"{name}.nii.gz"
         sitk.WriteImage(image, str(path), useCompression=True)
         cases.append(CaseFiles("case", path, {}))
-    pair = Pair("case", cases[1], cases[0])
-    return lambda: evaluate_pair(pair, Settings(tuple(BLOBS), (1.0,)))
+    case = MatchedCase("case", cases[1], cases[0])
+    return lambda: evaluate_case(case, Settings(tuple(BLOBS), (1.0,)))
 
 
 def memory_above_masks() -> float:

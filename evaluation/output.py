@@ -1,33 +1,14 @@
-"""Writing of scores as CSV and JSON: whole files or none."""
+"""Scores as CSV and JSON."""
 
 import csv
 import io
 import json
-import os
-import tempfile
 from dataclasses import asdict
 from math import isnan
-from pathlib import Path
 
 from evaluation.metrics import Score
 from evaluation.run import CaseResult, Settings
 from evaluation.summary import Difference, Summary, average_score, measures
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Writes a file beside its place and moves it there, so that an interrupted run leaves no half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
 
 
 def row(score: Score, settings: Settings) -> dict[str, float | int | None]:

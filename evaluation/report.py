@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from evaluation.cases import Pair
+from evaluation.cases import MatchedCase
 from evaluation.output import row
 from evaluation.pictures import picture
 from evaluation.run import CaseResult, Settings
@@ -26,8 +26,8 @@ def _box_plots(results: list[CaseResult], settings: Settings) -> bytes:
         table = columns(results, measure, settings)
         values = [100 * column[~np.isnan(column)] for column in table.T]
         axes.boxplot(values, tick_labels=list(settings.structures), showfliers=False, widths=0.5)
-        for place, column in enumerate(values, 1):
-            axes.plot(place + rng.uniform(-0.12, 0.12, len(column)), column, "o", markersize=3, alpha=0.6)
+        for position, column in enumerate(values, 1):
+            axes.plot(position + rng.uniform(-0.12, 0.12, len(column)), column, "o", markersize=3, alpha=0.6)
         axes.set(title=f"{measure.upper()} [%]", ylim=(-3, 103))
     FigureCanvasAgg(figure)
     buffer = io.BytesIO()
@@ -39,22 +39,24 @@ def _data_url(encoded: bytes, kind: str) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(encoded).decode()}"
 
 
-def _case_picture(pair: Pair, result: CaseResult, settings: Settings, place: Path | None) -> dict[str, str]:
+def _case_picture(
+    case: MatchedCase, result: CaseResult, settings: Settings, cts: Path | None
+) -> dict[str, str]:
     """What the template needs for a case's picture; a case that cannot be drawn says why."""
     try:
-        encoded = picture(pair, result, settings, place, "jpeg")
+        encoded = picture(case, result, settings, cts, "jpeg")
     except InputError as error:
-        return {"name": pair.name, "problem": str(error)}
-    return {"name": pair.name, "url": _data_url(encoded, "jpeg")}
+        return {"name": case.name, "problem": str(error)}
+    return {"name": case.name, "url": _data_url(encoded, "jpeg")}
 
 
 def _worst_first(result: CaseResult) -> float:
     return float(np.mean([(s.dsc + s.nsd[0]) / 2 for s in result.scores.values()])) if result.scores else -1.0
 
 
-def report(pairs: list[Pair], results: list[CaseResult], settings: Settings, place: Path | None) -> str:
-    """The HTML text; `place` holds the CTs for the pictures, without it outlines stand on black."""
-    by_name = {pair.name: pair for pair in pairs}
+def report(cases: list[MatchedCase], results: list[CaseResult], settings: Settings, cts: Path | None) -> str:
+    """The HTML text; `cts` holds the CTs for the pictures, without it outlines stand on black."""
+    by_name = {case.name: case for case in cases}
     ordered = sorted(results, key=_worst_first)
     summaries = summarise(results, settings, np.random.default_rng(0))
     environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
@@ -66,5 +68,5 @@ def report(pairs: list[Pair], results: list[CaseResult], settings: Settings, pla
         rows=[(r.name, s, row(score, settings)) for r in ordered for s, score in r.scores.items()],
         problems=[problem for r in results for problem in r.problems],
         plots=_data_url(_box_plots(results, settings), "png"),
-        pictures=[_case_picture(by_name[r.name], r, settings, place) for r in ordered],
+        pictures=[_case_picture(by_name[r.name], r, settings, cts) for r in ordered],
     )

@@ -7,7 +7,7 @@ from itertools import repeat
 
 import numpy as np
 
-from evaluation.cases import Pair
+from evaluation.cases import MatchedCase
 from evaluation.metrics import Score, score
 from evaluation.reading import Masks, check_same_grid, read_masks
 from model.errors import InputError
@@ -31,31 +31,31 @@ class CaseResult:
 
 
 def _read_prediction(
-    pair: Pair, reference: Masks, settings: Settings
+    case: MatchedCase, reference: Masks, settings: Settings
 ) -> tuple[dict[str, np.ndarray], list[str]]:
     """Predicted masks that can be used, and why others cannot."""
-    if pair.prediction is None:
-        return {}, [f"{pair.name}: no prediction, scored 0"]
+    if case.prediction is None:
+        return {}, [f"{case.name}: no prediction, scored 0"]
     try:
-        masks = read_masks(pair.prediction, tuple(reference.arrays))
+        masks = read_masks(case.prediction, tuple(reference.arrays))
         check_same_grid(masks.grid, reference.grid, masks.path, reference.path)
     except InputError as error:
-        return {}, [f"{pair.name}: {error} (scored 0)"]
+        return {}, [f"{case.name}: {error} (scored 0)"]
     absent = [s for s in reference.arrays if s not in masks.arrays]
-    return masks.arrays, [f"{pair.name}: no predicted {s}, scored 0" for s in absent]
+    return masks.arrays, [f"{case.name}: no predicted {s}, scored 0" for s in absent]
 
 
-def evaluate_pair(pair: Pair, settings: Settings) -> CaseResult:
+def evaluate_case(case: MatchedCase, settings: Settings) -> CaseResult:
     """Scores of one case; what cannot be read or lies on another grid than the reference counts as missing."""
     try:
-        reference = read_masks(pair.reference, settings.structures)
+        reference = read_masks(case.reference, settings.structures)
     except InputError as error:
-        return CaseResult(pair.name, {}, (f"{pair.name}: {error} (not scored)",))
-    predicted, problems = _read_prediction(pair, reference, settings)
+        return CaseResult(case.name, {}, (f"{case.name}: {error} (not scored)",))
+    predicted, problems = _read_prediction(case, reference, settings)
     scores = {}
     for structure in settings.structures:
         if structure not in reference.arrays:
-            problems.append(f"{pair.name}: no reference {structure}, not scored")
+            problems.append(f"{case.name}: no reference {structure}, not scored")
             continue
         truth = reference.arrays[structure]
         mask = predicted.get(structure, np.zeros((), bool))
@@ -64,13 +64,13 @@ def evaluate_pair(pair: Pair, settings: Settings) -> CaseResult:
         if structure not in predicted:
             result = replace(result, dsc=0.0, nsd=tuple(0.0 for _ in settings.tolerances_mm))
         scores[structure] = result
-    return CaseResult(pair.name, scores, tuple(problems))
+    return CaseResult(case.name, scores, tuple(problems))
 
 
-def evaluate_pairs(pairs: list[Pair], settings: Settings, jobs: int) -> Iterator[CaseResult]:
-    """Results in the order of the pairs, from as many processes as jobs; a case's masks are gone when it is scored."""
+def evaluate_cases(cases: list[MatchedCase], settings: Settings, jobs: int) -> Iterator[CaseResult]:
+    """Results in the order of the cases, from as many processes as jobs; a case's masks are gone when it is scored."""
     if jobs == 1:
-        yield from (evaluate_pair(pair, settings) for pair in pairs)
+        yield from (evaluate_case(case, settings) for case in cases)
         return
     with ProcessPoolExecutor(jobs) as pool:
-        yield from pool.map(evaluate_pair, pairs, repeat(settings))
+        yield from pool.map(evaluate_case, cases, repeat(settings))

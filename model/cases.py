@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from model.errors import InputError, reason
-from model.images.read import IMAGE_SUFFIXES
+from model.images.read import IMAGE_SUFFIXES, image_suffix
 
 CT_SLUG = "head-neck-ct"
 CE_SLUG = "head-neck-contrast-enhanced-ct"
@@ -234,7 +234,7 @@ def _folders(root: Path) -> list[Path]:
 
 def _suffix(path: Path) -> str:
     """.nii.gz and the like; empty for a folder."""
-    return next((s for s in IMAGE_SUFFIXES if path.name.endswith(s)), "") if not path.is_dir() else ""
+    return "" if path.is_dir() else image_suffix(path)
 
 
 def _stem(path: Path) -> str:

@@ -1,38 +1,49 @@
 """Command line: `python -m phantom OUT --cases N --seed S --geometry ... --layout ...`."""
 
 import argparse
+import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from phantom.scene import GEOMETRIES, case_name, make_phantom
+from model.errors import InputError, reason
+from model.terminal import report
+from phantom.scene import GEOMETRIES, Phantom, case_name, make_phantom
 from phantom.write import LAYOUTS, write_exec, write_folder, write_nnunet, write_nnunet_description
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Generate the cases; case k of seed S is the same whatever the number of cases."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
+def main(arguments: list[str] | None = None) -> int:
+    """Generate the cases; case k of seed S is the same whatever the number of cases. Exit code 2: cannot be written."""
+    options = _parser().parse_args(arguments)
     try:
         options.out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=options.out):
+        with tempfile.TemporaryFile(dir=options.out):  # found out now, not after a minute
             pass
+        for number in tqdm(range(options.first, options.first + options.cases), desc="phantoms", unit="case"):
+            write(make_phantom(options.seed, number, options.geometry), options, number)
+        if options.layout == "nnunet":
+            write_nnunet_description(options.out, len(list((options.out / "labelsTr").glob("*.nii.gz"))))
     except OSError as error:
-        parser.exit(2, f"error: {options.out}: {error.strerror}; choose another folder\n")
-    for k in tqdm(range(options.first, options.first + options.cases), desc="phantoms", unit="case"):
-        phantom = make_phantom(options.seed, k, options.geometry)
-        case = case_name(k)
-        if options.layout == "exec":
-            names = np.random.default_rng((options.seed, k, 1))
-            write_exec(phantom, options.out if options.cases == 1 else options.out / case, names)
-        elif options.layout == "folder":
-            write_folder(phantom, options.out / case)
-        else:
-            write_nnunet(phantom, options.out, case)
-    if options.layout == "nnunet":
-        write_nnunet_description(options.out, len(list((options.out / "labelsTr").glob("*.nii.gz"))))
+        report(InputError(options.out, reason(error), "choose another folder"))
+        return 2
+    except InputError as error:
+        report(error)
+        return 2
+    return 0
+
+
+def write(phantom: Phantom, options: argparse.Namespace, number: int) -> None:
+    """In the layout that the options name."""
+    case = case_name(number)
+    if options.layout == "exec":
+        names = np.random.default_rng((options.seed, number, 1))
+        write_exec(phantom, options.out if options.cases == 1 else options.out / case, names)
+    elif options.layout == "folder":
+        write_folder(phantom, options.out / case)
+    else:
+        write_nnunet(phantom, options.out, case)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -54,4 +65,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

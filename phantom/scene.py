@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from model.images.grid import Grid as ImageGrid
 from phantom import acquisition, airway, muscles, organs, skeleton, spine, surface, tumour
 from phantom.canvas import Canvas, Grid, OrganSum, apart, smooth_noise
 from phantom.patient import draw_patient
@@ -64,6 +65,12 @@ class Phantom:
     spacing_xyz: tuple[float, float, float]
     origin_xyz: tuple[float, float, float]
     direction: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+
+    @property
+    def grid(self) -> ImageGrid:
+        """Where its voxels lie."""
+        z, y, x = self.ct.shape
+        return ImageGrid((x, y, z), self.spacing_xyz, self.origin_xyz, self.direction)
 
 
 def make_phantom(

@@ -23,6 +23,11 @@ IMAGE_SUFFIXES = (".mha", ".mhd", ".nii", ".nii.gz", ".nrrd")
 MAX_VOXELS = 2**30
 
 
+def image_suffix(path: Path) -> str:
+    """Such as ".nii.gz"; empty where a file is of another kind."""
+    return max((suffix for suffix in IMAGE_SUFFIXES if path.name.endswith(suffix)), key=len, default="")
+
+
 @dataclass(frozen=True)
 class Scan:
     """One CT: int16 HU (z, y, x) along the file's own axes."""

@@ -183,7 +183,7 @@ def _locate_meta_image(path: Path, header: sitk.ImageFileReader) -> Stored | Non
         # ITK would read garbage.
         raise Damage("compressed without CompressedDataSize, or behind another header")
     if name.upper() != "LOCAL":
-        if name.split()[0].upper() == "LIST" or "%" in name:
+        if name.split()[:1] == ["LIST"] or "%" in name:
             return None
         path, offset = _data_file(path, name), max(0, header_size)
     elif header_size > 0:
@@ -233,8 +233,8 @@ def _locate_nrrd(path: Path, header: sitk.ImageFileReader) -> Stored | None:
 def _data_file(header: Path, name: str) -> Path:
     """The file beside a header that it names for its voxels."""
     path = header.parent / name
-    if not path.exists():
-        raise Damage(f"its data file {name} is not there")
+    if not name or not path.exists():
+        raise Damage(f"its data file {name or '(no name)'} is not there")
     if not path.is_file() or path.samefile(header):
         raise Damage(f"its data file {name} is no file of voxels")
     return path

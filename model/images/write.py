@@ -55,7 +55,7 @@ def _verify(path: Path, array: np.ndarray) -> None:
     """Raises OSError where a file does not hold the array."""
     try:
         stored = locate(path, open_header(path))
-    except InputError as error:
-        raise OSError(f"what was written is {error.fact}") from None
+    except InputError:
+        stored = None
     if stored is None or not holds(stored, array):
-        raise OSError("what was written is not what was meant; is the disk full?")
+        raise OSError("the file does not hold what was written, as on a full disk")

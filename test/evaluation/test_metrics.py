@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 
 from evaluation.metrics import dsc, lesion_detection, nsd, score
-from evaluation.surface import element_areas, surface_of
+from evaluation.surface import surface_of
 
 reference_library = pytest.importorskip("surface_distance")
 
@@ -29,20 +29,6 @@ def random_pair(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
             mask[tuple(rng.integers(shape))] = True
         masks.append(mask)
     return masks[0], masks[0].copy() if rng.random() < 0.1 else masks[1]
-
-
-def test_element_areas_equal_the_reference_table():
-    from surface_distance import lookup_tables
-
-    kernel = lookup_tables.ENCODE_NEIGHBOURHOOD_3D_KERNEL
-    rng = np.random.default_rng(0)
-    for _ in range(10):
-        spacing = tuple(rng.uniform(0.3, 5, 3))
-        table = lookup_tables.create_table_neighbour_code_to_surface_area(spacing)
-        ours = element_areas(spacing)
-        for code in range(256):
-            inside = np.array([code >> k & 1 for k in range(8)]).reshape(2, 2, 2)
-            assert ours[code] == pytest.approx(table[(kernel * inside).sum()], abs=1e-9)
 
 
 def test_nsd_and_areas_equal_the_reference_implementation(monkeypatch):
@@ -76,12 +62,6 @@ def test_shifted_plate_is_within_tolerance_or_not():
     a[5, 2:18, 2:18], b[6, 2:18, 2:18] = True, True
     assert nsd(a, b, (1.0, 1.0, 1.0), (1.0,))[0] == 1
     assert nsd(a, b, (3.0, 1.0, 1.0), (1.0,))[0] == pytest.approx(0.5)
-
-
-def test_area_of_a_ball():
-    z, y, x = np.mgrid[:60, :60, :60]
-    ball = (z - 30) ** 2 + (y - 30) ** 2 + (x - 30) ** 2 < 25**2
-    assert surface_of(ball, (1.0, 1.0, 1.0)).areas.sum() == pytest.approx(4 * np.pi * 25**2, rel=0.1)
 
 
 @pytest.mark.parametrize(("a", "b", "expected"), [(0, 0, 1), (1, 0, 0), (0, 1, 0), (1, 1, 1)])

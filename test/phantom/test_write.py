@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+import model.images.write as write
+import phantom.__main__ as phantom_main
 from phantom.__main__ import main
 from phantom.scene import Phantom
 from phantom.write import write_exec, write_folder, write_nnunet
@@ -72,7 +74,30 @@ def test_command_line_numbers_cases_and_repeats_any_one_of_them(tmp_path: Path) 
 
 def test_a_folder_that_cannot_be_written_to_is_one_line(tmp_path, capsys):
     (tmp_path / "file").touch()
-    with pytest.raises(SystemExit) as ended:
-        main([str(tmp_path / "file" / "out")])
-    assert ended.value.code == 2
-    assert str(tmp_path / "file" / "out") in capsys.readouterr().err
+    assert main([str(tmp_path / "file" / "out")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {tmp_path / 'file' / 'out'}: ") and "; " in line
+
+
+def test_a_full_disk_is_one_line_and_leaves_no_cut_file(tmp_path, capsys, monkeypatch):
+    """ITK says nothing when it could not write all: here it leaves out the end of every third file."""
+    written = []
+    original = write.sitk.WriteImage
+
+    def cut(image, path, **options):
+        original(image, path, **options)
+        written.append(path)
+        if len(written) == 3:
+            Path(path).write_bytes(Path(path).read_bytes()[:-100])
+
+    scan, mask = np.zeros((4, 8, 8), np.int16), np.zeros((4, 8, 8), np.uint8)
+    phantom = Phantom(scan, scan, mask, mask, (1.0,) * 3, (0.0,) * 3)
+    monkeypatch.setattr(phantom_main, "make_phantom", lambda seed, number, geometry: phantom)
+    monkeypatch.setattr(write.sitk, "WriteImage", cut)
+    assert phantom_main.main([str(tmp_path), "--layout", "folder"]) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
+    assert len(lines) == 1 and "GTVp.nii.gz: cannot be written" in lines[0]
+    assert sorted(path.name for path in (tmp_path / "phantom_0000").iterdir()) == [
+        "image.nii.gz",
+        "image_contrast.nii.gz",
+    ]

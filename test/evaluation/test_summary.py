@@ -1,0 +1,62 @@
+"""Means over patients, and the challenge's ranking."""
+
+import numpy as np
+import pytest
+
+from evaluation.metrics import score
+from evaluation.run import CaseResult, Settings
+from evaluation.summary import average_score, bootstrap_ci95, columns, measures, rank, summarise
+
+SETTINGS = Settings(("GTVp", "GTVnd"), (1.0, 2.0))
+
+
+def results() -> list[CaseResult]:
+    """Three cases; the last has no GTVnd."""
+    rng = np.random.default_rng(0)
+    masks = rng.random((3, 2, 2, 6, 8, 8)) > 0.5
+    cases = []
+    for number, (one, other) in enumerate(masks):
+        scores = {
+            name: score(a, b, (3.0, 1.0, 1.0), SETTINGS.tolerances_mm)
+            for name, a, b in zip(SETTINGS.structures, one, other, strict=True)
+        }
+        if number == 2:
+            del scores["GTVnd"]
+        cases.append(CaseResult(str(number), scores, ()))
+    return cases
+
+
+def test_columns_are_cases_by_structures_with_nan_for_what_was_not_scored():
+    table = columns(results(), "dsc", SETTINGS)
+    assert table.shape == (3, 2) and np.isnan(table[2, 1]) and np.isnan(table).sum() == 1
+    assert measures(SETTINGS) == ("dsc", "nsd", "nsd_2mm")
+
+
+def test_a_summary_is_mean_and_population_deviation_over_those_scored():
+    cases = results()
+    summaries = {(s.measure, s.structure): s for s in summarise(cases, SETTINGS, np.random.default_rng(0))}
+    values = [case.scores["GTVnd"].dsc for case in cases[:2]]
+    nodes = summaries["dsc", "GTVnd"]
+    assert (nodes.count, nodes.mean, nodes.sd) == (
+        2,
+        pytest.approx(np.mean(values)),
+        pytest.approx(np.std(values)),
+    )
+    every = [s.dsc for case in cases for s in case.scores.values()]
+    assert summaries["dsc", "average"].count == 5
+    assert summaries["dsc", "average"].mean == pytest.approx(np.mean(every))
+    four = [summaries[m, s].mean for m in ("dsc", "nsd") for s in SETTINGS.structures]
+    assert average_score(list(summaries.values())) == pytest.approx(np.mean(four))
+
+
+def test_the_interval_of_equal_values_is_that_value():
+    assert bootstrap_ci95(np.full((5, 1), 0.7), np.random.default_rng(0)) == (
+        pytest.approx(0.7),
+        pytest.approx(0.7),
+    )
+
+
+def test_rank_by_hand():
+    # DSC GTVp, DSC GTVnd, NSD GTVp, NSD GTVnd; ranks A 1 1 2 1, B 2 3 1 1, C 3 2 3 3
+    means = {"C": [0.5, 0.6, 0.1, 0.1], "A": [0.8, 0.7, 0.5, 0.6], "B": [0.7, 0.5, 0.6, 0.6]}
+    assert list(rank(means).items()) == [("A", 5 / 12), ("B", 7 / 12), ("C", 11 / 12)]
