@@ -20,11 +20,14 @@ from torch import Tensor
 from model.network.placement import choose_device
 from phantom import make_phantom
 from phantom.write import write_folder
-from training.dataset import cache_case, load_case
-from training.loop import TrainPlan, batches, fresh_state, step
-from training.planning import read_plan
-from training.processes import Processes
-from training.sources import find_training_cases, read_training_case
+from training.data.cache import cache_case, load_case
+from training.data.planning import read_plan
+from training.data.sources import find_training_cases, read_training_case
+from training.run.batches import batches
+from training.run.plan import TrainPlan
+from training.run.processes import Processes
+from training.run.state import fresh_state
+from training.run.step import step
 
 CASES, TURNS = 4, 4
 FLOOR = 0.9

@@ -17,16 +17,17 @@ from tqdm import tqdm
 from model.errors import InputError
 from model.network.bundle import load_bundle, save_bundle
 from model.structures import LABELS
-from training.sources import find_training_cases
+from model.terminal import report
+from training.data.sources import find_training_cases
 from training.validate import LEAST_CM3, choose_least, least_in_words, validate
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser("python -m training.least", description=__doc__)
     parser.add_argument("weights", type=Path)
     parser.add_argument("data", type=Path, help="folder of cases, SegRap's raw layout or nnU-Net's")
     parser.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto")
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     try:
         bundle, cases = load_bundle(args.weights), find_training_cases(args.data)
         scoring = validate(bundle, cases, args.device)
@@ -37,7 +38,7 @@ def main() -> int:
         chosen = choose_least(tables)
         save_bundle(replace(bundle, least_cm3=chosen), args.weights, None)
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        report(error)
         return 2
     if not any(chosen):
         print(f"{args.weights}: no least volume gains anything; pieces of any size are kept")

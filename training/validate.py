@@ -11,11 +11,13 @@ from model.inference.lesions import drop_small
 from model.inference.predictor import Predictor
 from model.network.bundle import Bundle
 from model.structures import LABELS
-from training.sources import TrainingCase, read_training_case
+from training.data.sources import TrainingCase, read_training_case
 
 SETTINGS = Settings(tuple(LABELS), (1.0,))
-LEAST_CM3 = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5)  # what may be chosen as least volume of a lesion
-LEAST_GAIN = 0.005  # in mean DSC: below, leaving out small pieces is not worth what it may hide
+# What may be chosen as least volume of a lesion.
+LEAST_CM3 = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5)
+# In mean DSC: below, leaving out small pieces is not worth what it may hide.
+LEAST_GAIN = 0.005
 
 
 def validate(
@@ -29,20 +31,22 @@ def validate(
     predictor = Predictor(bundle, device, log=lambda line: None)
     for case in cases:
         pair, label = read_training_case(case)
-        found = predictor.segment(pair).labels
+        labels = predictor.segment(pair).labels
         scores = {
-            name: score(found == value, label == value, pair.spacing_zyx, SETTINGS.tolerances_mm)
+            name: score(labels == value, label == value, pair.spacing_zyx, SETTINGS.tolerances_mm)
             for name, value in LABELS.items()
         }
-        yield CaseResult(case.name, scores, ()), dsc_by_least(found, label, pair.spacing_zyx)
+        yield CaseResult(case.name, scores, ()), dsc_by_least(labels, label, pair.spacing_zyx)
 
 
-def dsc_by_least(found: np.ndarray, label: np.ndarray, spacing_zyx: tuple[float, float, float]) -> np.ndarray:
-    """DSC of two label maps (z, y, x), found without its small pieces: (len(LEAST_CM3), labels). Changes found."""
+def dsc_by_least(
+    labels: np.ndarray, truth: np.ndarray, spacing_zyx: tuple[float, float, float]
+) -> np.ndarray:
+    """DSC of two label maps (z, y, x), labels without its small pieces: (len(LEAST_CM3), labels). Changes labels."""
     table = np.empty((len(LEAST_CM3), len(LABELS)))
     for row, least in zip(table, LEAST_CM3, strict=True):  # ascending: what is too small stays out
-        drop_small(found, float(np.prod(spacing_zyx)) / 1000, (least,) * len(LABELS))
-        row[:] = [dsc(found == value, label == value) for value in LABELS.values()]
+        drop_small(labels, float(np.prod(spacing_zyx)) / 1000, (least,) * len(LABELS))
+        row[:] = [dsc(labels == value, truth == value) for value in LABELS.values()]
     return table
 
 

@@ -29,7 +29,7 @@ from model.inference.predictor import Predictor
 from model.inference.shortcuts import EXHAUSTIVE
 from model.network.bundle import Bundle, load_bundle
 from model.structures import LABELS
-from training.sources import TrainingCase, find_training_cases, read_training_case
+from training.data.sources import TrainingCase, find_training_cases, read_training_case
 from training.validate import split
 
 DATASET = "Dataset001_Compared"

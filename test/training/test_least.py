@@ -1,6 +1,5 @@
 """python -m training.least writes the least volumes that cases gain by into a weights file, and nothing else."""
 
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -50,9 +49,8 @@ def data(tmp_path):
     return tmp_path / "data"
 
 
-def run(monkeypatch, *words) -> int:
-    monkeypatch.setattr(sys, "argv", ["least", *map(str, words), "--device", "cpu"])
-    return least.main()
+def run(*words) -> int:
+    return least.main([*map(str, words), "--device", "cpu"])
 
 
 def test_a_whole_run_counts_pieces_of_any_size(weights, data, monkeypatch, capsys):
@@ -64,7 +62,7 @@ def test_a_whole_run_counts_pieces_of_any_size(weights, data, monkeypatch, capsy
             yield result, table
 
     monkeypatch.setattr(least, "validate", noted)
-    assert run(monkeypatch, weights, data) == 0
+    assert run(weights, data) == 0
     (table,) = tables
     printed = [line.split() for line in capsys.readouterr().out.splitlines()[1:-1]]
     assert [float(words[0]) for words in printed] == list(LEAST_CM3)
@@ -80,7 +78,7 @@ def test_what_is_chosen_is_written(weights, data, monkeypatch, capsys):
     table[4:, 1] = 0.9
     monkeypatch.setattr(least, "validate", lambda *given: [(None, table)])
     before = load_bundle(weights)
-    assert run(monkeypatch, weights, data) == 0
+    assert run(weights, data) == 0
     after = load_bundle(weights)
     assert after.least_cm3 == (0.0, LEAST_CM3[4])
     assert all(
@@ -93,17 +91,17 @@ def test_weights_stay_as_they_are(weights, data, monkeypatch):
     """Imported ones are float32."""
     save_bundle(load_bundle(weights), weights, torch.float32)
     monkeypatch.setattr(least, "validate", lambda *given: [(None, np.full((len(LEAST_CM3), 2), 0.5))])
-    assert run(monkeypatch, weights, data) == 0
+    assert run(weights, data) == 0
     assert all(value.dtype == torch.float32 for value in load_bundle(weights).states[0].values())
 
 
-def test_a_case_without_labels_is_refused(weights, data, monkeypatch, capsys):
+def test_a_case_without_labels_is_refused(weights, data, capsys):
     for name in ("GTVp", "GTVnd"):
         (data / "case" / f"{name}.nii.gz").unlink()
-    assert run(monkeypatch, weights, data) == 2
+    assert run(weights, data) == 2
     assert "no GTVp, GTVnd or label map" in capsys.readouterr().err
 
 
-def test_bad_input_is_one_line(weights, tmp_path, monkeypatch, capsys):
-    assert run(monkeypatch, weights, tmp_path / "nowhere") == 2
+def test_bad_input_is_one_line(weights, tmp_path, capsys):
+    assert run(weights, tmp_path / "nowhere") == 2
     assert capsys.readouterr().err.startswith("error: ") and load_bundle(weights).least_cm3 == (1.0, 1.0)

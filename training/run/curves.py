@@ -8,6 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from model.structures import LABELS
+from model.writing import write_bytes
 
 COLUMNS = ("iteration", "seconds", "lr", "loss", *(f"dsc_{name}" for name in LABELS))
 
@@ -18,7 +19,7 @@ def write_log(history: list[dict[str, float]], path: Path) -> None:
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(history)
-    path.write_text(text.getvalue())
+    write_bytes(path, text.getvalue().encode())
 
 
 def write_curves(history: list[dict[str, float]], path: Path) -> None:
@@ -33,4 +34,6 @@ def write_curves(history: list[dict[str, float]], path: Path) -> None:
     right.set(xlabel="iteration", ylabel="DSC, validation patches", ylim=(0, 1))
     right.legend()
     FigureCanvasAgg(figure)
-    figure.savefig(path, dpi=100)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, dpi=100)
+    write_bytes(path, buffer.getvalue())

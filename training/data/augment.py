@@ -13,9 +13,8 @@ from torch import Generator, Tensor
 from torch.nn import functional
 
 from model.network.bundle import Normalisation
+from model.network.plan import Spacing
 from model.preprocessing.gtvseg import normalise_hu
-
-Spacing = tuple[float, float, float]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Training cases on disk: SegRap's raw layout (both forms of labels) and nnU-Net's; found, read and checked.
+"""Training cases on disk: SegRap's raw layout (both forms of labels) and nnU-Net's; found and read.
 
 SegRap: `<case>/image.nii.gz`, `<case>/image_contrast.nii.gz` and either `<case>/GTVp.nii.gz` and `<case>/GTVnd.nii.gz`
 or a label map `<case>.nii.gz` (0, 1 GTVp, 2 GTVnd), anywhere below the folder or below one beside it whose name begins
@@ -7,8 +7,7 @@ alike and has "label" in it. nnU-Net: `imagesTr/<case>_0000.*` without and `_000
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,13 +15,11 @@ import numpy as np
 
 from model.errors import InputError
 from model.images.pair import Pair, read_pair
-from model.images.read import IMAGE_SUFFIXES, read_labels
-from model.preprocessing.gtvseg import find_region
+from model.images.read import IMAGE_SUFFIXES, image_suffix, read_labels
 from model.structures import LABELS
 
-SAMPLES = 2000  # tumour voxels kept per case and channel for the statistics
-LOST = 0.01  # at most this share of the tumour may lie outside the body, which is what training sees
-TASK = "Task002"  # SegRap's archive has label maps of both tasks under the same names; this is the tumours'
+# SegRap's archive has label maps of both tasks under the same names; this folder is the tumours'.
+TASK = "Task002"
 
 
 @dataclass(frozen=True)
@@ -33,24 +30,6 @@ class TrainingCase:
     ct: Path
     ce: Path
     labels: dict[str, Path]
-
-
-@dataclass(frozen=True)
-class Survey:
-    """What one case holds: shape and spacing (z, y, x; mm), volumes in cm³ by structure, HU of tumour voxels.
-
-    body_zyx: voxels of the body's box. hu is int16 (2, n), without and with contrast. problem is empty, or says why the
-    case cannot be used; warnings say what is strange about it.
-    """
-
-    name: str
-    shape_zyx: tuple[int, ...] = ()
-    spacing_zyx: tuple[float, ...] = ()
-    cm3: tuple[float, ...] = ()
-    hu: np.ndarray | None = None
-    body_zyx: tuple[int, ...] = ()
-    problem: str = ""
-    warnings: tuple[str, ...] = ()
 
 
 def find_training_cases(root: Path) -> list[TrainingCase]:
@@ -80,66 +59,13 @@ def read_training_case(
     return pair, label
 
 
-def survey_case(case: TrainingCase) -> Survey:
-    """Read a case wholly, so that whatever is wrong with it shows before training."""
-    told: list[str] = []
-    try:
-        pair, label = read_training_case(case, told.append)
-        if not label.any():
-            raise InputError(next(iter(case.labels.values())), "no tumour", "leave the case out")
-        region = find_region(pair, pair.spacing_zyx)
-        if region is None:
-            raise InputError(case.ct, "nothing denser than air", "leave the case out")
-        lost = 1 - np.count_nonzero(label[region.box]) / np.count_nonzero(label)
-        if lost > LOST:
-            raise InputError(
-                case.ct, f"{lost:.0%} of the tumour lies outside the body", "correct its contours"
-            )
-    except InputError as error:
-        return Survey(case.name, problem=str(error))
-    tumour = np.flatnonzero(label)
-    kept = tumour[:: max(1, len(tumour) // SAMPLES)]
-    voxel_cm3 = float(np.prod(pair.spacing_zyx)) / 1000
-    return Survey(
-        case.name,
-        pair.ct.shape,
-        pair.spacing_zyx,
-        tuple(np.count_nonzero(label == value) * voxel_cm3 for value in LABELS.values()),
-        np.stack([np.asarray(array).reshape(-1)[kept] for array in (pair.ct, pair.ce)]),
-        region.network_shape,
-        warnings=tuple(line for line in told if line.startswith("warning")),
-    )
-
-
-def survey_all(cases: Iterable[TrainingCase], jobs: int) -> Iterator[Survey]:
-    """survey_case for each, in order, on so many processes."""
-    with ProcessPoolExecutor(jobs) as pool:
-        yield from pool.map(survey_case, cases)
-
-
-def survey_table(surveys: list[Survey]) -> str:
-    """One line per case, what was found or what is wrong, and one for each warning."""
-    width = max(len(s.name) for s in surveys)
-    head = "".join(f"{name + ' cm³':>12}" for name in LABELS)
-    lines = [f"{'case':{width}}{'voxels (x, y, z)':>20}{'spacing [mm]':>20}{head}"]
-    for s in surveys:
-        if s.problem:
-            lines.append(f"{s.name:{width}}  {s.problem}")
-            continue
-        shape = " x ".join(str(n) for n in reversed(s.shape_zyx))
-        spacing = " x ".join(f"{mm:.3g}" for mm in reversed(s.spacing_zyx))
-        lines.append(f"{s.name:{width}}{shape:>20}{spacing:>20}" + "".join(f"{v:>12.1f}" for v in s.cm3))
-        lines += [f"{s.name:{width}}  {warning}" for warning in s.warnings]
-    return "\n".join(lines)
-
-
 def _find_segrap(root: Path) -> list[TrainingCase]:
     files = _images_below(root)
     beside = root.resolve().parent.glob(f"{root.resolve().name}*")
     for folder in sorted(path for path in beside if path != root.resolve()):
         if folder.is_dir() and "label" in folder.name.removeprefix(root.resolve().name).lower():
-            for name, found in _images_below(folder).items():
-                files.setdefault(name, []).extend(found)
+            for name, paths in _images_below(folder).items():
+                files.setdefault(name, []).extend(paths)
     cts = files.get("image", []) + files.get("image_contrast", [])
     suffix_of = {path.parent: "".join(path.name.partition(".")[1:]) for path in cts}
     cases = []
@@ -161,14 +87,13 @@ def _images_below(root: Path) -> dict[str, list[Path]]:
     for path in sorted(root.rglob("*")):
         if any(part.startswith(".") for part in path.relative_to(root).parts):
             continue  # half-written, or another system's hidden files
-        for suffix in IMAGE_SUFFIXES:
-            if path.name.endswith(suffix):
-                files.setdefault(path.name.removesuffix(suffix), []).append(path)
+        if suffix := image_suffix(path):
+            files.setdefault(path.name.removesuffix(suffix), []).append(path)
     return files
 
 
-def _label_map(name: str, found: list[Path]) -> dict[str, Path]:
-    of_task = [path for path in found if TASK in path.parts] or found
+def _label_map(name: str, paths: list[Path]) -> dict[str, Path]:
+    of_task = [path for path in paths if TASK in path.parts] or paths
     if len(of_task) > 1:
         raise InputError(f"{of_task[0]} and {of_task[1]}", f"two label maps of case {name}", "leave one")
     return {"": of_task[0]} if of_task else {}

@@ -7,7 +7,7 @@ import torch
 from scipy import ndimage
 
 from model.network.bundle import Normalisation
-from training.augment import Augmentation, augment
+from training.data.augment import Augmentation, augment
 
 SHAPE = (12, 32, 40)
 SPACING = (3.0, 1.0, 1.5)
@@ -60,7 +60,7 @@ def test_rotation_keeps_millimetres():
     disc = (y[:, None] ** 2 + x[None] ** 2 < 12**2).float().expand(SHAPE)
     image = disc.expand(1, 2, *SHAPE).contiguous()
     plan = replace(NOTHING, rotation=1.0, degrees=30.0)
-    from training import augment as module
+    from training.data import augment as module
 
     moved, _ = module._move(image[0], disc.long(), SPACING, [0.5, 0.0, 0.0], 1.0)
     assert (moved[0] - disc).abs().mean() < 0.02
@@ -98,7 +98,7 @@ def test_what_the_edge_cuts_goes_on_beyond_it_in_image_and_label():
 
 
 def test_blur_is_the_gaussian_in_plane():
-    from training import augment as module
+    from training.data import augment as module
 
     volume = torch.randn(SHAPE)
     expected = ndimage.gaussian_filter(volume.numpy(), (0, 0.8, 0.8), mode="nearest", radius=3)

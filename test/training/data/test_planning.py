@@ -7,7 +7,7 @@ import pytest
 
 from model.errors import InputError
 from model.network.unet import UNet
-from training.planning import Fingerprint, override, plan_for, read_plan, training_gb, write_plan
+from training.data.planning import Fingerprint, override, plan_for, read_plan, training_gb, write_plan
 
 HU = ((-60.0, 130.0, 40.0, 25.0), (-40.0, 190.0, 75.0, 35.0))
 SEGRAP = Fingerprint(120, (126, 1024, 1024), (3.0, 0.542, 0.542), HU)  # the 120 training cases' medians

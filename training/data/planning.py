@@ -17,13 +17,18 @@ from model.errors import InputError, reason
 from model.network.bundle import Normalisation
 from model.network.plan import NetworkPlan, Spacing, Triple, as_tuples
 from model.structures import LABELS
-from training.sources import Survey
+from model.writing import write_bytes
+from training.data.survey import Survey
 
-ANISOTROPIC = 2.0  # an axis this much coarser than the finest is neither pooled nor convolved along
-SMALLEST = 4  # voxels that are left of an axis at the lowest resolution
+# An axis this much coarser than the finest is neither pooled nor convolved along.
+ANISOTROPIC = 2.0
+# Voxels that are left of an axis at the lowest resolution.
+SMALLEST = 4
 MOST_FEATURES = 320
-MEMORY_FACTOR = 2.1  # over the sum of activations: nnU-Net's published plan for 11 GB then counts 9.5 GB
-FIXED_GB = 0.5  # libraries and weights
+# Over the sum of activations: nnU-Net's published plan for 11 GB then counts 9.5 GB.
+MEMORY_FACTOR = 2.1
+# Libraries and weights.
+FIXED_GB = 0.5
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,7 @@ def fingerprint(surveys: list[Survey]) -> Fingerprint:
 
 
 def plan_for(
-    found: Fingerprint,
+    data: Fingerprint,
     memory_gb: float,
     base_features: int = 32,
     spacing_zyx: Spacing | None = None,
@@ -89,18 +94,18 @@ def plan_for(
 
     spacing_zyx replaces the median. Raises InputError where the memory is too small for any.
     """
-    spacing = spacing_zyx or found.spacing_zyx
+    spacing = spacing_zyx or data.spacing_zyx
     shape = [
         max(SMALLEST, round(n * s / t))
-        for n, s, t in zip(found.shape_zyx, found.spacing_zyx, spacing, strict=True)
+        for n, s, t in zip(data.shape_zyx, data.spacing_zyx, spacing, strict=True)
     ]
     for share in np.linspace(1, 0.02, 99):  # the largest share of the median shape that fits, all axes alike
-        wanted = [max(SMALLEST, n * share) for n in shape]
-        kernels, strides = topology(wanted, spacing)
+        size = [max(SMALLEST, n * share) for n in shape]
+        kernels, strides = topology(size, spacing)
         step = [prod(axis) for axis in zip(*strides, strict=True)]
-        patch = [max(1, round(w / s)) * s for w, s in zip(wanted, step, strict=True)]
+        patch = [max(1, round(n / s)) * s for n, s in zip(size, step, strict=True)]
         features = tuple(min(MOST_FEATURES, base_features * 2**k) for k in range(len(strides)))
-        plan = DataPlan(spacing, _triple(patch), 2, features, kernels, strides, _normalisation(found))
+        plan = DataPlan(spacing, _triple(patch), 2, features, kernels, strides, _normalisation(data))
         if training_gb(plan, number_bytes) <= memory_gb:
             return plan
     raise InputError(
@@ -140,19 +145,18 @@ def training_gb(plan: DataPlan, number_bytes: int = 2) -> float:
     last = len(plan.features) - 1
     for level, (features, stride) in enumerate(zip(plan.features, plan.strides, strict=True)):
         voxels /= prod(stride)
-        elements += (
-            4 * features * voxels
-        )  # two convolutions on the way down, each kept before and after its norm
+        # Two convolutions on the way down, each kept before and after its norm,
+        elements += 4 * features * voxels
         if level < last:
-            elements += (2 + 4) * features * voxels  # the concatenation and two convolutions on the way up
+            # and on the way up the concatenation and two convolutions.
+            elements += (2 + 4) * features * voxels
     return FIXED_GB + MEMORY_FACTOR * number_bytes * plan.batch * elements / 1e9
 
 
 def write_plan(plan: DataPlan, path: Path) -> None:
     """As readable JSON."""
     lines = (f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in asdict(plan).items())
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+    write_bytes(path, ("{\n" + ",\n".join(lines) + "\n}\n").encode())
 
 
 def read_plan(path: Path) -> DataPlan:
@@ -178,9 +182,9 @@ def _plan_from(path: Path, otherwise: dict[str, Any]) -> DataPlan:
     return plan
 
 
-def _normalisation(found: Fingerprint) -> tuple[Normalisation, ...]:
+def _normalisation(data: Fingerprint) -> tuple[Normalisation, ...]:
     """HU clipped to where tumours are, then centred and scaled by their mean and deviation, per channel."""
-    return tuple(Normalisation(low, high, mean, max(std, 1.0)) for low, high, mean, std in found.tumour_hu)
+    return tuple(Normalisation(low, high, mean, max(std, 1.0)) for low, high, mean, std in data.tumour_hu)
 
 
 def _triple(values: Any) -> Triple:

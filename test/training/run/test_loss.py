@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from training.loss import LossPlan, deep_supervision_loss, focal_loss, tversky_loss
+from training.run.loss import LossPlan, deep_supervision_loss, focal_loss, tversky_loss
 
 
 @pytest.fixture

@@ -1,0 +1,85 @@
+"""The last good checkpoint stays, whatever happens, and serves its own run alone."""
+
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+import training.run.checkpoint
+import training.run.loop
+from training.run.checkpoint import Checkpoints, TrainingError, begin
+from training.run.loop import train
+from training.run.loss import LossPlan
+
+
+def test_full_disk_stops_the_run_and_keeps_the_checkpoint(
+    tiny_plan, tiny_cases, alone, tmp_path, monkeypatch
+):
+    train(replace(tiny_plan, iterations=2), tiny_cases, [], tmp_path, alone, resume=False)
+    good = (tmp_path / "checkpoint.pt").read_bytes()
+
+    def no_space(content, path):
+        Path(path).write_bytes(b"half")
+        raise RuntimeError("PytorchStreamWriter failed writing file data/0: file write failed\nmore")
+
+    monkeypatch.setattr(training.run.checkpoint.torch, "save", no_space)
+    with pytest.raises(TrainingError, match="free space"):
+        train(tiny_plan, tiny_cases, [], tmp_path, alone, resume=True)
+    assert (tmp_path / "checkpoint.pt").read_bytes() == good
+    assert not list(tmp_path.glob(".writing-*"))
+
+
+def test_a_checkpoint_of_another_plan_is_refused(tiny_plan, tiny_cases, alone, tmp_path):
+    train(replace(tiny_plan, iterations=1), tiny_cases, [], tmp_path, alone, resume=False)
+    others = {
+        "network and patch": replace(tiny_plan, data=replace(tiny_plan.data, features=(4, 8, 12))),
+        "preprocessing": replace(tiny_plan, data=replace(tiny_plan.data, spacing_zyx=(3.0, 2.0, 2.0))),
+        "optimiser": replace(tiny_plan, optimiser="sgd"),
+        "loss": replace(tiny_plan, loss=LossPlan(gamma=0)),
+        "seed": replace(tiny_plan, seed=1),
+        "cases or fold": replace(tiny_plan, names=("a", "b")),
+    }
+    for what, other in others.items():
+        with pytest.raises(TrainingError, match=f"differs in {what}"):
+            train(other, tiny_cases, [], tmp_path, alone, resume=True)
+
+
+def test_an_unfinished_run_is_not_overwritten(tiny_plan, tiny_cases, alone, tmp_path, monkeypatch):
+    step = training.run.loop.step
+
+    def stop(*arguments):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return step(*arguments)
+
+    monkeypatch.setattr(training.run.loop, "step", stop)
+    train(tiny_plan, tiny_cases, [], tmp_path, alone, resume=False)
+    monkeypatch.setattr(training.run.loop, "step", step)
+    good = (tmp_path / "checkpoint.pt").read_bytes()
+    with pytest.raises(TrainingError, match=r"not finished \(1 iterations\)"):
+        train(tiny_plan, tiny_cases, [], tmp_path, alone, resume=False)
+    assert (tmp_path / "checkpoint.pt").read_bytes() == good
+    (tmp_path / "checkpoint.pt").write_bytes(good[: len(good) // 2])
+    with pytest.raises(TrainingError, match=r"checkpoint\.pt: cannot be used"):
+        train(tiny_plan, tiny_cases, [], tmp_path, alone, resume=True)
+
+
+def test_a_state_comes_back_whole(tiny_plan, tiny_cases, alone, weights_of, tmp_path):
+    state = train(replace(tiny_plan, iterations=3), tiny_cases, [], tmp_path, alone, resume=False)
+    again = begin(tiny_plan, tmp_path, alone, resume=True, start=None)
+    assert torch.equal(weights_of(again), weights_of(state))
+    assert (again.iteration, again.history, again.recent) == (3, state.history, state.recent)
+    optimisers = [s.optimiser.state_dict()["state"][0]["exp_avg"] for s in (state, again)]
+    assert torch.equal(*optimisers)
+
+
+def test_a_failure_between_is_kept_for_all_processes_to_know(tiny_plan, alone, tmp_path, monkeypatch):
+    state = begin(tiny_plan, tmp_path, alone, resume=False, start=None)
+    checkpoints = Checkpoints(tiny_plan, tmp_path / "not there", alone, 0.0)
+    checkpoints.save_if_due(state)
+    assert checkpoints.failure is None  # not due yet
+    state.seconds = training.run.checkpoint.CHECKPOINT_SECONDS + 1
+    checkpoints.save_if_due(state)
+    assert isinstance(checkpoints.failure, TrainingError) and checkpoints.saved_at == state.seconds

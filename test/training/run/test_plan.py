@@ -1,0 +1,28 @@
+"""What a run does, as plain values."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from training.run.plan import POWER, WARM_UP
+
+
+def test_a_run_is_done_by_iterations_or_by_minutes(tiny_plan):
+    assert replace(tiny_plan, iterations=40).share_done(10, 99.0) == 0.25
+    assert replace(tiny_plan, iterations=None, minutes=2.0).share_done(10, 30.0) == 0.25
+
+
+def test_the_learning_rate_rises_shortly_and_falls_polynomially(tiny_plan):
+    assert tiny_plan.learning_rate_at(0, 0.0) == pytest.approx(tiny_plan.learning_rate / WARM_UP)
+    half = tiny_plan.learning_rate_at(WARM_UP, 0.5)
+    assert half == pytest.approx(tiny_plan.learning_rate * 0.5**POWER)
+    assert tiny_plan.learning_rate_at(1000, 1.1) == 0
+
+
+def test_what_must_be_the_same_to_go_on_is_plain_values(tiny_plan):
+    assert json.loads(json.dumps(tiny_plan.identity)) == json.loads(
+        json.dumps(replace(tiny_plan, iterations=3).identity)
+    )
+    longer = replace(tiny_plan, iterations=99, learning_rate=0.5)
+    assert longer.identity == tiny_plan.identity

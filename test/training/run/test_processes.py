@@ -1,0 +1,64 @@
+"""One process and two give the same, and part from each other cleanly."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from training.run.processes import FailedElsewhere, Processes
+from training.run.state import fresh_state
+
+
+def test_two_processes_equal_one_with_the_doubled_batch(root, tiny_plan, weights_of, tmp_path):
+    """In float32, so that rounding does not hide a mistake."""
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    script = (
+        "import sys, pathlib; sys.path[:0] = [sys.argv[1], sys.argv[1] + '/test/training/run'];"
+        "import torch, training.run.step, training.run.state, conftest;"
+        "training.run.step.training_dtype = training.run.state.training_dtype = lambda device: torch.float32;"
+        "conftest.train_here(pathlib.Path(sys.argv[2]), int(sys.argv[3]))"
+    )
+    (tmp_path / "script.py").write_text(script)
+    one = [sys.executable, str(tmp_path / "script.py"), str(root), str(tmp_path / "one"), "2"]
+    subprocess.run(one, check=True, timeout=120)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    subprocess.run(
+        [*launch, str(tmp_path / "script.py"), str(root), str(tmp_path / "two"), "1"], check=True, timeout=240
+    )
+    single = torch.load(tmp_path / "one" / "weights0.pt", weights_only=True)
+    first, second = (torch.load(tmp_path / "two" / f"weights{k}.pt", weights_only=True) for k in (0, 1))
+    assert torch.equal(first, second)
+    fresh = weights_of(fresh_state(tiny_plan, torch.device("cpu")))
+    assert (single - fresh).abs().max() > 1e-4  # something was learnt
+    torch.testing.assert_close(first, single, atol=2e-6, rtol=1e-4)
+
+
+def test_a_failed_run_too_leaves_no_process_group(root, tmp_path):
+    script = (
+        "import sys, pathlib; sys.path[:0] = [sys.argv[1], sys.argv[1] + '/test/training/run'];"
+        "import conftest; conftest.fail_here(pathlib.Path(sys.argv[2]))"
+    )
+    (tmp_path / "script.py").write_text(script)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    subprocess.run([*launch, str(tmp_path / "script.py"), str(root), str(tmp_path)], check=True, timeout=240)
+
+
+def test_one_process_needs_no_exchange():
+    team = Processes(0, 1, torch.device("cpu"))
+    assert team.first and team.largest(1.5, True, 0) == [1.5, True, 0]
+    calls: list[int] = []
+    team.once(lambda: calls.append(1))
+    assert calls == [1]
+
+
+def test_the_first_fails_with_its_own_error_and_the_others_with_another(monkeypatch):
+    def fail() -> None:
+        raise ValueError("mine")
+
+    monkeypatch.setattr(Processes, "largest", lambda team, *values: [1.0 for _ in values])
+    with pytest.raises(ValueError, match="mine"):
+        Processes(0, 2, torch.device("cpu")).once(fail)
+    with pytest.raises(FailedElsewhere):
+        Processes(1, 2, torch.device("cpu")).once(fail)

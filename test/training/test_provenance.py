@@ -1,0 +1,40 @@
+"""Where weights come from."""
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from model.network.bundle import Bundle, Normalisation
+from training.data.planning import DataPlan
+from training.provenance import commit, lineage, provenance
+from training.run.plan import TrainPlan
+from training.run.state import fresh_state
+
+SCHEME = Normalisation(-200, 300, 30, 70)
+DATA = DataPlan(
+    (3.0, 2.0, 2.0), (8, 8, 8), 1, (4, 8), ((3, 3, 3),) * 2, ((1, 1, 1), (2, 2, 2)), (SCHEME,) * 2
+)
+
+
+def test_no_git_no_commit(root, monkeypatch):
+    assert len(commit()) == 40 or not (root / ".git").exists()
+    monkeypatch.setenv("PATH", "")
+    assert commit() == "unknown"
+
+
+def test_all_is_told_in_plain_values():
+    plan = TrainPlan(DATA, 3, names=("a", "b"))
+    state = fresh_state(plan, torch.device("cpu"))
+    state.iteration, state.seconds = 3, 90.0
+    args = argparse.Namespace(data=Path("raw/segrap"), phantoms=None, seed=0, start=Path("x/first.pt"))
+    started = Bundle(
+        DATA.network, (8, 8, 8), (3.0, 2.0, 2.0), (SCHEME,) * 2, (), {"data": "y", "metrics": {}}, ()
+    )
+    told = provenance(args, plan, state, "abc", started, ["train.py", "raw/segrap"])
+    assert told["data"] == "2 cases of segrap" and told["command"] == "python train.py raw/segrap"
+    assert (told["commit"], told["iterations"], told["minutes"]) == ("abc", 3, 1.5)
+    assert told["start"] == lineage(args.start, started) == {"file": "first.pt", "data": "y"}
+    phantoms = argparse.Namespace(data=None, phantoms=2, seed=7, start=None)
+    words = provenance(phantoms, plan, state, "abc", None, [])["data"]
+    assert "synthetic phantoms, seed 7; no patient data" in words and "not clinical" in words

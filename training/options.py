@@ -1,0 +1,93 @@
+"""The command line of train.py."""
+
+import argparse
+from argparse import ArgumentDefaultsHelpFormatter as DefaultsInHelp
+from pathlib import Path
+
+from model.network.plan import Spacing
+from training.run.loss import LossPlan
+from training.run.plan import EPOCH
+
+LOSSES = {
+    "dice-focal": LossPlan(),
+    "dice-ce": LossPlan(gamma=0),
+    "tversky-focal": LossPlan(alpha=0.3, beta=0.7),
+}
+# Learning rate, weight decay.
+OPTIMISERS = {"sgd": (1e-2, 3e-5), "adamw": (1e-3, 1e-2)}
+
+
+def parse_arguments(arguments: list[str] | None, description: str | None) -> argparse.Namespace:
+    """Ends the program with 2 where the options make no sense."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=DefaultsInHelp)
+    add = parser.add_argument
+    add("data", type=Path, nargs="?", help="folder of cases, SegRap's raw layout or nnU-Net's")
+    add("--phantoms", type=int, metavar="N", help="generate N synthetic cases instead")
+    add("--out", type=Path, required=True, default=argparse.SUPPRESS, help="the weights file to write")
+    add(
+        "--work",
+        type=Path,
+        default=Path("runs/train"),
+        help="plan, cache, checkpoint, log, curves and the held-out cases' scores",
+    )
+    add("--config", type=Path, help="JSON that overrides parts of the plan; its keys: plan.json in --work")
+    add("--spacing", type=spacing, metavar="Z,Y,X", help="network grid in mm; the data's median if not given")
+    add(
+        "--memory-gb",
+        type=positive,
+        default=11.0,
+        help="memory of the GPU, or of the process on a CPU: decides patch size",
+    )
+    add("--features", type=int, default=32, help="of the first stage")
+    add("--folds", type=count, default=5, help="parts that the cases are cut into")
+    add("--fold", default="0", help="the one held out for validation; all: train on every case")
+    add(
+        "--no-validation", action="store_true", help="leave out the scores of whole held-out cases at the end"
+    )
+    add("--loss", choices=LOSSES, default="dice-focal", help="what is minimised")
+    add("--optimiser", choices=OPTIMISERS, default="sgd", help="SGD with Nesterov momentum, or AdamW")
+    add("--learning-rate", type=float, help="1e-2 for sgd, 1e-3 for adamw if not given")
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--epochs", type=count, default=1000, help=f"of {EPOCH} iterations")
+    length.add_argument(
+        "--minutes",
+        type=positive,
+        help="training time instead, resumed parts included, preparation and validation not",
+    )
+    add("--seed", type=int, default=0, help="of phantoms, folds, initial weights and patches")
+    add(
+        "--start",
+        type=Path,
+        metavar="WEIGHTS",
+        help="begin with these weights, of the same network, not at random",
+    )
+    add(
+        "--resume",
+        action="store_true",
+        help="go on with the plan and from the checkpoint in --work, if they are there",
+    )
+    add("--device", choices=("auto", "cuda", "cpu"), default="auto")
+    add("--jobs", type=int, default=2, help="processes that prepare cases")
+    args = parser.parse_args(arguments)
+    if (args.data is None) == (args.phantoms is None):
+        parser.error("give either a folder of cases or --phantoms N")
+    if args.fold != "all" and args.fold not in map(str, range(args.folds)):
+        parser.error(f"--fold {args.fold}: a number below {args.folds}, or all")
+    return args
+
+
+def positive(text: str) -> float:
+    if not (value := float(text)) > 0:
+        raise ValueError
+    return value
+
+
+def count(text: str) -> int:
+    if (value := int(text)) < 1:
+        raise ValueError
+    return value
+
+
+def spacing(text: str) -> Spacing:
+    z, y, x = (float(part) for part in text.split(","))
+    return (z, y, x)

@@ -1,0 +1,1 @@
+"""A training run: its plan and state, batches, the loss, the loop, its checkpoints."""

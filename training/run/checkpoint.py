@@ -1,0 +1,116 @@
+"""Checkpoints: a run saved whole, and gone on with."""
+
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+
+from model.errors import InputError, reason
+from model.network.bundle import Bundle
+from model.writing import whole_file
+from training.run.curves import write_curves, write_log
+from training.run.plan import TrainPlan
+from training.run.processes import Processes
+from training.run.state import State, fresh_state
+
+CHECKPOINT = "checkpoint.pt"
+CHECKPOINT_SECONDS = 180.0
+
+
+class TrainingError(InputError):
+    """Training cannot go on: where, what happened, what to do."""
+
+
+def begin(plan: TrainPlan, folder: Path, team: Processes, *, resume: bool, start: Bundle | None) -> State:
+    """A fresh state, with the weights of `start` if given; or, to resume, the checkpoint's if there is one.
+
+    Raises TrainingError where the checkpoint cannot be used, is another run's, or is an unfinished one's that is not to
+    be resumed, and where the weights to start from are another network's.
+    """
+    path = folder / CHECKPOINT
+    state = fresh_state(plan, team.device)
+    content = read(path, team.device) if path.exists() else None
+    if content and resume:
+        restore(state, content, plan, path)
+        return state
+    if content and not content["finished"]:
+        fact = f"of a run that is not finished ({content['iteration']} iterations)"
+        raise TrainingError(path, fact, "--resume goes on with it, another --work starts anew")
+    if resume and team.first:
+        print(f"{path}: not there; starting anew", flush=True)
+    if start is not None:
+        if start.network != plan.data.network:
+            raise TrainingError("--start", "its network is not the plan's", "give its plan with --config")
+        state.network.load_state_dict(start.states[0])
+    return state
+
+
+class Checkpoints:
+    """Saves a run now and then. A failure is kept, until all processes know of it."""
+
+    def __init__(self, plan: TrainPlan, folder: Path, team: Processes, seconds: float) -> None:
+        self.plan = plan
+        self.folder = folder
+        self.team = team
+        self.saved_at = seconds
+        self.failure: TrainingError | None = None
+
+    def save_if_due(self, state: State) -> None:
+        if not self.team.first or state.seconds - self.saved_at <= CHECKPOINT_SECONDS:
+            return
+        try:
+            save(state, self.plan, self.folder)
+        except TrainingError as error:
+            self.failure = error
+        self.saved_at = state.seconds
+
+
+def save(state: State, plan: TrainPlan, folder: Path) -> None:
+    """Checkpoint, log and curves; the old checkpoint stays until the new one is whole. Raises TrainingError."""
+    content = {
+        "network": state.network.state_dict(),
+        "optimiser": state.optimiser.state_dict(),
+        "scaler": state.scaler.state_dict(),
+        "iteration": state.iteration,
+        "seconds": state.seconds,
+        "history": state.history,
+        "recent": state.recent,
+        "finished": state.finished,
+        "run": plan.identity,
+    }
+    try:
+        with whole_file(folder / CHECKPOINT) as temporary:
+            torch.save(content, temporary)
+        write_log(state.history, folder / "log.csv")
+        write_curves(state.history, folder / "curves.png")
+    except (OSError, RuntimeError) as error:
+        fact = f"cannot write the checkpoint ({reason(error)})"
+        remedy = "the last one is still good: free space, then --resume"
+        raise TrainingError(folder, fact, remedy) from None
+
+
+def read(path: Path, device: torch.device) -> dict[str, Any]:
+    """A checkpoint's content, read as data. Raises TrainingError where it cannot be used."""
+    try:
+        content: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        if not {"run", "finished", "recent"} <= content.keys():
+            raise ValueError("written by an older version")
+    except (OSError, RuntimeError, ValueError, EOFError, AttributeError, UnpicklingError) as error:
+        remedy = "delete it or choose another --work"
+        raise TrainingError(path, f"cannot be used ({reason(error)})", remedy) from None
+    return content
+
+
+def restore(state: State, content: dict[str, Any], plan: TrainPlan, path: Path) -> None:
+    """Bring a state to where the checkpoint was. Raises TrainingError where it is another run's."""
+    for what, value in plan.identity.items():
+        if content["run"][what] != value:
+            remedy = "choose another --work or leave --resume"
+            raise TrainingError(path, f"of a run that differs in {what}", remedy)
+    state.network.load_state_dict(content["network"])
+    state.optimiser.load_state_dict(content["optimiser"])
+    if content["scaler"] and state.scaler.is_enabled():  # empty where the run began in another precision
+        state.scaler.load_state_dict(content["scaler"])
+    state.iteration, state.seconds = content["iteration"], content["seconds"]
+    state.history, state.recent = content["history"], content["recent"]

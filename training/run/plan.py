@@ -1,0 +1,53 @@
+"""What one training run does."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from training.data.augment import Augmentation
+from training.data.planning import DataPlan
+from training.run.loss import LossPlan
+
+# Iterations, as in nnU-Net; the online validation comes after each epoch.
+EPOCH = 250
+WARM_UP = 50
+# Of the polynomial by which the learning rate falls.
+POWER = 0.9
+
+
+@dataclass(frozen=True)
+class TrainPlan:
+    """What one run does, for so many iterations or, where that is None, minutes (all resumed parts together)."""
+
+    data: DataPlan
+    iterations: int | None
+    minutes: float | None = None
+    optimiser: str = "sgd"
+    learning_rate: float = 1e-2
+    weight_decay: float = 3e-5
+    seed: int = 0
+    loss: LossPlan = LossPlan()
+    augmentation: Augmentation = Augmentation()
+    names: tuple[str, ...] = ()  # of the cases, in their order
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What must be the same where a run goes on, as plain values. Its length and learning rate may change."""
+        return {
+            "network and patch": [asdict(self.data.network), list(self.data.patch_zyx), self.data.batch],
+            "preprocessing": [list(self.data.spacing_zyx), [asdict(n) for n in self.data.normalisation]],
+            "optimiser": self.optimiser,
+            "loss": asdict(self.loss),
+            "seed": self.seed,
+            "cases or fold": list(self.names),
+        }
+
+    def share_done(self, iteration: int, seconds: float) -> float:
+        """How much of the run is done, 0 to 1."""
+        if self.iterations:
+            return iteration / self.iterations
+        return seconds / (60 * (self.minutes or 0))
+
+    def learning_rate_at(self, iteration: int, share_done: float) -> float:
+        """It falls polynomially over the run, after a short rise."""
+        warm = min(1.0, (iteration + 1) / WARM_UP)
+        return self.learning_rate * max(0.0, 1 - share_done) ** POWER * warm

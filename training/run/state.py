@@ -1,0 +1,53 @@
+"""Where a run is: network, optimiser, counters."""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+
+from model.network.placement import choose_dtype
+from model.network.unet import UNet
+from training.run.plan import TrainPlan
+
+MOMENTUM = 0.99
+
+
+@dataclass
+class State:
+    """Where a run is: the one mutable thing, saved whole in a checkpoint. history: one row per log line."""
+
+    network: UNet
+    optimiser: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+    iteration: int = 0
+    seconds: float = 0.0
+    history: list[dict[str, float]] = field(default_factory=list)
+    recent: list[float] = field(default_factory=list)  # losses since the last log line
+    finished: bool = False  # by the clock of the slowest process; not saved
+
+
+def fresh_state(plan: TrainPlan, device: torch.device) -> State:
+    """The seed's initial weights and an optimiser."""
+    torch.manual_seed(plan.seed)
+    network = UNet(plan.data.network).to(device).train()
+    for module in network.modules():
+        if isinstance(module, (nn.Conv3d, nn.ConvTranspose3d)):
+            nn.init.kaiming_normal_(module.weight, a=0.01)
+            nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+    if len(network.decoder.seg_layers) > 1:
+        network.decoder.seg_layers[0].requires_grad_(False)  # the loss leaves out the lowest resolution
+    parameters, rate, decay = network.parameters(), plan.learning_rate, plan.weight_decay
+    optimiser: torch.optim.Optimizer
+    if plan.optimiser == "adamw":
+        optimiser = torch.optim.AdamW(parameters, rate, weight_decay=decay)
+    else:
+        optimiser = torch.optim.SGD(parameters, rate, momentum=MOMENTUM, nesterov=True, weight_decay=decay)
+    scaler = torch.amp.GradScaler(device.type, enabled=training_dtype(device) == torch.float16)
+    return State(network, optimiser, scaler)
+
+
+def training_dtype(device: torch.device) -> torch.dtype:
+    """bfloat16 where the hardware gains by it (it needs no loss scaling), else float16 on a GPU, float32 on a CPU."""
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.get_device_capability(device) >= (8, 0) else torch.float16
+    return choose_dtype(device, "auto")
