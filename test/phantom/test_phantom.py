@@ -152,7 +152,7 @@ def test_some_patients_have_no_nodes_and_some_have_several(phantoms: list[Phanto
 
 def test_unknown_geometry_is_an_error() -> None:
     with pytest.raises(ValueError, match="unknown geometry 'tiny'; choose one of segrap, small"):
-        make_phantom(0, "tiny")
+        make_phantom(0, 0, "tiny")
 
 
 @pytest.mark.slow

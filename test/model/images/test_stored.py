@@ -1,0 +1,270 @@
+"""Stored voxels: read as ITK reads them where they are whole, and refused where they are not."""
+
+import gzip
+import resource
+import struct
+import zlib
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+import model.images.read
+from model.errors import InputError
+from model.images import stored
+from model.images.read import IMAGE_SUFFIXES, open_header
+
+SHAPE = (4, 5, 6)
+TYPES = ["i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8"]
+
+
+@pytest.mark.parametrize("suffix", IMAGE_SUFFIXES)
+@pytest.mark.parametrize("compress", [False, True])
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.95, 0.999])
+def test_truncated_file_is_refused(ct_image, save, error_of, tmp_path, suffix, compress, share, capfd):
+    noise = np.random.default_rng(0).integers(-1000, 1000, (16, 32, 32), np.int16)
+    path = save(ct_image(noise), tmp_path / f"ct{suffix}", compress)
+    data = next((p for p in tmp_path.iterdir() if p.suffix in (".raw", ".zraw")), path)
+    data.write_bytes(data.read_bytes()[: int(data.stat().st_size * share)])
+    error_of(path)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("suffix", [".mha", ".nii.gz", ".nrrd"])
+def test_damaged_compressed_file_is_refused(ct_image, save, error_of, tmp_path, suffix, capfd):
+    noise = np.random.default_rng(0).integers(-1000, 1000, (16, 32, 32), np.int16)
+    path = save(ct_image(noise), tmp_path / f"ct{suffix}")
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+    error_of(path)
+    assert capfd.readouterr().err == ""
+
+
+def test_gzip_of_several_members_is_whole(ct_image, save, read_one, error_of, tmp_path):
+    plain = save(ct_image(), tmp_path / "ct.nii").read_bytes()
+    path = tmp_path / "ct.nii.gz"
+    path.write_bytes(gzip.compress(plain[:400]) + gzip.compress(plain[400:]))
+    np.testing.assert_array_equal(read_one(path).ct, sitk.GetArrayFromImage(ct_image()))
+    path.write_bytes(gzip.compress(plain[:400]))
+    error_of(path)
+
+
+def test_gzip_without_its_checksum_is_refused(ct_image, save, error_of, tmp_path):
+    path = save(ct_image(), tmp_path / "ct.nii.gz")
+    path.write_bytes(path.read_bytes()[:-6])  # all voxels are there
+    error_of(path)
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+def test_nifti_slope_is_applied_and_not_taken_for_truncation(ct_image, save, read_one, tmp_path, suffix):
+    content = bytearray(save(ct_image(), tmp_path / "plain.nii").read_bytes())
+    struct.pack_into("<ff", content, 112, 0.5, -10.0)
+    path = tmp_path / f"ct{suffix}"
+    path.write_bytes(gzip.compress(content) if suffix == ".nii.gz" else content)
+    expected = np.rint(sitk.GetArrayFromImage(ct_image()) * 0.5 - 10)
+    np.testing.assert_array_equal(read_one(path).ct, expected)
+
+
+@pytest.mark.parametrize(
+    ("at", "kind", "value"), [(108, "f", 0.0), (108, "f", 100.0), (72, "h", 0), (72, "h", 12), (72, "h", 32)]
+)
+def test_odd_nifti_headers_are_read_as_itk_reads_them(ct_image, save, read_one, tmp_path, at, kind, value):
+    """Offset of the voxels within the header, bits per voxel that are not those of the type: ITK goes by the rest."""
+    content = bytearray(save(ct_image(), tmp_path / "plain.nii").read_bytes())
+    struct.pack_into(f"<{kind}", content, at, value)
+    if at == 108:
+        del content[348:352]  # then the voxels follow the header at once
+    path = tmp_path / "ct.nii.gz"
+    path.write_bytes(gzip.compress(content + bytes(1000)))
+    np.testing.assert_array_equal(read_one(path).ct, sitk.GetArrayFromImage(sitk.ReadImage(path)))
+
+
+def test_a_large_claim_takes_no_memory(ct_image, save, error_of, tmp_path):
+    content = save(ct_image(), tmp_path / "ct.mha").read_bytes()
+    path = tmp_path / "large.mha"
+    path.write_bytes(content.replace(b"DimSize = 6 5 4", b"DimSize = 1024 1024 1000"))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert "truncated" in error_of(path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 2**18  # KiB; 4 GB are claimed
+
+
+def test_compressed_without_its_size_is_refused(ct_image, save, error_of, tmp_path):
+    content = save(ct_image(np.zeros(SHAPE, np.float32)), tmp_path / "ct.mha").read_bytes()
+    lines = [line for line in content.split(b"\n") if not line.startswith(b"CompressedDataSize")]
+    (tmp_path / "ct.mha").write_bytes(b"\n".join(lines))
+    assert "CompressedDataSize" in error_of(tmp_path / "ct.mha")
+
+
+@pytest.mark.parametrize("suffix", [".mha", ".nii.gz"])
+def test_compressed_int16_is_inflated_once(ct_image, save, read_one, tmp_path, suffix, monkeypatch):
+    noise = np.random.default_rng(0).integers(-1000, 1000, (40, 128, 130), np.int16)  # more than one piece
+    path = save(ct_image(noise), tmp_path / f"ct{suffix}")
+    monkeypatch.setattr(
+        model.images.read, "execute", lambda reader, path: pytest.fail("ITK was asked to read it again")
+    )
+    np.testing.assert_array_equal(read_one(path).ct, noise)
+
+
+@pytest.mark.parametrize("word", ["True", "T", "1"])
+def test_the_other_byte_order_is_read(ct_image, save, read_one, tmp_path, word):
+    array = np.random.default_rng(0).integers(-1000, 1000, SHAPE, np.int16)
+    swapped = zlib.compress(array.astype(">i2").tobytes())
+    text = save(ct_image(array), tmp_path / "ct.mha").read_bytes().partition(b"ElementDataFile")[0].decode()
+    text = text.replace("BinaryDataByteOrderMSB = False", f"BinaryDataByteOrderMSB = {word}")
+    lines = [line for line in text.splitlines() if not line.startswith("CompressedDataSize")]
+    header = "\n".join([*lines, f"CompressedDataSize = {len(swapped)}", "ElementDataFile = LOCAL", ""])
+    (tmp_path / "ct.mha").write_bytes(header.encode() + swapped)
+    np.testing.assert_array_equal(read_one(tmp_path / "ct.mha").ct, array)
+
+
+def test_a_nan_is_found_wherever_the_pieces_of_the_stream_end(ct_image, save, error_of, tmp_path):
+    array = np.random.default_rng(0).normal(size=(8, 256, 256)).astype(np.float32)
+    array[7, 255, 255] = np.nan
+    assert "NaN or infinite" in error_of(save(ct_image(array), tmp_path / "ct.nii.gz"))
+    assert "NaN or infinite" in error_of(save(ct_image(array), tmp_path / "ct.nii"))
+
+
+def test_what_only_looks_like_nan_is_read(ct_image, save, read_one, tmp_path):
+    array = np.random.default_rng(0).normal(0, 500, (8, 64, 64)).astype(np.float32)
+    content = bytearray(save(ct_image(array), tmp_path / "ct.nii").read_bytes())
+    content[148:152] = b"\xff" * 4  # in the header's free text
+    pieces = [
+        gzip.compress(content[i : i + 4099]) for i in range(0, len(content), 4099)
+    ]  # 4099 splits floats
+    (tmp_path / "ct.nii.gz").write_bytes(b"".join(pieces))
+    np.testing.assert_array_equal(read_one(tmp_path / "ct.nii.gz").ct, np.rint(array))
+
+
+def voxels(path):
+    """As our reader has them, values of stored numbers."""
+    header = open_header(path)
+    where = stored.locate(path, header)
+    array = stored.read(path, where, int(np.prod(header.GetSize())))
+    return array.astype(np.float64) * where.slope + where.intercept if where.scaled else array
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("suffix", IMAGE_SUFFIXES)
+@pytest.mark.parametrize("compress", [False, True])
+def test_every_type_is_read_as_itk_reads_it(save, tmp_path, dtype, suffix, compress):
+    info = np.iinfo(dtype) if dtype[0] in "iu" else np.finfo(dtype)
+    array = np.random.default_rng(0).uniform(max(info.min, -1e18), min(info.max, 1e18), SHAPE).astype(dtype)
+    path = save(sitk.GetImageFromArray(array), tmp_path / f"a{suffix}", compress)
+    expected = sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
+    np.testing.assert_array_equal(voxels(path).reshape(SHAPE), expected)
+    np.testing.assert_array_equal(expected, array)
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize(
+    ("slope", "intercept"), [(0.1, -3.3), (1 / 3, 0.0), (-2.0, 1024.0), (0.0, 5.0), (np.nan, 1.0)]
+)
+@pytest.mark.parametrize("order", "<>")
+def test_slopes_in_either_byte_order_are_applied_as_itk_does(save, tmp_path, dtype, slope, intercept, order):
+    array = np.arange(120).reshape(SHAPE).astype(dtype)
+    content = bytearray(save(sitk.GetImageFromArray(array), tmp_path / "a.nii").read_bytes())
+    struct.pack_into("<ff", content, 112, slope, intercept)
+    if order == ">":
+        content = swapped_header(content) + array.astype(f">{dtype}").tobytes()
+    (tmp_path / "a.nii").write_bytes(content)
+    expected = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "a.nii")))
+    np.testing.assert_array_equal(voxels(tmp_path / "a.nii").astype(expected.dtype).reshape(SHAPE), expected)
+
+
+def swapped_header(content: bytes) -> bytes:
+    """The first 352 bytes of a NIfTI file in the other byte order."""
+    shorts, floats = (
+        (36, *range(40, 56, 2), 68, 70, 72, 74, 120, 252, 254),
+        (*range(56, 68, 4), *range(76, 120, 4)),
+    )
+    result = bytearray(content[:352])
+    for at in shorts:
+        result[at : at + 2] = result[at : at + 2][::-1]
+    for at in (0, 32, *floats, 124, 128, 132, 136, 140, 144, *range(256, 328, 4)):
+        result[at : at + 4] = result[at : at + 4][::-1]
+    return bytes(result)
+
+
+@pytest.mark.parametrize("suffix", [".mha", ".nii.gz", ".nrrd"])
+def test_no_flipped_bit_in_compressed_voxels_changes_them_unnoticed(save, tmp_path, suffix):
+    array = np.random.default_rng(0).integers(-1000, 1000, (12, 20, 20)).astype(np.int16)
+    whole = save(sitk.GetImageFromArray(array), tmp_path / f"a{suffix}").read_bytes()
+    begin = {".mha": whole.find(b"LOCAL\n") + 6, ".nrrd": whole.find(b"\n\n") + 2, ".nii.gz": 400}[suffix]
+    refused = 0
+    for at in np.linspace(begin, len(whole) - 1, 200).astype(int):
+        damaged = bytearray(whole)
+        damaged[at] ^= 1 << (at % 8)
+        (tmp_path / f"b{suffix}").write_bytes(damaged)
+        try:
+            np.testing.assert_array_equal(voxels(tmp_path / f"b{suffix}").reshape(array.shape), array)
+        except InputError:
+            refused += 1
+    assert refused > 190  # the few others lie in bytes that mean nothing, such as gzip's time
+
+
+def detached(folder, header: str, data: bytes, suffix: str):
+    path = folder / f"a{suffix}"
+    path.write_bytes(header.encode())
+    (folder / "a.raw").write_bytes(data)
+    return path
+
+
+META = "ObjectType = Image\nNDims = 3\nDimSize = 6 5 4\nElementType = MET_SHORT\nElementDataFile = {}\n"
+NRRD = "NRRD0004\ntype: short\ndimension: 3\nsizes: 6 5 4\nencoding: {}\nendian: little\ndata file: {}\n{}"
+
+
+@pytest.mark.parametrize("packing", ["raw", "gzip"])
+@pytest.mark.parametrize("skip", ["", "line skip: 2\n", "byte skip: 7\n", "byte skip: -1\n"])
+def test_detached_nrrd_is_read_as_itk_reads_it(tmp_path, packing, skip):
+    array = np.random.default_rng(0).integers(-1000, 1000, SHAPE).astype("<i2")
+    data = (b"seven b" if "byte" in skip else b"") + array.tobytes()
+    data = gzip.compress(data) if packing == "gzip" else data
+    path = detached(
+        tmp_path, NRRD.format(packing, "a.raw", skip), (b"1\n2\n" if "line" in skip else b"") + data, ".nrrd"
+    )
+    if packing == "gzip" and "-1" in skip:
+        with pytest.raises(InputError, match="byte skip"):
+            voxels(path)
+        return
+    np.testing.assert_array_equal(voxels(path).reshape(SHAPE), array)
+    if packing == "raw" or not skip:  # ITK's own reader of compressed data mistakes the skips
+        np.testing.assert_array_equal(sitk.GetArrayFromImage(sitk.ReadImage(str(path))), array)
+
+
+@pytest.mark.parametrize("name", ["/dev/zero", "a{suffix}", ".", "", "nothing.raw", "short.raw"])
+@pytest.mark.parametrize("suffix", [".mhd", ".nrrd"])
+def test_a_data_file_must_be_a_file_of_enough_voxels_beside_the_header(tmp_path, name, suffix, error_of):
+    """/dev/zero gives as many as one likes; the header itself and a folder are no voxels either."""
+    (tmp_path / "short.raw").write_bytes(bytes(239))
+    template = META if suffix == ".mhd" else NRRD
+    named = name.format(suffix=suffix)
+    header = template.format(named) if suffix == ".mhd" else template.format("raw", named, "")
+    error_of(detached(tmp_path, header, b"", suffix))
+
+
+def test_voxels_in_several_files_or_as_text_are_left_to_itk(tmp_path):
+    array = np.arange(120, dtype="<i2").reshape(SHAPE)
+    text = " ".join(map(str, array.ravel()))
+    (tmp_path / "a.nrrd").write_text(
+        "NRRD0004\ntype: short\ndimension: 3\nsizes: 6 5 4\nencoding: ascii\n\n" + text
+    )
+    names = []
+    for k, plane in enumerate(array):
+        (tmp_path / f"{k}.raw").write_bytes(plane.tobytes())
+        names.append(f"{k}.raw")
+    (tmp_path / "b.mhd").write_text(META.format("LIST") + "\n".join(names) + "\n")
+    for name in ("a.nrrd", "b.mhd"):
+        assert stored.locate(tmp_path / name, open_header(tmp_path / name)) is None
+        np.testing.assert_array_equal(model.images.read.read_scan(tmp_path / name).array, array)
+
+
+def test_what_was_written_is_compared_to_its_last_byte(save, tmp_path):
+    array = np.random.default_rng(0).integers(0, 3, (6, 30, 30)).astype(np.uint8)
+    for suffix in (".mha", ".nii", ".nii.gz", ".nrrd"):
+        path = save(sitk.GetImageFromArray(array), tmp_path / f"a{suffix}")
+        where = stored.locate(path, open_header(path))
+        assert stored.holds(where, array)
+        other = array.copy()
+        other[-1, -1, -1] += 1
+        assert not stored.holds(where, other) and not stored.holds(where, array[:-1])
