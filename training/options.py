@@ -44,6 +44,18 @@ def parse_arguments(arguments: list[str] | None, description: str | None) -> arg
     add(
         "--no-validation", action="store_true", help="leave out the scores of whole held-out cases at the end"
     )
+    _add_run_options(parser)
+    args = parser.parse_args(arguments)
+    if (args.data is None) == (args.phantoms is None):
+        parser.error("give either a folder of cases or --phantoms N")
+    if args.fold != "all" and args.fold not in map(str, range(args.folds)):
+        parser.error(f"--fold {args.fold}: a number below {args.folds}, or all")
+    return args
+
+
+def _add_run_options(parser: argparse.ArgumentParser) -> None:
+    """What does not concern the data."""
+    add = parser.add_argument
     add("--loss", choices=LOSSES, default="dice-focal", help="what is minimised")
     add("--optimiser", choices=OPTIMISERS, default="sgd", help="SGD with Nesterov momentum, or AdamW")
     add("--learning-rate", type=float, help="1e-2 for sgd, 1e-3 for adamw if not given")
@@ -68,12 +80,6 @@ def parse_arguments(arguments: list[str] | None, description: str | None) -> arg
     )
     add("--device", choices=("auto", "cuda", "cpu"), default="auto")
     add("--jobs", type=int, default=2, help="processes that prepare cases")
-    args = parser.parse_args(arguments)
-    if (args.data is None) == (args.phantoms is None):
-        parser.error("give either a folder of cases or --phantoms N")
-    if args.fold != "all" and args.fold not in map(str, range(args.folds)):
-        parser.error(f"--fold {args.fold}: a number below {args.folds}, or all")
-    return args
 
 
 def positive(text: str) -> float:

@@ -15,8 +15,53 @@ CONFIGURATION = "3d_fullres"
 def write_nnunet(bundle: Bundle, folder: Path) -> Path:
     """plans.json, dataset.json and fold_k/checkpoint_final.pth; one plain network with CT normalisation per state."""
     plan = bundle.network
+    figures = {
+        str(channel): {"mean": n.mean, "std": n.std, "percentile_00_5": n.lower, "percentile_99_5": n.upper}
+        for channel, n in enumerate(bundle.normalisation)
+    }
+    plans = {
+        "dataset_name": "Dataset999_gtvseg",
+        "plans_name": "nnUNetPlans",
+        "original_median_spacing_after_transp": list(bundle.spacing_zyx),
+        "original_median_shape_after_transp": list(bundle.patch_zyx),
+        "image_reader_writer": "SimpleITKIO",
+        "transpose_forward": [0, 1, 2],
+        "transpose_backward": [0, 1, 2],
+        "configurations": {CONFIGURATION: configuration_of(bundle)},
+        "experiment_planner_used": "ExperimentPlanner",
+        "label_manager": "LabelManager",
+        "foreground_intensity_properties_per_channel": figures,
+    }
+    dataset = {
+        "channel_names": {str(k): name for k, name in enumerate(bundle.channels)},
+        "labels": {"background": 0} | LABELS,
+        "numTraining": 1,
+        "file_ending": ".nii.gz",
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "plans.json").write_text(json.dumps(plans, indent=1))
+    (folder / "dataset.json").write_text(json.dumps(dataset, indent=1))
+    for fold, state in enumerate(bundle.states):
+        (folder / f"fold_{fold}").mkdir(exist_ok=True)
+        network = UNet(plan)
+        network.load_state_dict({name: tensor.float() for name, tensor in state.items()})
+        weights = dict(network.state_dict())
+        weights |= {name: tensor for name, tensor in doubled(weights).items()}
+        content = {
+            "network_weights": weights,
+            "init_args": {"configuration": CONFIGURATION, "fold": fold},
+            "trainer_name": "nnUNetTrainer",
+            "inference_allowed_mirroring_axes": tuple(bundle.mirror_axes) or None,
+        }
+        torch.save(content, folder / f"fold_{fold}" / "checkpoint_final.pth")
+    return folder
+
+
+def configuration_of(bundle: Bundle) -> dict[str, object]:
+    """What nnU-Net's plans say of the network and its preprocessing."""
+    plan = bundle.network
     resampling = {"is_seg": False, "order_z": 0, "force_separate_z": None}
-    configuration = {
+    return {
         "data_identifier": "gtvseg",
         "preprocessor_name": "DefaultPreprocessor",
         "batch_size": 2,
@@ -53,46 +98,6 @@ def write_nnunet(bundle: Bundle, folder: Path) -> Path:
             "_kw_requires_import": ["conv_op", "norm_op", "dropout_op", "nonlin"],
         },
     }
-    figures = {
-        str(channel): {"mean": n.mean, "std": n.std, "percentile_00_5": n.lower, "percentile_99_5": n.upper}
-        for channel, n in enumerate(bundle.normalisation)
-    }
-    plans = {
-        "dataset_name": "Dataset999_gtvseg",
-        "plans_name": "nnUNetPlans",
-        "original_median_spacing_after_transp": list(bundle.spacing_zyx),
-        "original_median_shape_after_transp": list(bundle.patch_zyx),
-        "image_reader_writer": "SimpleITKIO",
-        "transpose_forward": [0, 1, 2],
-        "transpose_backward": [0, 1, 2],
-        "configurations": {CONFIGURATION: configuration},
-        "experiment_planner_used": "ExperimentPlanner",
-        "label_manager": "LabelManager",
-        "foreground_intensity_properties_per_channel": figures,
-    }
-    dataset = {
-        "channel_names": {str(k): name for k, name in enumerate(bundle.channels)},
-        "labels": {"background": 0} | LABELS,
-        "numTraining": 1,
-        "file_ending": ".nii.gz",
-    }
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "plans.json").write_text(json.dumps(plans, indent=1))
-    (folder / "dataset.json").write_text(json.dumps(dataset, indent=1))
-    for fold, state in enumerate(bundle.states):
-        (folder / f"fold_{fold}").mkdir(exist_ok=True)
-        network = UNet(plan)
-        network.load_state_dict({name: tensor.float() for name, tensor in state.items()})
-        weights = dict(network.state_dict())
-        weights |= {name: tensor for name, tensor in doubled(weights).items()}
-        content = {
-            "network_weights": weights,
-            "init_args": {"configuration": CONFIGURATION, "fold": fold},
-            "trainer_name": "nnUNetTrainer",
-            "inference_allowed_mirroring_axes": tuple(bundle.mirror_axes) or None,
-        }
-        torch.save(content, folder / f"fold_{fold}" / "checkpoint_final.pth")
-    return folder
 
 
 def doubled(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -49,43 +49,37 @@ def main() -> None:
         allow_tqdm=False,
     )
     predictor.initialize_from_trained_model_folder(args.model, ("0",))
-    passes = [0]
-    predictor.network.register_forward_hook(lambda module, inputs, output: count(passes, output))
     loading = time.perf_counter() - start
     for _ in range(2 if args.warm else 1):
-        passes[0] = 0
-        start = time.perf_counter()
-        preprocessor = predictor.configuration_manager.preprocessor_class(verbose=False)
-        data, _, properties = preprocessor.run_case(
-            [args.ct, args.ce],
-            None,
-            predictor.plans_manager,
-            predictor.configuration_manager,
-            predictor.dataset_json,
-        )
-        prepared = time.perf_counter()
-        logits = predictor.predict_logits_from_preprocessed_data(torch.from_numpy(data)).cpu()
-        predicted = time.perf_counter()
-        export_prediction_from_logits(
-            logits,
-            properties,
-            predictor.configuration_manager,
-            predictor.plans_manager,
-            predictor.dataset_json,
-            args.out,
-        )
-        written = time.perf_counter()
+        logits, figures = segment(predictor, args)
     if args.logits:
         np.save(args.logits, logits.float().numpy())
+    figures |= {"load": loading, "peak bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
+    print(json.dumps(figures), flush=True)
+
+
+def segment(predictor: nnUNetPredictor, args: argparse.Namespace) -> tuple[torch.Tensor, dict[str, float]]:
+    """One case: its logits, seconds per step and forward passes."""
+    passes = [0]
+    hook = predictor.network.register_forward_hook(lambda module, inputs, output: count(passes, output))
+    start = time.perf_counter()
+    preprocessor = predictor.configuration_manager.preprocessor_class(verbose=False)
+    managers = (predictor.plans_manager, predictor.configuration_manager, predictor.dataset_json)
+    data, _, properties = preprocessor.run_case([args.ct, args.ce], None, *managers)
+    prepared = time.perf_counter()
+    logits = predictor.predict_logits_from_preprocessed_data(torch.from_numpy(data)).cpu()
+    predicted = time.perf_counter()
+    plans, configuration, dataset = managers
+    export_prediction_from_logits(logits, properties, configuration, plans, dataset, args.out)
+    written = time.perf_counter()
+    hook.remove()
     figures = {
-        "load": loading,
         "read and preprocess": prepared - start,
         "network": predicted - prepared,
         "restore and write": written - predicted,
         "passes": passes[0],
-        "peak bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }
-    print(json.dumps(figures), flush=True)
+    return logits, figures
 
 
 def count(passes: list[int], output: torch.Tensor) -> None:

@@ -1,0 +1,53 @@
+"""Files are there whole or not at all."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from model.writing import whole_file, write_bytes
+
+
+def test_a_file_takes_its_name_when_it_is_whole(tmp_path):
+    with whole_file(tmp_path / "a.nii.gz") as temporary:
+        assert temporary.name.endswith(".nii.gz") and temporary.name.startswith(".")
+        temporary.write_bytes(b"new")
+        assert not (tmp_path / "a.nii.gz").exists()
+    assert (tmp_path / "a.nii.gz").read_bytes() == b"new" and len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+def test_after_a_failure_the_old_file_is_there_and_nothing_else(tmp_path, error):
+    (tmp_path / "a.csv").write_text("old")
+    with pytest.raises(error), whole_file(tmp_path / "a.csv") as temporary:
+        temporary.write_text("half")
+        raise error
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
+    assert (tmp_path / "a.csv").read_text() == "old"
+
+
+def test_a_rename_that_fails_leaves_nothing(tmp_path, monkeypatch):
+    def interrupted(path, target):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_bytes(tmp_path / "a.csv", b"new")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_as_long_as_the_system_allows(tmp_path):
+    path = tmp_path / ("x" * 251 + ".csv")
+    write_bytes(path, b"a")
+    assert path.read_bytes() == b"a"
+
+
+def test_folders_are_made_and_permissions_are_the_usual_ones(tmp_path):
+    write_bytes(tmp_path / "deep" / "a.csv", b"a")
+    (tmp_path / "usual").touch()
+    assert os.stat(tmp_path / "deep" / "a.csv").st_mode == os.stat(tmp_path / "usual").st_mode
+
+
+def test_a_folder_that_is_not_there_is_an_error(tmp_path):
+    with pytest.raises(OSError), whole_file(tmp_path / "none" / "a") as temporary:
+        temporary.write_bytes(b"a")

@@ -1,0 +1,59 @@
+"""Cases are checked, planned for once, and preprocessed once."""
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from model.errors import InputError
+from training.data.planning import DataPlan, fingerprint, plan_for, read_plan
+from training.data.sources import find_training_cases
+from training.prepare import PLAN, checked, prepare
+
+
+@pytest.fixture
+def cases(tmp_path):
+    """Two bodies with a primary and a node."""
+    for number in range(2):
+        z, y, x = np.mgrid[:10, :32, :32]
+        ct = np.where((y - 16) ** 2 + (x - 16) ** 2 < 150, 40 + number, -1000)
+        masks = {
+            "GTVp": (abs(y - 12) < 4) & (abs(x - 14) < 4),
+            "GTVnd": (abs(y - 20) < 2) & (abs(x - 20) < 2),
+        }
+        folder = tmp_path / "raw" / f"case_{number}"
+        folder.mkdir(parents=True)
+        for name, array in ({"image": ct, "image_contrast": ct} | masks).items():
+            image = sitk.GetImageFromArray(array.astype(np.int16))
+            image.SetSpacing((2.0, 2.0, 3.0))
+            sitk.WriteImage(image, folder / f"{name}.nii.gz")
+    return find_training_cases(tmp_path / "raw")
+
+
+def decide(surveys) -> DataPlan:
+    return plan_for(fingerprint(surveys), 2.0, 4)
+
+
+def test_a_plan_is_decided_once_and_kept_by_a_run_that_goes_on(cases, tmp_path, capsys):
+    work, folder = tmp_path / "work", tmp_path / "cache"
+    prepare(cases, work, decide, lambda plan: folder, resume=False, jobs=1)
+    plan = read_plan(work / PLAN)
+    assert plan == decide(checked(cases, 1)) and '"patch_zyx"' in capsys.readouterr().out
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.npy")}
+    assert len(before) == 4
+
+    def never(surveys):
+        pytest.fail("a run that goes on keeps its plan")
+
+    prepare(cases, work, never, lambda plan: folder, resume=True, jobs=1)
+    assert "going on with" in capsys.readouterr().out
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.npy")} == before
+
+
+def test_all_wrong_cases_are_named_before_anything_is_decided(cases, tmp_path, capsys):
+    for case in cases:
+        case.ce.write_bytes(b"no image")
+    with pytest.raises(InputError, match="2 of 2 cases cannot be used"):
+        prepare(cases, tmp_path / "work", decide, lambda plan: tmp_path, resume=False, jobs=1)
+    table = capsys.readouterr().out
+    assert all(str(case.ce) in table for case in cases)
+    assert not (tmp_path / "work" / PLAN).exists()
