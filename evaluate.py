@@ -103,8 +103,8 @@ def print_ranking(options: argparse.Namespace, settings: Settings, results: list
         ]
         for team, scored in teams.items()
     }
-    for place, (team, value) in enumerate(rank(means).items(), 1):
-        print(f"{place:>3}  {value:.4f}  {team}")
+    for position, (team, value) in enumerate(rank(means).items(), 1):
+        print(f"{position:>3}  {value:.4f}  {team}")
     return problems
 
 

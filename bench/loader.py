@@ -63,10 +63,10 @@ def main(arguments: list[str] | None = None) -> int:
         for _ in range(TURNS):
             rates["one"].append(rate(one))
             rates["fresh"].append(rate(fresh))
-    found = {name: float(np.median(values)) for name, values in rates.items()}
+    rates_of = {name: float(np.median(values)) for name, values in rates.items()}
     share = float(np.median(np.divide(rates["fresh"], rates["one"])))
     print(
-        f"patches/s: fresh batches {found['fresh']:.2f}, one cached batch {found['one']:.2f}, share {share:.2f}"
+        f"patches/s: fresh batches {rates_of['fresh']:.2f}, one cached batch {rates_of['one']:.2f}, share {share:.2f}"
     )
     return 0 if share >= FLOOR else 1
 

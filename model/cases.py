@@ -118,8 +118,8 @@ def _socket_file(root: Path, slug: str) -> Path:
     named = [file for file in files if file.name == socket.get("image")]
     files = named or files
     if len(files) != 1 or not files[0].is_file():
-        found = f"{len(files)} entries ({', '.join(file.name for file in files)})" if files else "empty"
-        raise InputError(folder, found, "put exactly one CT file there")
+        content = f"{len(files)} entries ({', '.join(file.name for file in files)})" if files else "empty"
+        raise InputError(folder, content, "put exactly one CT file there")
     return files[0]
 
 
@@ -186,13 +186,13 @@ def _nnunet_cases(root: Path, output: Path) -> list[Case]:
         assert match is not None
         channels.setdefault(match["case"], {"0000": [], "0001": []})[match["channel"]].append(file)
     cases = []
-    for name, found in sorted(channels.items()):
-        any_file = (found["0000"] + found["0001"])[0]
+    for name, files in sorted(channels.items()):
+        any_file = (files["0000"] + files["0001"])[0]
         ct, ce = (
-            (found[channel] or [any_file.with_name(f"{name}_{channel}{_suffix(any_file)}")])[0]
+            (files[channel] or [any_file.with_name(f"{name}_{channel}{_suffix(any_file)}")])[0]
             for channel in ("0000", "0001")
         )
-        fault = _ambiguity(found["0000"]) or _ambiguity(found["0001"])
+        fault = _ambiguity(files["0000"]) or _ambiguity(files["0001"])
         cases.append(Case(name, ct, ce, output / f"{name}{_result_suffix(ct)}", "label_map", fault))
     return cases
 
@@ -216,12 +216,12 @@ def _candidates(folder: Path, prefix: str) -> list[Path]:
     ]
 
 
-def _ambiguity(found: list[Path]) -> InputError | None:
+def _ambiguity(paths: list[Path]) -> InputError | None:
     """What is wrong where several files could be the same CT."""
-    if len(found) < 2:
+    if len(paths) < 2:
         return None
-    names = ", ".join(path.name for path in found)
-    return InputError(found[0].parent, f"{names} could all be the CT", "leave one")
+    names = ", ".join(path.name for path in paths)
+    return InputError(paths[0].parent, f"{names} could all be the CT", "leave one")
 
 
 def _visible(folder: Path) -> list[Path]:

@@ -102,14 +102,14 @@ def configuration_of(bundle: Bundle) -> dict[str, object]:
 
 def doubled(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """The second names that nnU-Net's modules give to the same tensors, and the encoder again within the decoder."""
-    found = {}
+    result = {}
     for name, tensor in state.items():
         names = [name]
         for part, at in ((".conv.", ".all_modules.0."), (".norm.", ".all_modules.1.")):
             if ".convs." in name and part in name:
                 names.append(name.replace(part, at))
         for other in names:
-            found[other] = tensor
+            result[other] = tensor
             if other.startswith("encoder."):
-                found[f"decoder.{other}"] = tensor
-    return found
+                result[f"decoder.{other}"] = tensor
+    return result

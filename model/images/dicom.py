@@ -13,8 +13,8 @@ def read_series(folder: Path) -> sitk.Image:
     """The one CT series in a folder: slices in the order of their positions, HU."""
     series = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
     if len(series) != 1:
-        found = f"{len(series)} DICOM series ({', '.join(series)})" if series else "no DICOM series"
-        raise InputError(folder, found, "leave exactly one CT series in the folder")
+        content = f"{len(series)} DICOM series ({', '.join(series)})" if series else "no DICOM series"
+        raise InputError(folder, content, "leave exactly one CT series in the folder")
     reader = sitk.ImageSeriesReader()
     reader.SetFileNames(sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), series[0]))
     reader.MetaDataDictionaryArrayUpdateOn()
