@@ -34,9 +34,16 @@ def pixels(image: sitk.Image) -> np.ndarray:
 
 
 def to_image(array: np.ndarray, grid: Grid) -> sitk.Image:
-    """Array along the file's own axes → image on its grid."""
-    image = sitk.GetImageFromArray(np.ascontiguousarray(array), isVector=False)
-    image.SetSpacing(grid.spacing_xyz)
-    image.SetOrigin(grid.origin_xyz)
-    image.SetDirection(grid.direction)
+    """A copy of an array (z, y, x), or (channels, z, y, x), along the grid's own axes as an image on it."""
+    return on_grid(sitk.GetImageFromArray(np.ascontiguousarray(array), isVector=False), grid)
+
+
+def on_grid(image: sitk.Image, grid: Grid) -> sitk.Image:
+    """The image itself, laid on a grid. A fourth dimension, of channels, gets spacing 1 and origin 0."""
+    direction = np.eye(image.GetDimension())
+    direction[:3, :3] = np.reshape(grid.direction, (3, 3))
+    channels = image.GetDimension() - 3
+    image.SetSpacing((*grid.spacing_xyz, *[1.0] * channels))
+    image.SetOrigin((*grid.origin_xyz, *[0.0] * channels))
+    image.SetDirection(tuple(direction.ravel()))
     return image

@@ -67,7 +67,7 @@ def click(browser, title: str) -> None:
 
 
 def test_the_report_needs_no_other_file(page):
-    text = page.read_text()
+    text = page.read_text(encoding="utf-8")
     assert "http:" not in text and "https:" not in text and "<link" not in text
     assert "b &lt;i&gt;" in text and "b <i>" not in text  # a name is text, whatever it holds
 
