@@ -1,7 +1,8 @@
-"""Check an image from within, under the run's restrictions: python3 check_inside.py PACKAGES_OF_THE_BASE.
+"""Check an image from within, under the run's restrictions: python3 check_inside.py PACKAGES_OF_THE_BASE MODEL_FILES.
 
-The argument is `pip list --format=freeze` of the base image. Standard library only. Exits with a message at the first
-fault; prints one line per restriction that this machine could not put in force.
+PACKAGES_OF_THE_BASE is `pip list --format=freeze` of the base image, MODEL_FILES the paths below model/ that the image
+must hold, one a line. Standard library only. Exits with a message at the first fault; prints one line per restriction
+that this machine could not put in force.
 """
 
 import importlib.metadata as metadata
@@ -12,23 +13,26 @@ from pathlib import Path
 
 PRODUCT = ["torch", "SimpleITK", "numpy", "scipy"]
 CONTENTS = {"process.py", "model", "weights", "__pycache__"}
-ROOMS = {"images", "network", "preprocessing", "inference", "__pycache__"}
 
 
-def main(base_packages: str) -> None:
+def main(base_packages: str, model_files: str) -> None:
     check(os.getuid() != 0, "it runs as root")
-    check_files(Path("/opt/app"))
+    check_files(Path("/opt/app"), set(model_files.split()))
     check_packages(set(re.findall(r"^([\w.-]+)==", base_packages, re.MULTILINE)))
     check_restrictions()
 
 
-def check_files(app: Path) -> None:
+def check_files(app: Path, model_files: set[str]) -> None:
+    """Everything is readable, the product is whole, and there is nothing else."""
     hidden = [str(path) for path in (app, *app.rglob("*")) if not os.access(path, os.R_OK)]
     check(not hidden, f"not readable for uid {os.getuid()}: {hidden}")
     extra = {path.name for path in app.iterdir()} - CONTENTS
     check(not extra, f"more than the product in {app}: {extra}")
-    rooms = {path.name for path in (app / "model").iterdir() if path.is_dir()}
-    check(rooms == ROOMS, f"folders of model/ are {rooms}, not {ROOMS}: the importer stays outside")
+    model = app / "model"
+    files = {str(path.relative_to(model)) for path in model.rglob("*") if path.is_file()}
+    files = {name for name in files if not name.endswith(".pyc")}
+    check(not model_files - files, f"missing in model/: {sorted(model_files - files)}")
+    check(not files - model_files, f"more than the product in model/: {sorted(files - model_files)}")
     check(any(app.rglob("*.pyc")), "nothing was byte-compiled")
 
 
@@ -46,7 +50,7 @@ def check_packages(base: set[str]) -> None:
         allowed.add(normal(name))
         needed = [re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in requires if "extra ==" not in line]
         waiting += [name for name in needed if normal(name) not in allowed]
-    extra = {normal(found.metadata["Name"]) for found in metadata.distributions()} - allowed
+    extra = {normal(package.metadata["Name"]) for package in metadata.distributions()} - allowed
     check(not extra, f"packages beyond the four and their dependencies: {extra}")
 
 
@@ -62,15 +66,12 @@ def check_restrictions() -> None:
         ("memory", "memory.max", "memory/memory.limit_in_bytes"),
         ("pids", "pids.max", "pids/pids.max"),
     ):
-        found = [
-            path.read_text().strip() for file in files if (path := Path("/sys/fs/cgroup") / file).exists()
-        ]
-        limited = any(value.isdigit() and int(value) < 1 << 50 for value in found)
-        print(
-            f"{name} limit {found[0]}"
-            if limited
-            else f"WARNING: the {name} limit could not be seen in force: {found}"
-        )
+        paths = [Path("/sys/fs/cgroup") / file for file in files]
+        limits = [path.read_text().strip() for path in paths if path.exists()]
+        if any(limit.isdigit() and int(limit) < 1 << 50 for limit in limits):
+            print(f"{name} limit {limits[0]}")
+        else:
+            print(f"WARNING: the {name} limit could not be seen in force: {limits}")
 
 
 def normal(name: str) -> str:
@@ -83,4 +84,4 @@ def check(holds: bool, message: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], sys.argv[2])

@@ -10,7 +10,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 from model.network.bundle import load_bundle  # noqa: E402
 
-FLOOR = {"GTVp": 0.5, "GTVnd": 0.3}  # far above chance, far below what the model card states
+# DSC: far above chance, far below what the model card states.
+FLOOR = {"GTVp": 0.5, "GTVnd": 0.3}
 
 
 def main(given: Path, output: Path) -> None:
@@ -24,12 +25,12 @@ def main(given: Path, output: Path) -> None:
     check(np.allclose(result.GetOrigin()[:3], ct.GetOrigin()), "the origin is not the CT's")
     direction = np.reshape(result.GetDirection(), (4, 4))[:3, :3]
     check(np.allclose(direction.ravel(), ct.GetDirection()), "the direction is not the CT's")
-    found = sitk.GetArrayFromImage(result)
+    masks = sitk.GetArrayFromImage(result)
     truth = sitk.GetArrayFromImage(sitk.ReadImage(given / "reference" / ct_path.name))
-    check(set(np.unique(found)) <= {0, 1}, "values other than 0 and 1")
+    check(set(np.unique(masks)) <= {0, 1}, "values other than 0 and 1")
     data = load_bundle(ROOT / "weights" / "gtv.pt").provenance.get("data", "")
     judged = "phantom" in data  # other weights owe nothing to a phantom
-    for (name, floor), mask, reference in zip(FLOOR.items(), found, truth, strict=True):
+    for (name, floor), mask, reference in zip(FLOOR.items(), masks, truth, strict=True):
         dsc = 2 * np.sum(mask & reference) / max(1, mask.sum() + reference.sum())
         print(f"  {name} DSC {dsc:.3f}" + ("" if judged else f" (not judged: weights of {data})"))
         check(dsc > floor or not judged, f"{name} overlaps the truth by {dsc:.3f} only")

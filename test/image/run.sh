@@ -126,8 +126,9 @@ user=$("${engine[@]}" image inspect --format '{{.Config.User}}' $tag)
 [[ $user =~ ^[a-z]+(:[a-z]+)?$ && $user != root* ]] || fail "the platform does not take the user '$user'"
 inside() { "${engine[@]}" run --rm "${limits[@]}" --entrypoint python3 "$@"; }
 packages=$(inside "$base" -m pip list --format=freeze 2>/dev/null)
-inside --user 54321:54321 -v "$PWD/test/image/check_inside.py:/check_inside.py:ro" $tag /check_inside.py "$packages" \
-  >"$work/inside" 2>&1 || { cat "$work/inside"; fail "the image, seen from within"; }
+files=$(cd model && find * -name '*.py' ! -path 'importing/*')
+inside --user 54321:54321 -v "$PWD/test/image/check_inside.py:/check_inside.py:ro" $tag \
+  /check_inside.py "$packages" "$files" >"$work/inside" 2>&1 || { cat "$work/inside"; fail "the image, seen from within"; }
 sed 's/^/  /' "$work/inside"
 
 "$python" -m phantom "$work/input" --cases 1 --seed 77 --geometry small --layout exec 2>/dev/null || fail "the phantom"

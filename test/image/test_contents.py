@@ -1,0 +1,78 @@
+"""What the image holds, as far as that can be seen without building it; run.sh builds it."""
+
+import runpy
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from model.network.bundle import Bundle, Normalisation, save_bundle
+from model.network.plan import NetworkPlan
+from model.network.unet import UNet
+
+PLAN = NetworkPlan(2, 3, (4, 8), ((3, 3, 3),) * 2, ((1, 1, 1), (2, 2, 2)), (1, 1), (1,))
+
+
+@pytest.fixture
+def app(root, tmp_path) -> Path:
+    """The product's folder as in the image, without weights."""
+    shutil.copytree(root / "model", tmp_path / "app" / "model", ignore=shutil.ignore_patterns("importing"))
+    shutil.copy(root / "process.py", tmp_path / "app")
+    return tmp_path / "app"
+
+
+def model_files(app: Path) -> set[str]:
+    return {str(path.relative_to(app / "model")) for path in (app / "model").rglob("*.py")}
+
+
+def test_exceptions_reach_subfolders_and_the_importer_stays_outside(root):
+    """Builders do not enter an excluded folder unless an exception begins with its path, without wildcards."""
+    lines = (root / ".dockerignore").read_text().splitlines()
+    exceptions = [line[1:] for line in lines if line.startswith("!")]
+    assert "model" in exceptions and not any("*" in str(Path(line).parent) for line in exceptions)
+    assert lines.index("model/importing") > lines.index("!model")
+
+
+def test_process_runs_without_the_importer(app, tmp_path):
+    scheme = Normalisation(-150.0, 250.0, 40.0, 60.0)
+    state = UNet(PLAN).state_dict()
+    save_bundle(
+        Bundle(PLAN, (8, 8, 8), (3.0, 1.0, 1.0), (scheme, scheme), (0,), {}, (state,)), tmp_path / "w.pt"
+    )
+    code = "import process, model.serve; process.load_predictor(process.parse_arguments(['--weights', '../w.pt']))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=app, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("load w.pt for ")
+
+
+@pytest.mark.parametrize("fault", ["", "missing", "besides", "importer", "uncompiled"])
+def test_the_check_from_within_names_what_is_missing_or_too_much(root, app, fault):
+    check_files = runpy.run_path(str(root / "test/image/check_inside.py"))["check_files"]
+    expected = model_files(app)
+    # As the build leaves it.
+    shutil.rmtree(app / "model" / "__pycache__", ignore_errors=True)
+    (app / "model" / "__pycache__").mkdir()
+    (app / "model" / "__pycache__" / "cases.cpython-311.pyc").touch()
+    if fault == "missing":
+        (app / "model" / "images" / "read.py").unlink()
+    elif fault == "besides":
+        (app / "model" / "images" / "notes.txt").touch()
+    elif fault == "importer":
+        (app / "model" / "importing").mkdir()
+        (app / "model" / "importing" / "v2.py").touch()
+    elif fault == "uncompiled":
+        for path in app.rglob("*.pyc"):
+            path.unlink()
+    if not fault:
+        check_files(app, expected)
+        return
+    message = {
+        "missing": r"fault: missing in model/: \['images/read.py'\]",
+        "besides": r"fault: more than the product in model/: \['images/notes.txt'\]",
+        "importer": r"fault: more than the product in model/: \['importing/v2.py'\]",
+        "uncompiled": "fault: nothing was byte-compiled",
+    }[fault]
+    with pytest.raises(SystemExit, match=message):
+        check_files(app, expected)
