@@ -1,10 +1,14 @@
 """Axes, classes and channels are brought to gtvseg's order."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from dynamic_network_architectures.architectures.unet import PlainConvUNet
 
 from model.errors import InputError
+from model.importing.convert import to_bundle
+from model.importing.read import read_model
 
 PATCH = (8, 16, 24)
 
@@ -41,3 +45,12 @@ def test_channels_are_named_in_the_networks_order(v2_network, v2_folder, importe
     assert imported(folder, channels="ce,ct").channels == ("ce", "ct")
     with pytest.raises(InputError, match="say which with --channels"):
         imported(folder, channels="ct,ct")
+
+
+def test_the_parameter_that_does_not_fit_is_named(v2_network, v2_folder, tmp_path):
+    folder = v2_folder(tmp_path / "m", [v2_network(PlainConvUNet)])
+    model = read_model(folder, ["0"], "checkpoint_final.pth")
+    name, tensor = next(iter(model.states[0].items()))
+    cut = replace(model, states=({**model.states[0], name: tensor[:1]},))
+    with pytest.raises(InputError, match=f"do not fit .*size mismatch for {name}"):
+        to_bundle(cut, folder)
