@@ -11,7 +11,6 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before numpy: one core
 
 import argparse
 import multiprocessing
-import resource
 import statistics
 import sys
 import tempfile
@@ -25,6 +24,7 @@ import SimpleITK as sitk
 import surface_distance
 from scipy import ndimage
 
+from bench.memory import peak_bytes
 from evaluation.cases import CaseFiles, MatchedCase
 from evaluation.metrics import dsc, score
 from evaluation.run import Settings, evaluate_case
@@ -117,9 +117,9 @@ def from_files(prediction: Masks, reference: Masks) -> Callable[[], object]:
 def memory_above_masks() -> float:
     """Peak resident memory of scoring, in GB, above that of a process that holds the masks."""
     reference, prediction = masks(PUBLISHED_ZYX, 0), masks(PUBLISHED_ZYX, 1)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_bytes()
     all_measures(prediction, reference)
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / 1e9
+    return (peak_bytes() - before) / 1e9
 
 
 def in_process(function: Callable[[], float]) -> float:

@@ -20,7 +20,8 @@ from bench.runs import ROOT, run_once
 
 LOSSES = ("dice-ce", "dice-focal")
 MEASURES = ("dsc", "nsd")
-Scores = dict[tuple[str, str, str], float]  # by case, structure and measure
+# By case, structure and measure.
+Scores = dict[tuple[str, str, str], float]
 
 
 def main(arguments: list[str] | None = None) -> int:

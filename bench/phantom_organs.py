@@ -119,10 +119,12 @@ def print_rows(title: str, rows: list[Row]) -> None:
             "(" + ", ".join(f"{v:4.0f}" for v in centre) + ")" for centre in (row.real_mm, row.phantom_mm)
         )
         volumes = f"{row.real_cm3:>9.2f}{row.phantom_cm3:>9.2f}{row.ratio:>7.2f}"
-        print(f"{row.organ:<16}{volumes}   {real:<19}{made:<19}{row.shift_mm:>8.1f}  {verdict(row.passes)}")
+        print(
+            f"{row.organ:<16}{volumes}   {real:<19}{made:<19}{row.shift_mm:>8.1f}  {verdict(passes=row.passes)}"
+        )
 
 
-def verdict(passes: bool) -> str:
+def verdict(*, passes: bool) -> str:
     """How a row ends."""
     return "ok" if passes else "OUT"
 
@@ -135,11 +137,11 @@ def compare_cut_organs(
     real, made = medians(CORD, table, phantoms)["SpinalCord"]
     results = [abs(made[4] / real[4] - 1) <= VOLUME_TOLERANCE]
     print(
-        f"{'SpinalCord':<16}cross-section {real[4]:.0f} mm2, phantom {made[4]:.0f} mm2  {verdict(results[0])}"
+        f"{'SpinalCord':<16}cross-section {real[4]:.0f} mm2, phantom {made[4]:.0f} mm2  {verdict(passes=results[0])}"
     )
     for name, (real, made) in medians(LUNGS, table, phantoms).items():
         results.append(abs(made[1] - real[1]) <= CENTRE_TOLERANCE_MM)
-        print(f"{name:<16}sideways {real[1]:.0f} mm, phantom {made[1]:.0f} mm  {verdict(results[-1])}")
+        print(f"{name:<16}sideways {real[1]:.0f} mm, phantom {made[1]:.0f} mm  {verdict(passes=results[-1])}")
     return all(results)
 
 

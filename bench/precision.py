@@ -1,7 +1,7 @@
 """One pass of a network on the CPU in each number format and memory order: python -m bench.precision [--passes 8].
 
 Seconds are the median, with freed memory kept as in process.py; error is the largest difference of the logits to
-float32 as `--precision fp32` has it. The input is noise, which takes as long as a CT. Last comes the part of each
+float32 as `--precision fp32` has it. The input is noise, which takes as long as a CT. Last comes the share of each
 operator in a pass as process.py runs it by itself.
 """
 
@@ -32,8 +32,8 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"patch {bundle.patch_zyx}, {torch.get_num_threads()} threads, torch {torch.__version__}")
     with torch.no_grad(), kept_memory():
         for dtype in (torch.float32, torch.bfloat16):
-            for order, lies in ORDERS.items():
-                network, seconds = network_as(bundle, dtype, lies), []
+            for layout, order in ORDERS.items():
+                network, seconds = network_as(bundle, dtype, order), []
                 for _ in range(args.passes + 1):
                     start = time.perf_counter()
                     logits = network(image.to(dtype)).float()
@@ -42,7 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
                 name = str(dtype).removeprefix("torch.")
                 error = float((logits - exact).abs().max())
                 print(
-                    f"{name:<10}{order:<15}{np.median(seconds[1:]):>6.3f} s   error {error:.1e}", flush=True
+                    f"{name:<10}{layout:<15}{np.median(seconds[1:]):>6.3f} s   error {error:.1e}",
+                    flush=True,
                 )
         dtype = choose_dtype(CPU, "auto")
         fastest = memory_format(CPU, exact=False)
@@ -50,8 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def network_as(bundle: Bundle, dtype: torch.dtype, lies: torch.memory_format) -> UNet:
-    return bundle.build_networks()[0].to(dtype).to(memory_format=lies)  # type: ignore[call-overload]
+def network_as(bundle: Bundle, dtype: torch.dtype, order: torch.memory_format) -> UNet:
+    return bundle.build_networks()[0].to(dtype).to(memory_format=order)  # type: ignore[call-overload]
 
 
 def print_profile(network: UNet, image: Tensor, passes: int) -> None:

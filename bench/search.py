@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 
 from evaluation.metrics import dsc
-from model.images.grid import Grid
 from model.images.pair import Pair
 from model.inference.predictor import Predictor
 from model.inference.shortcuts import DEFAULT, EXHAUSTIVE, Shortcuts
@@ -64,9 +63,8 @@ def timed(bundle: Bundle, pair: Pair, shortcuts: Shortcuts) -> tuple[np.ndarray,
 
 
 def pair_of(phantom: Phantom) -> Pair:
-    z, y, x = phantom.ct.shape
-    grid = Grid((x, y, z), phantom.spacing_xyz, phantom.origin_xyz, phantom.direction)
-    return Pair(phantom.ct, phantom.ce, phantom.spacing_xyz[::-1], grid)
+    """Both CTs as if read from files; a phantom's axes are the patient's."""
+    return Pair(phantom.ct, phantom.ce, phantom.spacing_xyz[::-1], phantom.grid)
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:

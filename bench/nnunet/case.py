@@ -1,4 +1,4 @@
-"""The case that both sides segment: a phantom, the whole of it or a part, or two images of the user's."""
+"""The case that both sides segment: a phantom, whole or cropped, or two images of the user's."""
 
 import argparse
 from pathlib import Path

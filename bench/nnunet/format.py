@@ -105,9 +105,9 @@ def doubled(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     result = {}
     for name, tensor in state.items():
         names = [name]
-        for part, at in ((".conv.", ".all_modules.0."), (".norm.", ".all_modules.1.")):
-            if ".convs." in name and part in name:
-                names.append(name.replace(part, at))
+        for first, second in ((".conv.", ".all_modules.0."), (".norm.", ".all_modules.1.")):
+            if ".convs." in name and first in name:
+                names.append(name.replace(first, second))
         for other in names:
             result[other] = tensor
             if other.startswith("encoder."):

@@ -1,4 +1,4 @@
-"""gtvseg's part of bench.nnunet.inference: process.py's own steps in a process of their own.
+"""gtvseg's side of bench.nnunet.inference: process.py's own steps in a process of their own.
 
 gtvseg_side.py OPTIONS OF process.py: prints process.py's log and then one JSON line about the last case: seconds as a
 whole, in the network and besides, forward passes, peak memory in bytes. The first window's end can be timed instead:
@@ -7,18 +7,19 @@ with FIRST_WINDOW=1 in the environment the process ends there.
 
 import json
 import os
-import resource
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import process  # noqa: E402
+from bench.memory import peak_bytes  # noqa: E402
 from model.cases import find_cases, output_folders  # noqa: E402
+from model.terminal import take_any_text  # noqa: E402
 
 
-def main() -> None:
-    args = process.parse_arguments(sys.argv[1:])
+def main(arguments: list[str] | None = None) -> int:
+    args = process.parse_arguments(arguments)
     cases = find_cases(args.input, args.output, args.layout)
     with output_folders(cases):
         predictor = process.load_predictor(args)
@@ -31,9 +32,10 @@ def main() -> None:
         "network": last.network_seconds,
         "rest": last.seconds - last.network_seconds,
         "passes": last.passes,
-        "peak bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "peak bytes": peak_bytes(),
     }
     print(json.dumps(figures), flush=True)
+    return 0
 
 
 def end_after_the_first_window() -> None:
@@ -49,4 +51,5 @@ def end_after_the_first_window() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    take_any_text()
+    sys.exit(main())

@@ -127,11 +127,18 @@ def run_ours(args: argparse.Namespace, work: Path) -> dict[str, float]:
         (given / name).mkdir(parents=True)
         for file in FILES:
             (given / name / file).symlink_to(work / "case" / file)
-    done = subprocess.run(ours_command(args, work, "ours"), capture_output=True, text=True, check=True)
-    *log, figures = done.stdout.splitlines()
+    *log, figures = side("gtvseg", ours_command(args, work, "ours"))
     if args.verbose:
         print("\n".join(log), flush=True)
     return dict(json.loads(figures))
+
+
+def side(who: str, command: list[str]) -> list[str]:
+    """What one of both prints, line by line. Ends the bench where it fails."""
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+    if done.returncode:
+        sys.exit(f"{who} failed:\n{done.stderr}")
+    return done.stdout.splitlines()
 
 
 def ours_command(args: argparse.Namespace, work: Path, output: str) -> list[str]:
@@ -144,10 +151,7 @@ def run_theirs(args: argparse.Namespace, work: Path, options: list[str]) -> dict
     files = [str(work / "case" / name) for name in FILES]
     command = [str(args.nnunet_python), str(HERE / "inference_side.py"), str(work / "model"), *files]
     command += [str(work / "theirs"), "--device", args.device, *options, *(["--warm"] if args.warm else [])]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"nnU-Net failed:\n{done.stderr}")
-    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    figures: dict[str, float] = json.loads(side("nnU-Net", command)[-1])
     figures["rest"] = figures["read and preprocess"] + figures["restore and write"]
     figures["total"] = figures["network"] + figures["rest"]
     return figures

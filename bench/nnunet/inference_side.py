@@ -1,4 +1,4 @@
-"""nnU-Net's part of bench.nnunet.inference, run by the Python that has nnU-Net v2; gtvseg is not imported here.
+"""nnU-Net's side of bench.nnunet.inference, run by the Python that has nnU-Net v2; gtvseg is not imported here.
 
 inference_side.py MODEL CT CE OUT_WITHOUT_SUFFIX --device cpu|cuda [--logits FILE] [--exact-sums] [--warm]
 Prints one JSON line: seconds per step, forward passes, peak memory in bytes.

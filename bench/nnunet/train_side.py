@@ -1,4 +1,4 @@
-"""nnU-Net's part of bench.nnunet.train, run by the Python that has nnU-Net v2; gtvseg is not imported here.
+"""nnU-Net's side of bench.nnunet.train, run by the Python that has nnU-Net v2; gtvseg is not imported here.
 
 train_side.py SPLIT FIGURES --minutes M --device cpu|cuda, with nnU-Net's three folders in the environment. Plans
 and preprocesses data set 1, trains fold 0 of the split with the default trainer under a clock and writes what it did.
@@ -20,7 +20,8 @@ from nnunetv2.paths import nnUNet_preprocessed
 from nnunetv2.run.run_training import get_trainer_from_args
 
 CONFIGURATION = "3d_fullres"
-POWER = 0.9  # of nnU-Net's polynomial decay
+# Of nnU-Net's polynomial decay.
+POWER = 0.9
 
 
 def main() -> None:

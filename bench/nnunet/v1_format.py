@@ -86,10 +86,10 @@ def v1_state(bundle: Bundle) -> OrderedDict[str, Tensor]:
 def copy_convs(
     state: dict[str, Tensor], here: str, there: list[str], result: dict[str, Tensor], kernel: tuple[int, ...]
 ) -> None:
-    for at, name in enumerate(there):
+    for number, name in enumerate(there):
         for old, new in LAYERS:
             for kind in ("weight", "bias"):
-                tensor = state[f"{here}.convs.{at}.{new}.{kind}"].float()
+                tensor = state[f"{here}.convs.{number}.{new}.{kind}"].float()
                 if tensor.ndim == 5:
                     spare = [(k - n) // 2 for k, n in zip(kernel, tensor.shape[2:], strict=True)]
                     tensor = torch.nn.functional.pad(tensor, [s for s in spare[::-1] for _ in range(2)])

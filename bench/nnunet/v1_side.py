@@ -1,4 +1,4 @@
-"""nnU-Net v1's part of bench.nnunet.v1, run by the Python that has nnunet 1.7; gtvseg is not imported here.
+"""nnU-Net v1's side of bench.nnunet.v1, run by the Python that has nnunet 1.7; gtvseg is not imported here.
 
 v1_side.py MODEL CT CE OUT: segments one case on the CPU in float32 with all mirrors, as nnUNet_predict does, and
 writes OUT.nii.gz and OUT.npy, the probabilities (classes, z, y, x) on the network's grid.

@@ -76,7 +76,7 @@ def channel_schemes(folder: Path, plans: dict[str, Any]) -> tuple[Normalisation,
     schemes = []
     for channel in range(plans["num_modalities"]):
         name = plans["normalization_schemes"][channel]
-        if name in ("CT2",):
+        if name == "CT2":
             raise InputError(
                 folder, f"normalisation {name} is not supported", "only CT, z-score and none are"
             )
@@ -136,7 +136,7 @@ def context(level: int, levels: int) -> tuple[str, ...]:
 
 
 def localization(level: int) -> tuple[str, ...]:
-    return tuple(f"conv_blocks_localization.{level}.{part}" for part in (0, 1))
+    return tuple(f"conv_blocks_localization.{level}.{stack}" for stack in (0, 1))
 
 
 def blocks(state: dict[str, Tensor], stacks: tuple[str, ...]) -> list[str]:
