@@ -22,7 +22,8 @@ class InputError(Exception):
 def reason(error: BaseException) -> str:
     """Why an exception was raised, in one short line.
 
-    ITK puts it on the last line, behind the address of the object that raised it; others put it on the first.
+    ITK puts it on the last line, behind the address of the object that raised it; others put it on the first, or, where
+    that is a heading, on the last.
     """
     if isinstance(error, OSError) and error.strerror:
         return error.strerror  # without the file's name, which the message has anyway
@@ -30,5 +31,8 @@ def reason(error: BaseException) -> str:
     if not lines:
         return type(error).__name__
     from_itk = "itk::ERROR" in str(error) or "sitk::ERROR" in str(error) or "ITK ERROR" in str(error)
-    line = re.sub(r"^.*\(0x[0-9a-f]+\): ", "", lines[-1]) if from_itk else lines[0]
+    if from_itk:
+        line = re.sub(r"^.*\(0x[0-9a-f]+\): ", "", lines[-1])
+    else:
+        line = lines[-1] if lines[0].endswith(":") else lines[0]
     return line[:LONGEST_REASON]

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from model.errors import InputError
+from model.errors import InputError, reason
 from model.importing.model import Model
 from model.network.bundle import CHANNELS, Bundle
 
@@ -53,8 +53,7 @@ def to_bundle(
     try:
         bundle.build_networks()
     except RuntimeError as error:
-        # torch names the parameters below its first line.
-        fact = f"weights and plans do not fit ({str(error).splitlines()[-1].strip()})"
+        fact = f"weights and plans do not fit ({reason(error)})"
         raise InputError(source, fact, "give the checkpoint that belongs to the plans") from None
     return bundle
 
