@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from model.cases import CE_SLUG, CT_SLUG
 from model.images.write import write_image
+from model.structures import LABELS
 from model.writing import write_bytes
 from phantom.scene import Phantom
 
@@ -51,7 +52,7 @@ def write_nnunet_description(root: Path, cases: int) -> None:
     """nnU-Net's dataset.json."""
     description = {
         "channel_names": {"0": "CT", "1": "CT with contrast"},
-        "labels": {"background": 0, "GTVp": 1, "GTVnd": 2},
+        "labels": {"background": 0} | LABELS,
         "numTraining": cases,
         "file_ending": ".nii.gz",
     }

@@ -23,7 +23,7 @@ class Conv(nn.Conv3d):
     torch would take its own, which is two to three times slower and lays its output out anew."""
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel: Triple, stride: Triple, bias: bool = True
+        self, in_channels: int, out_channels: int, kernel: Triple, stride: Triple, *, bias: bool = True
     ) -> None:
         z, y, x = ((k - 1) // 2 for k in kernel)
         super().__init__(in_channels, out_channels, kernel, stride, padding=(z, y, x), bias=bias)
@@ -66,10 +66,10 @@ class ConvNorm(nn.Module):
     """conv 3D → instance norm."""
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel: Triple, stride: Triple, bias: bool
+        self, in_channels: int, out_channels: int, kernel: Triple, stride: Triple, *, bias: bool
     ) -> None:
         super().__init__()
-        self.conv = Conv(in_channels, out_channels, kernel, stride, bias)
+        self.conv = Conv(in_channels, out_channels, kernel, stride, bias=bias)
         self.norm = InstanceNorm(out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
