@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, ndimage
 
-from phantom.canvas import Canvas, Grid, Kind
-from phantom.shapes import Array
+from phantom.drawing.canvas import Canvas, Grid, Kind
+from phantom.drawing.shapes import Array
 
 BACKGROUNDS = (0, -1000, -1024, -2000, -3024)
 _METAL_HU = 2700

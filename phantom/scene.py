@@ -6,10 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.images.grid import Grid as ImageGrid
-from phantom import acquisition, airway, muscles, organs, skeleton, spine, surface, tumour
-from phantom.canvas import Canvas, Grid, OrganSum, apart, smooth_noise
-from phantom.patient import draw_patient
-from phantom.pose import template_points
+from phantom import acquisition
+from phantom.anatomy import airway, muscles, organs, skeleton, spine, surface, tumour
+from phantom.anatomy.patient import draw_patient
+from phantom.drawing.canvas import Canvas, Grid, OrganSum, apart, smooth_noise
+from phantom.drawing.pose import template_points
 
 GEOMETRIES = ("segrap", "small")
 _FRONT_MM, _BACK_MM = -165.0, 205.0

@@ -1,9 +1,9 @@
 """Spine with canal and cord, ribs and shoulder girdle."""
 
-from phantom.canvas import Canvas
-from phantom.patient import Patient, cord_depth
-from phantom.shapes import Box, Chain, Column, Ellipsoid, Point, Without
-from phantom.skeleton import both_sides, paint_bone
+from phantom.anatomy.patient import Patient, cord_depth
+from phantom.anatomy.skeleton import both_sides, paint_bone
+from phantom.drawing.canvas import Canvas
+from phantom.drawing.shapes import Box, Chain, Column, Ellipsoid, Point, Without
 
 # Heights (z, mm) of the vertebral bodies' centres, C2 to T9.
 VERTEBRAE = (-55, -72, -89, -106, -123, -140, -159, -180, -202, -224, -247, -271, -295, -320)

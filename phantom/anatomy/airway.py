@@ -1,8 +1,8 @@
 """The airway from the nostrils to the trachea, with the walls around it."""
 
-from phantom.canvas import Canvas, Kind, Tissue
-from phantom.patient import Patient
-from phantom.shapes import Box, Chain, Column, Ellipsoid, Shape, Union, Without
+from phantom.anatomy.patient import Patient
+from phantom.drawing.canvas import Canvas, Kind, Tissue
+from phantom.drawing.shapes import Box, Chain, Column, Ellipsoid, Shape, Union, Without
 
 _THROAT = (
     (-30, 0, -44, 14, 6),

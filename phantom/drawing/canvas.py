@@ -11,7 +11,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from phantom.shapes import Array, Shape
+from phantom.drawing.shapes import Array, Shape
 
 Slices = tuple[slice, slice, slice]
 _COARSE = (2, 4, 4)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from phantom.canvas import Kind, Tissue, apart
+from phantom.drawing.canvas import Kind, Tissue, apart
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,20 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from phantom.canvas import Canvas, Kind, Slices, Tissue
-from phantom.organs import NODE_CHAINS
-from phantom.patient import Patient
-from phantom.shapes import Array, Box, Ellipsoid, Mirrored, Offset, Point, Shape, Union, smooth_minimum
+from phantom.anatomy.organs import NODE_CHAINS
+from phantom.anatomy.patient import Patient
+from phantom.drawing.canvas import Canvas, Kind, Slices, Tissue
+from phantom.drawing.shapes import (
+    Array,
+    Box,
+    Ellipsoid,
+    Mirrored,
+    Offset,
+    Point,
+    Shape,
+    Union,
+    smooth_minimum,
+)
 
 _BARRED_MM = np.float32(30)
 # A node that the primary tumour or bone leaves less room than this share of its volume is not there.

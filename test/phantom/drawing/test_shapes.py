@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from phantom.shapes import Box, Chain, Column, Ellipsoid, Mirrored, Offset, Shape, Union, Without
+from phantom.drawing.shapes import Box, Chain, Column, Ellipsoid, Mirrored, Offset, Shape, Union, Without
 
 SPHERE = Ellipsoid((1, 2, 3), (5, 5, 5))
 

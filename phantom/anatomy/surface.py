@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from phantom.canvas import Canvas, Kind, Tissue
-from phantom.patient import Patient
-from phantom.shapes import (
+from phantom.anatomy.patient import Patient
+from phantom.drawing.canvas import Canvas, Kind, Tissue
+from phantom.drawing.shapes import (
     Array,
     Box,
     Chain,

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from phantom.canvas import Canvas, Kind, Tissue
-from phantom.patient import Patient
-from phantom.shapes import Box, Chain, Column, Ellipsoid, Mirrored, Offset, Point, Shape, Union
+from phantom.anatomy.patient import Patient
+from phantom.drawing.canvas import Canvas, Kind, Tissue
+from phantom.drawing.shapes import Box, Chain, Column, Ellipsoid, Mirrored, Offset, Point, Shape, Union
 
 
 def both_sides(shape: Shape) -> tuple[Shape, Shape]:

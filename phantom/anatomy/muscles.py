@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from phantom.canvas import Canvas
-from phantom.patient import Patient, cord_depth
-from phantom.shapes import Chain, Column, Ellipsoid, Mirrored, Shape
+from phantom.anatomy.patient import Patient, cord_depth
+from phantom.drawing.canvas import Canvas
+from phantom.drawing.shapes import Chain, Column, Ellipsoid, Mirrored, Shape
 
 
 def paint_muscles(canvas: Canvas, patient: Patient) -> None:

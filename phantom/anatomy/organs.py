@@ -2,10 +2,21 @@
 
 import numpy as np
 
-from phantom.canvas import Canvas, Kind, Tissue
-from phantom.patient import Patient, cord_depth
-from phantom.shapes import Box, Chain, Column, Ellipsoid, Mirrored, Offset, Point, Shape, Union, Without
-from phantom.skeleton import both_sides, cavity
+from phantom.anatomy.patient import Patient, cord_depth
+from phantom.anatomy.skeleton import both_sides, cavity
+from phantom.drawing.canvas import Canvas, Kind, Tissue
+from phantom.drawing.shapes import (
+    Box,
+    Chain,
+    Column,
+    Ellipsoid,
+    Mirrored,
+    Offset,
+    Point,
+    Shape,
+    Union,
+    Without,
+)
 
 
 def paint_brain(canvas: Canvas, patient: Patient) -> None:

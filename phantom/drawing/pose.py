@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from phantom.canvas import Grid
-from phantom.shapes import Array
+from phantom.drawing.canvas import Grid
+from phantom.drawing.shapes import Array
 
 _LATTICE_MM = 10.0
 

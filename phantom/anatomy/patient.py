@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from phantom.canvas import Tissue
-from phantom.palette import Palette, draw_palette
-from phantom.shapes import Point
+from phantom.anatomy.palette import Palette, draw_palette
+from phantom.drawing.canvas import Tissue
+from phantom.drawing.shapes import Point
 
 # Height (z) -> depth (y) of the spinal cord's centre in the template, from the radiographers' contours
 # summarised in the anatomy table (centre y about +24 at z about -155, extent 76 mm over 240 mm).

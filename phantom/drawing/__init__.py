@@ -1,0 +1,1 @@
+"""Shapes, and the canvas that they are painted on."""
