@@ -1,7 +1,6 @@
 """Segment GTVp and GTVnd on paired head-and-neck CTs: python process.py --input DIR --output DIR."""
 
 import argparse
-import resource
 import signal
 import sys
 import time
@@ -17,7 +16,7 @@ from model.images.grid import empty_labels, volume_cm3
 from model.images.pair import read_pair
 from model.images.read import read_grid
 from model.images.write import write_channels, write_label_map
-from model.network.memory import ask_for_huge_pages
+from model.network.memory import ask_for_huge_pages, peak_bytes
 from model.terminal import log, report, take_any_text
 
 if TYPE_CHECKING:  # torch takes seconds to import: wrong input is reported before
@@ -153,7 +152,7 @@ def serve(args: argparse.Namespace) -> int:
 
 def peak_memory(predictor: "Predictor") -> str:
     """Of the whole process so far."""
-    text = f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9:.2f} GB"
+    text = f"peak memory {peak_bytes() / 1e9:.2f} GB"
     if predictor.device.type == "cuda":
         import torch
 

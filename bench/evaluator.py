@@ -24,10 +24,10 @@ import SimpleITK as sitk
 import surface_distance
 from scipy import ndimage
 
-from bench.memory import peak_bytes
 from evaluation.cases import CaseFiles, MatchedCase
 from evaluation.metrics import dsc, score
 from evaluation.run import Settings, evaluate_case
+from model.network.memory import peak_bytes
 
 SPACING_ZYX = (3.0, 0.523, 0.523)
 PUBLISHED_ZYX = (127, 464, 914)

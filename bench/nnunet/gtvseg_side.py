@@ -13,8 +13,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import process  # noqa: E402
-from bench.memory import peak_bytes  # noqa: E402
 from model.cases import find_cases, output_folders  # noqa: E402
+from model.network.memory import peak_bytes  # noqa: E402
 from model.terminal import take_any_text  # noqa: E402
 
 

@@ -6,6 +6,7 @@ them when they are freed, so every layer of every pass would pay for fresh pages
 
 import ctypes
 import os
+import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -37,3 +38,8 @@ def kept_memory() -> Iterator[None]:
 def ask_for_huge_pages() -> None:
     """Have torch ask the kernel for huge pages: fewer page faults. To be called before torch is imported."""
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+
+
+def peak_bytes() -> int:
+    """The most memory that this process has had so far; Linux counts it in units of 1024 bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

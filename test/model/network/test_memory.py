@@ -40,3 +40,10 @@ def test_blocks_are_used_again_and_given_back(root):
     (few, returned_mb), (many, _) = run(True), run(False)
     assert few < many / 3
     assert returned_mb > 30
+
+
+def test_the_peak_is_of_the_whole_process_in_bytes(root):
+    """In a process of its own, whose peak is its own."""
+    code = "import numpy as np; from model.network.memory import peak_bytes; np.ones(25_000_000); print(peak_bytes())"
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, check=True)
+    assert 200e6 < int(done.stdout) < 400e6
