@@ -129,7 +129,7 @@ def _sockets(root: Path) -> dict[str, dict[str, str]]:
     if not path.is_file():
         return {}
     try:
-        entries = json.loads(path.read_text())
+        entries = json.loads(path.read_bytes())
         sockets = {}
         for entry in entries:
             socket: dict[str, Any] = entry.get("socket") or entry["interface"]  # the older name

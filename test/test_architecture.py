@@ -69,7 +69,7 @@ def room_of(module: str) -> str | None:
 def imports(path: Path) -> set[str]:
     """Names of modules; where one is taken out of its package, of it and not of the package."""
     modules, names = {module_of(source) for source in sources()}, set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:
             inner = {f"{node.module}.{alias.name}" for alias in node.names}
             names |= inner & modules
@@ -118,7 +118,7 @@ def test_what_scores_and_reads_needs_no_torch():
 
 @pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_files_and_functions_are_short(path):
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     assert len(text.splitlines()) <= LONGEST_FILE
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef):

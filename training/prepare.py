@@ -47,7 +47,7 @@ def prepare(
         print(f"going on with {plan_file}; options that would change it are not looked at", flush=True)
     else:
         write_plan(plan, plan_file)
-        print(plan_file.read_text(), end="", flush=True)
+        print(plan_file.read_text(encoding="utf-8"), end="", flush=True)
     with ProcessPoolExecutor(jobs, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         done = pool.map(cache_from_files, missing, [plan] * len(missing), [folder] * len(missing))
         list(tqdm(done, total=len(missing), desc="preprocess", unit="case"))

@@ -19,7 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("data", help="what was scored, in words")
     args = parser.parse_args(arguments)
     bundle = load_bundle(args.weights)
-    summary = json.loads(args.scores.read_text())["summary"]
+    summary = json.loads(args.scores.read_bytes())["summary"]
     scores = {"metrics": {"data": args.data, "summary": summary}}
     bundle = dataclasses.replace(bundle, provenance=bundle.provenance | scores)
     save_bundle(bundle, args.weights, None)

@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
     train_ours(args, further)
     ours = load_bundle(args.work / "ours.pt")
     provenance = ours.provenance
-    plan = json.loads((args.work / "ours" / "plan.json").read_text())
+    plan = json.loads((args.work / "ours" / "plan.json").read_bytes())
     print_rate(
         "gtvseg", provenance["iterations"], plan["batch"], 60 * provenance["minutes"], plan["patch_zyx"]
     )
@@ -88,7 +88,7 @@ def train_theirs(
     command = [str(args.nnunet_python), str(Path(__file__).parent / "train_side.py"), str(split_file)]
     command += [str(result), "--minutes", str(args.minutes), "--device", args.device]
     run_once(command, result, environment)
-    figures = json.loads(result.read_text())
+    figures = json.loads(result.read_bytes())
     print_rate("nnU-Net", figures["iterations"], figures["batch"], figures["seconds"], figures["patch"])
     model = Path(figures["folder"])
     return to_bundle(read_model(model, ["0"], "checkpoint_final.pth"), model)

@@ -193,7 +193,7 @@ def pick_state(path: Path, state: dict[str, Tensor], names: list[str]) -> dict[s
 
 def read_json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
         raise InputError(
             path, f"cannot be read as JSON ({reason(error)})", "give a trained-model folder"

@@ -52,7 +52,7 @@ def choose_dtype(device: torch.device, precision: str) -> torch.dtype:
     if device.type == "cuda":
         return torch.float16  # every supported GPU has it; the T4 has no bfloat16
     path = Path("/proc/cpuinfo")
-    cpuinfo = path.read_text() if path.exists() else ""
+    cpuinfo = path.read_text(encoding="utf-8") if path.exists() else ""
     return torch.bfloat16 if gains_by_bfloat16(cpuinfo) else torch.float32
 
 

@@ -70,7 +70,7 @@ def cache_gb(surveys: list[Survey], plan: DataPlan) -> float:
 def is_cached(case: TrainingCase, folder: Path) -> bool:
     """Whether the case lies there whole, made from its files as they are now."""
     record = folder / case.name / SOURCE
-    return record.exists() and record.read_text() == source_of(case)
+    return record.exists() and record.read_text(encoding="utf-8") == source_of(case)
 
 
 def source_of(case: TrainingCase) -> str:
@@ -84,7 +84,7 @@ def cache_from_files(case: TrainingCase, plan: DataPlan, folder: Path) -> None:
     pair, label = read_training_case(case)
     try:
         cache_case(folder / case.name, pair, label, plan.spacing_zyx, plan.normalisation)
-        (folder / case.name / SOURCE).write_text(source_of(case))
+        (folder / case.name / SOURCE).write_text(source_of(case), encoding="utf-8")
     except OSError as error:
         fact = f"cannot be written ({reason(error)})"
         raise InputError(folder / case.name, fact, "free space, then --resume") from None

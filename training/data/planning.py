@@ -171,7 +171,7 @@ def override(plan: DataPlan, path: Path) -> DataPlan:
 
 def _plan_from(path: Path, otherwise: dict[str, Any]) -> DataPlan:
     try:
-        content = otherwise | json.loads(path.read_text())
+        content = otherwise | json.loads(path.read_bytes())
         normalisation = tuple(Normalisation(**channel) for channel in content["normalisation"])
         plan = DataPlan(**{k: as_tuples(v) for k, v in content.items()} | {"normalisation": normalisation})
         stride = plan.network.total_stride_zyx

@@ -117,7 +117,7 @@ def _check_description(path: Path) -> None:
     if not path.is_file():
         return
     try:
-        labels = json.loads(path.read_text())["labels"]
+        labels = json.loads(path.read_bytes())["labels"]
         by_name = {str(k): int(v) for k, v in labels.items()} if "background" in labels else None
         by_name = by_name or {str(name): int(value) for value, name in labels.items()}  # nnU-Net v1
     except (ValueError, KeyError, TypeError, AttributeError) as error:
