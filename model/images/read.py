@@ -122,10 +122,11 @@ def checked_grid(
     spacing, origin = image.GetSpacing()[:3], image.GetOrigin()[:3]
     if not all(math.isfinite(s) and s > 0 for s in spacing):
         raise InputError(path, f"voxel spacing is {spacing}", "correct the header")
-    direction = np.reshape(image.GetDirection(), (dimensions, dimensions))[:3, :3]
-    if not abs(np.linalg.det(direction)) > 1e-6:  # nor NaN
-        raise InputError(path, f"the axes' direction is {tuple(direction.ravel())}", "correct the header")
-    return Grid(size[:3], spacing, origin, tuple(float(cosine) for cosine in direction.ravel()))
+    matrix = np.reshape(image.GetDirection(), (dimensions, dimensions))[:3, :3]
+    direction = tuple(float(cosine) for cosine in matrix.ravel())
+    if not abs(np.linalg.det(matrix)) > 1e-6:  # nor NaN
+        raise InputError(path, f"the axes' direction is {direction}", "correct the header")
+    return Grid(size[:3], spacing, origin, direction)
 
 
 def _read_voxels(path: Path, header: sitk.ImageFileReader) -> tuple[np.ndarray, Stored | None]:

@@ -20,6 +20,9 @@ CHUNK, LARGEST_PIECE = 1 << 18, 1 << 22
 # zlib's window-bits codes for its two wrappers, both of which end in a checksum.
 WINDOW_BITS = {"zlib": 15, "gzip": 31}
 
+# Of a data file in messages; a damaged header may name thousands of characters.
+LONGEST_NAME = 80
+
 META_TYPES = {
     **{"MET_CHAR": "i1", "MET_UCHAR": "u1", "MET_SHORT": "i2", "MET_USHORT": "u2"},
     **{"MET_INT": "i4", "MET_UINT": "u4", "MET_LONG": "i4", "MET_ULONG": "u4"},
@@ -234,9 +237,9 @@ def _data_file(header: Path, name: str) -> Path:
     """The file beside a header that it names for its voxels."""
     path = header.parent / name
     if not name or not path.exists():
-        raise Damage(f"its data file {name or '(no name)'} is not there")
+        raise Damage(f"its data file {name[:LONGEST_NAME]!r} is not there")
     if not path.is_file() or path.samefile(header):
-        raise Damage(f"its data file {name} is no file of voxels")
+        raise Damage(f"its data file {name[:LONGEST_NAME]!r} is no file of voxels")
     return path
 
 

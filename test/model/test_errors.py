@@ -16,6 +16,11 @@ def test_an_error_is_where_fact_and_remedy():
     assert (error.where, error.fact, error.remedy) == (Path("a/b.mha"), "truncated", "replace the file")
 
 
+def test_an_error_is_one_line_whatever_is_in_it():
+    error = InputError(Path("a\nb/cm³ \udcff.mha"), "no \x00 file", "rename\tit")
+    assert str(error) == "a\\nb/cm³ \\udcff.mha: no \\x00 file; rename\\tit"
+
+
 def test_an_error_passes_between_processes():
     error = pickle.loads(pickle.dumps(InputError("--fold", "no such fold", "give another")))
     assert str(error) == "--fold: no such fold; give another"
