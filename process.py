@@ -65,7 +65,7 @@ def run(args: argparse.Namespace, predictor_of: Callable[[], "Predictor"]) -> li
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a case took and gave: seconds in all and in the network, passes through it, volumes."""
+    """Time and result of one case: seconds in all and in the network, passes through it, volumes."""
 
     seconds: float
     network_seconds: float
@@ -83,7 +83,7 @@ def segment(case: Case, predictor: "Predictor") -> Outcome:
     grid, shape = pair.grid, pair.ct.shape
     prepared = predictor.prepare(pair)
     del pair  # half a gigabyte that the network does not need
-    segmentation = predictor.complete(prepared, shape)
+    segmentation = predictor.predict_and_restore(prepared, shape)
     write_start = time.perf_counter()
     WRITERS[case.kind](case.output, segmentation.labels, grid)
     log(f"write {case.output}: {time.perf_counter() - write_start:.1f} s")
@@ -124,7 +124,7 @@ def load_predictor(args: argparse.Namespace) -> "Predictor":
 
 
 def shortcuts(args: argparse.Namespace) -> "Shortcuts":
-    """What the options say: without the search there is nothing to go by, so all mirrors are run."""
+    """As the options say. Mirrors by doubt need the search: without it every window gets all of them."""
     from model.inference.shortcuts import Shortcuts
 
     if not args.tta:
@@ -162,7 +162,7 @@ def peak_memory(predictor: "Predictor") -> str:
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=DefaultsInHelp)
-    parser.set_defaults(tta=True, search=True)  # not in the help of the options that switch them off
+    parser.set_defaults(tta=True, search=True)  # so that --help shows no default for --no-tta and --no-search
     off: dict[str, Any] = {"action": "store_false", "default": argparse.SUPPRESS}
     add = parser.add_argument
     add("--input", type=Path, default=Path("/input"), help="folder with the CTs")
@@ -171,9 +171,9 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     add("--layout", choices=LAYOUTS, default="auto", help="how the files are arranged, see README.md")
     add("--device", choices=("auto", "cuda", "cpu"), default="auto", help="where the network runs")
     add("--precision", choices=("auto", "fp32"), default="auto", help="auto: 16 bit where hardware has it")
-    add("--no-tta", dest="tta", **off, help="one pass per window instead of one per mirror")
+    add("--no-tta", dest="tta", **off, help="one pass per window, no mirrors")
     add("--all-mirrors", action="store_true", help="all mirrors of every window, not only of those in doubt")
-    add("--no-search", dest="search", **off, help="look everywhere, with all mirrors")
+    add("--no-search", dest="search", **off, help="look at every window, with all mirrors unless --no-tta")
     add("--keep-small", action="store_true", help="keep lesions however small they are")
     add("--on-error", choices=("fail", "empty"), default="fail", help="what a case that cannot be read gets")
     add("--serve", action="store_true", help="invoke mode: GET /health, POST /invoke")
@@ -183,5 +183,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
 
 if __name__ == "__main__":
     take_any_text()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # process 1 would ignore it
+    signal.signal(
+        signal.SIGTERM, signal.default_int_handler
+    )  # as process 1 of a container, Python would ignore SIGTERM
     sys.exit(main())

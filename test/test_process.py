@@ -40,7 +40,7 @@ class FakePredictor:
         labels[pair.ce > 2000] = 2
         return labels
 
-    def complete(self, prepared: np.ndarray, input_shape) -> Segmentation:
+    def predict_and_restore(self, prepared: np.ndarray, input_shape) -> Segmentation:
         assert prepared.shape == input_shape
         return Segmentation(prepared, 0.25)
 

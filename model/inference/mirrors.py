@@ -1,7 +1,8 @@
 """Which mirrors a window gets: the same for all, or by doubt.
 
 Both kinds answer the same questions: which passes come first, which windows are worth looking into, which passes come
-later. All arrays and tensors are (z, y, x), with the class axis in front; mirrored axes are those of (z, y, x).
+later; and both are shown what a pass has added. All arrays and tensors are (z, y, x), with the class axis in front;
+mirrored axes are those of (z, y, x).
 """
 
 import itertools
@@ -27,7 +28,10 @@ Axes = tuple[int, ...]
 
 
 class Pass(NamedTuple):
-    """One window, mirrored along these axes, through the network; share: its part in the window's mean."""
+    """One window, mirrored along these axes, through the network.
+
+    share: its weight in the window's mean; below 0 where it takes back what an earlier pass has added.
+    """
 
     corner: Corner
     axes: Axes
@@ -37,17 +41,17 @@ class Pass(NamedTuple):
 class Mirrors(Protocol):
     """Which passes windows get, and when. doubts: what `doubt` says at each voxel, float32 (z, y, x) on the CPU."""
 
-    def first(self, corners: list[Corner]) -> list[Pass]:
+    def first_passes(self, corners: list[Corner]) -> list[Pass]:
         """For windows that had none yet."""
 
     def worthwhile(self, corners: list[Corner], doubts: Tensor) -> list[Corner]:
         """Those of the windows that should be looked into at all."""
 
-    def more(self, doubts: Tensor) -> list[Pass]:
+    def further_passes(self, doubts: Tensor) -> list[Pass]:
         """Further ones for windows looked into already; none when all have what they deserve."""
 
-    def keep(self, corner: Corner, output: Tensor, share: float) -> None:
-        """Is told what a pass has added to the blend."""
+    def record(self, corner: Corner, output: Tensor, share: float) -> None:
+        """Called with what a pass has added to the blend."""
 
 
 def choose_mirrors(shortcuts: Shortcuts, axes: Axes, windows: Windows, blend: Blend) -> Mirrors:
@@ -65,16 +69,16 @@ class SameMirrors:
     def __init__(self, mirrors: list[Axes]) -> None:
         self.mirrors = mirrors
 
-    def first(self, corners: list[Corner]) -> list[Pass]:
+    def first_passes(self, corners: list[Corner]) -> list[Pass]:
         return [Pass(corner, axes, 1 / len(self.mirrors)) for corner in corners for axes in self.mirrors]
 
     def worthwhile(self, corners: list[Corner], doubts: Tensor) -> list[Corner]:
         return corners
 
-    def more(self, doubts: Tensor) -> list[Pass]:
+    def further_passes(self, doubts: Tensor) -> list[Pass]:
         return []
 
-    def keep(self, corner: Corner, output: Tensor, share: float) -> None:
+    def record(self, corner: Corner, output: Tensor, share: float) -> None:
         pass
 
 
@@ -92,7 +96,7 @@ class MirrorsByDoubt:
         self.used: dict[Corner, int] = {}
         self.kept: dict[Corner, Tensor] = {}
 
-    def first(self, corners: list[Corner]) -> list[Pass]:
+    def first_passes(self, corners: list[Corner]) -> list[Pass]:
         self.used.update(dict.fromkeys(corners, 1))
         return [Pass(corner, self.orders[corner][0], 1.0) for corner in corners]
 
@@ -100,7 +104,7 @@ class MirrorsByDoubt:
         parts = self.windows.shared_out(corners, doubts, self.windows.total_weight)
         return [corner for corner, part in zip(corners, parts, strict=True) if part > WINDOW_DOUBT]
 
-    def more(self, doubts: Tensor) -> list[Pass]:
+    def further_passes(self, doubts: Tensor) -> list[Pass]:
         """Twice as many mirrors as before for windows with much doubt, of which the blend loses half at once."""
         parts = self.windows.shared_out(list(self.used), doubts, self.blend.weights.cpu())
         passes: list[Pass] = []
@@ -119,7 +123,7 @@ class MirrorsByDoubt:
             self.used[corner] = 2 * used
         return passes
 
-    def keep(self, corner: Corner, output: Tensor, share: float) -> None:
+    def record(self, corner: Corner, output: Tensor, share: float) -> None:
         if corner in self.kept:
             self.kept[corner] += share * output.cpu()
         elif share == 1 and (len(self.kept) + 1) * output.numel() * 2 <= KEPT_BYTES:

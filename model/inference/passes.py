@@ -52,7 +52,7 @@ class Passes:
                 for one, output in zip(batch, self._outputs(batch), strict=True):
                     output = output.flip([axis + 1 for axis in one.axes])
                     self.blend.add(one.corner, output, one.share)
-                    self.mirrors.keep(one.corner, output, one.share)
+                    self.mirrors.record(one.corner, output, one.share)
                 self.count += len(batch) * len(self.networks)
                 report(self.count - before)
 

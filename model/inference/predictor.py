@@ -37,8 +37,8 @@ Log = Callable[[str], None]
 class Prepared:
     """What the network will see of a pair.
 
-    image: float32 (channels, z, y, x), the part of the region's network grid that the windows need. corners: of the
-    windows in it, once it is padded to at least a patch. voxel_cm3: of the input's grid.
+    image: float32 (channels, z, y, x), the part of the region's network grid that the windows need. corners: the lowest
+    voxel of each window, counted in the image after it is padded to at least a patch. voxel_cm3: of the input's grid.
     """
 
     image: Tensor
@@ -87,16 +87,17 @@ class Predictor:
         self.pipeline = PIPELINES[bundle.pipeline]
         self.device = choose_device(device)
         self.precision = precision
-        torch.backends.cudnn.allow_tf32 = precision != "fp32"  # torch's default has 10 bits in convolutions
+        # TF32, torch's default for convolutions on GPUs, keeps only 10 bits of the mantissa.
+        torch.backends.cudnn.allow_tf32 = precision != "fp32"
         self.shortcuts = shortcuts
         self.log = log
         self.networks: dict[tuple[torch.device, torch.dtype], list[UNet]] = {}
 
     def segment(self, pair: Pair) -> Segmentation:
         """Label map of one pair: crop, resample, normalise → windows → back to the input grid."""
-        return self.complete(self.prepare(pair), triple(pair.ct.shape))
+        return self.predict_and_restore(self.prepare(pair), triple(pair.ct.shape))
 
-    def complete(self, prepared: Prepared | None, input_shape: Triple) -> Segmentation:
+    def predict_and_restore(self, prepared: Prepared | None, input_shape: Triple) -> Segmentation:
         """The second half of `segment`, which does not need the CTs any more: their memory can be given back before."""
         if prepared is None:
             self.log("warning: nothing denser than air in the CT: both masks are empty")
@@ -129,6 +130,7 @@ class Predictor:
     def predict(self, prepared: Prepared) -> Prediction:
         """The network's part, falling back to smaller steps when memory runs out."""
         mirrors = len(mirror_combinations(self._mirror_axes))
+        # Each placement with the next one to try; None after the last.
         for placement, fallback in itertools.pairwise((*placements(self.device, mirrors), None)):
             assert placement is not None
             try:
@@ -158,7 +160,7 @@ class Predictor:
         if self.shortcuts.search:
             logits = search(windows, passes, mirrors, blend, bundle.spacing_zyx, self.log)
         else:
-            passes.run("predict", mirrors.first(windows.corners))
+            passes.run("predict", mirrors.first_passes(windows.corners))
             logits = blend.mean()
         return Prediction(logits[(slice(None), *inside)], passes.count)
 

@@ -15,11 +15,11 @@ from model.inference.passes import Passes
 from model.inference.windows import Corner, Windows, covering, near
 from model.network.plan import Spacing
 
-# What has at least this probability of being tumour is kept,
+# A voxel is a candidate if tumour has at least this probability there,
 SEARCH_PROBABILITY = 0.003
-# and this much around it.
+# or within this distance of it.
 SEARCH_MARGIN_MM = 10.0
-# Windows with less than this share in the weighted mean at all of it are left out.
+# A window is skipped if its part of the weighted mean is below this at every candidate.
 SEARCH_SHARE = 0.05
 
 Log = Callable[[str], None]
@@ -28,17 +28,17 @@ Log = Callable[[str], None]
 def search(
     windows: Windows, passes: Passes, mirrors: Mirrors, blend: Blend, spacing_zyx: Spacing, log: Log
 ) -> Tensor:
-    """Logits (classes, z, y, x), or probabilities as the blend has them: background where no tumour is conceivable.
+    """Logits (classes, z, y, x), or probabilities as the blend has them: background outside the candidates.
 
-    A coarse look covers everything with few windows. Then come the windows where it finds tumour conceivable, then
-    those where only these show it. At last windows in doubt get more mirrors.
+    A coarse look covers everything with few windows. Then come the windows at the candidates that it finds, then those
+    at candidates that only these windows show. At last windows in doubt get more mirrors.
     """
     state = SearchState(windows, passes, mirrors, blend, spacing_zyx)
     state.look_into("search", covering(windows.corners, windows.patch))
     state.look_into("predict", state.promising())
     state.look_into("second look", state.promising())
     log(f"search: looked into {len(state.seen)} of {len(windows.corners)} windows")
-    while more := mirrors.more(state.doubts):
+    while more := mirrors.further_passes(state.doubts):
         passes.run("mirrors", more)
         state.measure_doubt()
     logits = blend.mean()
@@ -47,7 +47,7 @@ def search(
 
 
 class SearchState:
-    """What is known so far: windows seen, voxels where tumour is conceivable (bool), doubt at each voxel (float32)."""
+    """What is known so far: windows seen, candidate voxels (bool), and the doubt at each voxel (float32)."""
 
     def __init__(
         self, windows: Windows, passes: Passes, mirrors: Mirrors, blend: Blend, spacing_zyx: Spacing
@@ -65,21 +65,21 @@ class SearchState:
         """The first passes of these windows, and what they change."""
         if not corners:
             return
-        self.passes.run(name, self.mirrors.first(corners))
+        self.passes.run(name, self.mirrors.first_passes(corners))
         self.seen += corners
         likelihoods = self.blend.likelihoods()
-        conceivable = likelihoods[0] < 1 - SEARCH_PROBABILITY
-        self.candidates |= near(conceivable, self.spacing_zyx, SEARCH_MARGIN_MM)
+        likely = likelihoods[0] < 1 - SEARCH_PROBABILITY
+        self.candidates |= near(likely, self.spacing_zyx, SEARCH_MARGIN_MM)
         self.measure_doubt(likelihoods)
 
     def measure_doubt(self, likelihoods: Tensor | None = None) -> None:
-        """Only where tumour is conceivable. likelihoods: the blend's, where they are at hand."""
+        """At the candidates alone. likelihoods: the blend's, where they are at hand."""
         likelihoods = self.blend.likelihoods() if likelihoods is None else likelihoods
         voxel_cm3 = float(np.prod(self.spacing_zyx)) / 1000
         self.doubts = doubt(likelihoods, voxel_cm3).cpu() * self.candidates
 
     def promising(self) -> list[Corner]:
-        """Windows not seen yet that would count where tumour is conceivable."""
+        """Windows not seen yet that would count at a candidate."""
         unseen = [corner for corner in self.windows.corners if corner not in self.seen]
         shares = self.windows.largest_shares(unseen, self.candidates)
         corners = [corner for corner, share in zip(unseen, shares, strict=True) if share > SEARCH_SHARE]

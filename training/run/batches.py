@@ -47,7 +47,7 @@ def batches(
             yield ahead.popleft().result()
 
 
-def drawn(plan: TrainPlan, cases: list[CachedCase], team: Processes, iteration: int) -> list[str]:
+def names_in_batch(plan: TrainPlan, cases: list[CachedCase], team: Processes, iteration: int) -> list[str]:
     """Names of the cases in this process's share of an iteration's batch."""
     samples = [(iteration, team.rank * plan.data.batch + k) for k in range(plan.data.batch)]
     indices = [int(_random_numbers(plan, sample).integers(len(cases))) for sample in samples]

@@ -12,7 +12,7 @@ from model.network.bundle import Bundle
 from model.network.memory import kept_memory
 from model.network.placement import memory_format
 from training.data.cache import CachedCase
-from training.run.batches import batches, drawn
+from training.run.batches import batches, names_in_batch
 from training.run.checkpoint import CHECKPOINT, Checkpoints, TrainingError, begin, save
 from training.run.plan import EPOCH, TrainPlan
 from training.run.processes import FailedElsewhere, Processes
@@ -23,7 +23,7 @@ from training.run.step import step
 
 # Iterations.
 LOG_EVERY = 25
-# Losses in a row that are no numbers, where 16-bit floats may overflow.
+# Steps in a row whose loss or gradient may be NaN or infinite, with float16 alone, where the scaler then scales less.
 MOST_OVERFLOWS = 5
 
 
@@ -50,10 +50,12 @@ def train(
     checkpoints = Checkpoints(plan, folder, team, state.seconds)
     stream = batches(plan, cases, team, state.iteration)
     overflows = 0
-    with kept_memory(), asked_to_end() as asked, _progress(plan, team) as bar:
+    with kept_memory(), asked_to_end() as stop_requests, _progress(plan, team) as bar:
         while True:
             done, stop, failed = team.largest(
-                plan.share_done(state.iteration, state.seconds), bool(asked), checkpoints.failure is not None
+                plan.share_done(state.iteration, state.seconds),
+                bool(stop_requests),
+                checkpoints.failure is not None,
             )
             if failed:
                 raise checkpoints.failure or FailedElsewhere
@@ -64,7 +66,7 @@ def train(
             loss = step(plan, state, network, next(stream), done)
             overflows = 0 if np.isfinite(loss) else overflows + 1
             if overflows > (MOST_OVERFLOWS if state.scaler.is_enabled() else 0):
-                raise _no_number(loss, state, drawn(plan, cases, team, state.iteration), folder)
+                raise _not_finite(loss, state, names_in_batch(plan, cases, team, state.iteration), folder)
             if not overflows:
                 state.recent.append(loss)
             state.iteration += 1
@@ -95,7 +97,7 @@ def _progress(plan: TrainPlan, team: Processes) -> tqdm:
 def _log(
     plan: TrainPlan, state: State, validation: list[CachedCase], team: Processes, done: float
 ) -> dict[str, str]:
-    """Add a row to the history, with the scores of patches at the end of an epoch; what of it the bar shows."""
+    """Add a row to the history, with the scores of patches at the end of an epoch; returns what the bar shows of it."""
     row: dict[str, float] = {
         "iteration": state.iteration,
         "seconds": round(state.seconds, 1),
@@ -109,9 +111,9 @@ def _log(
     return {key: f"{value:.3g}" for key, value in row.items() if key not in ("lr", "seconds")}
 
 
-def _no_number(loss: float, state: State, names: list[str], folder: Path) -> TrainingError:
+def _not_finite(loss: float, state: State, names: list[str], folder: Path) -> TrainingError:
     return TrainingError(
         f"iteration {state.iteration}",
-        f"loss or gradient is no number (loss {loss:g}), with {' and '.join(names)}",
+        f"loss or gradient is NaN or infinite (loss {loss:g}), with {' and '.join(names)}",
         f"{folder / CHECKPOINT} is still good: look at these or lower the learning rate, then --resume",
     )

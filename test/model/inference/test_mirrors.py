@@ -86,7 +86,7 @@ def test_windows_end_with_the_mean_of_the_mirrors_they_deserve(bundle, room, mon
         passes.run("test", some)
         return len(some)
 
-    assert run(by_doubt.first(windows.corners)) == 4
+    assert run(by_doubt.first_passes(windows.corners)) == 4
     assert len(by_doubt.kept) == room
     limit = mirrors.MIRROR_DOUBT
     doubts = torch.zeros(8, 16, 64)
@@ -94,7 +94,7 @@ def test_windows_end_with_the_mean_of_the_mirrors_they_deserve(bundle, room, mon
         windows.corners, (3 * limit, 9 * limit, 1.5 * limit, 0.5 * limit), strict=True
     ):
         doubts[..., x : x + 16] = part / (8 * 16 * 16)
-    counts = [run(by_doubt.more(doubts)) for _ in range(4)]
+    counts = [run(by_doubt.further_passes(doubts)) for _ in range(4)]
     again = {0: (3, 4, 4), 2: (1, 0, 0), 4: (0, 0, 0)}[room]  # passes to take back what was not kept
     assert counts == [3 + again[0], 4 + again[1], 4 + again[2], 0]
     for (_, _, x), used in zip(windows.corners, (4, 8, 2, 1), strict=True):
@@ -113,9 +113,9 @@ def test_windows_end_with_the_mean_of_the_mirrors_they_deserve(bundle, room, mon
 def test_no_doubt_no_more_mirrors_and_no_more_windows():
     windows, blend = windows_and_blend((8, 16, 64))
     by_doubt = MirrorsByDoubt((0, 1, 2), windows, blend)
-    for one in by_doubt.first(windows.corners):
+    for one in by_doubt.first_passes(windows.corners):
         blend.add(one.corner, torch.zeros(3, *PATCH), one.share)
-    assert by_doubt.more(torch.zeros(8, 16, 64)) == []
+    assert by_doubt.further_passes(torch.zeros(8, 16, 64)) == []
     assert by_doubt.worthwhile(windows.corners, torch.zeros(8, 16, 64)) == []
 
 
@@ -130,10 +130,10 @@ def test_windows_with_a_part_of_the_doubt_are_worth_a_look():
 def test_the_same_mirrors_for_all_come_at_once():
     same = SameMirrors(mirror_combinations((0, 2)))
     corners = [(0, 0, 0), (0, 0, 8)]
-    first = same.first(corners)
+    first = same.first_passes(corners)
     assert [one.axes for one in first] == [(), (0,), (2,), (0, 2)] * 2
     assert sum(one.share for one in first) == len(corners)
-    assert same.worthwhile(corners, torch.zeros(1)) == corners and same.more(torch.ones(1)) == []
+    assert same.worthwhile(corners, torch.zeros(1)) == corners and same.further_passes(torch.ones(1)) == []
 
 
 @pytest.mark.parametrize(
@@ -149,5 +149,5 @@ def test_the_same_mirrors_for_all_come_at_once():
 def test_mirrors_are_chosen_by_the_shortcuts_and_the_weights(shortcuts, axes, first):
     windows, blend = windows_and_blend((8, 16, 24))
     chosen = choose_mirrors(shortcuts, axes, windows, blend)
-    assert len(chosen.first(windows.corners)) == first * len(windows.corners)
+    assert len(chosen.first_passes(windows.corners)) == first * len(windows.corners)
     assert isinstance(chosen, MirrorsByDoubt) == (shortcuts == DEFAULT and axes == (0, 1, 2))

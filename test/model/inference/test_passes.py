@@ -24,7 +24,7 @@ def test_passes_are_mirrored_added_up_and_counted_whatever_the_batch(bundle, bat
     mirrors = SameMirrors(mirror_combinations((0, 1, 2)))
     lines: list[str] = []
     passes = Passes([network, network], image, blend, mirrors, Placement(CPU, CPU, batch), lines.append)
-    passes.run("predict", mirrors.first(windows.corners))
+    passes.run("predict", mirrors.first_passes(windows.corners))
     passes.run("nothing", [])
     assert passes.count == 2 * 2 * 8
     assert len(lines) == 1 and lines[0].startswith("predict: 32 passes, ")
@@ -42,7 +42,7 @@ def test_mirrors_are_told_what_was_added(bundle):
     class Recording(SameMirrors):
         kept: list[tuple[tuple[int, int, int], float]] = []
 
-        def keep(self, corner, output, share):
+        def record(self, corner, output, share):
             self.kept.append((corner, share))
 
     windows = Windows(PATCH, [(0, 0, 0)], gaussian(PATCH))

@@ -5,7 +5,7 @@ from itertools import islice
 
 import torch
 
-from training.run.batches import batches, drawn
+from training.run.batches import batches, names_in_batch
 from training.run.processes import Processes
 
 CPU = torch.device("cpu")
@@ -31,6 +31,6 @@ def test_the_names_of_a_batch_are_those_of_its_cases(tiny_plan, tiny_cases, alon
     marked = replace(tiny_cases[1], image=tiny_cases[1].image + 50)
     plan = replace(tiny_plan, names=("plain", "marked"))
     for iteration, (image, _) in enumerate(islice(batches(plan, [tiny_cases[0], marked], alone, 0), 8)):
-        (name,) = drawn(plan, tiny_cases, alone, iteration)
+        (name,) = names_in_batch(plan, tiny_cases, alone, iteration)
         assert (name == "marked") == bool(image.max() > 20)
-    assert drawn(tiny_plan, tiny_cases, alone, 0)[0].startswith("case ")
+    assert names_in_batch(tiny_plan, tiny_cases, alone, 0)[0].startswith("case ")
