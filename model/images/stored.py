@@ -4,6 +4,7 @@ ITK reads many damaged files without complaint, as garbage: files cut short, fli
 NIfTI as 0. So ITK reads headers, and the voxels are read here, once, to the end of the file and against its checksum.
 """
 
+import gzip
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,32 +24,25 @@ WINDOW_BITS = {"zlib": 15, "gzip": 31}
 # Of a data file in messages; a damaged header may name thousands of characters.
 LONGEST_NAME = 80
 
-META_TYPES = {
-    **{"MET_CHAR": "i1", "MET_UCHAR": "u1", "MET_SHORT": "i2", "MET_USHORT": "u2"},
-    **{"MET_INT": "i4", "MET_UINT": "u4", "MET_LONG": "i4", "MET_ULONG": "u4"},
-    **{"MET_LONG_LONG": "i8", "MET_ULONG_LONG": "u8", "MET_FLOAT": "f4", "MET_DOUBLE": "f8"},
+PIXEL_TYPES = {
+    **{sitk.sitkInt8: "i1", sitk.sitkInt16: "i2", sitk.sitkInt32: "i4", sitk.sitkInt64: "i8"},
+    **{sitk.sitkUInt8: "u1", sitk.sitkUInt16: "u2", sitk.sitkUInt32: "u4", sitk.sitkUInt64: "u8"},
+    **{sitk.sitkFloat32: "f4", sitk.sitkFloat64: "f8"},
 }
+# Of two, ITK goes by the first.
 META_BYTE_ORDERS = ("BinaryDataByteOrderMSB", "ElementByteOrderMSB")
 NIFTI_TYPES = {
     **{"2": "u1", "4": "i2", "8": "i4", "16": "f4", "64": "f8"},
     **{"256": "i1", "512": "u2", "768": "u4", "1024": "i8", "1280": "u8"},
 }
+NIFTI_HEADER_BYTES = 348
+# What such a header begins with: its length, in the file's byte order.
+NIFTI_BYTE_ORDERS = {
+    NIFTI_HEADER_BYTES.to_bytes(4, "little"): "<",
+    NIFTI_HEADER_BYTES.to_bytes(4, "big"): ">",
+}
 # Where NIfTI's header has slope and intercept; as text ITK gives but six digits of them.
 NIFTI_SLOPE_AT = 112
-NRRD_TYPES = {
-    **dict.fromkeys(("signed char", "int8", "int8_t"), "i1"),
-    **dict.fromkeys(("uchar", "unsigned char", "uint8", "uint8_t"), "u1"),
-    **dict.fromkeys(("short", "short int", "signed short", "signed short int", "int16", "int16_t"), "i2"),
-    **dict.fromkeys(("ushort", "unsigned short", "unsigned short int", "uint16", "uint16_t"), "u2"),
-    **dict.fromkeys(("int", "signed int", "int32", "int32_t"), "i4"),
-    **dict.fromkeys(("uint", "unsigned int", "uint32", "uint32_t"), "u4"),
-    **dict.fromkeys(("longlong", "long long", "long long int", "int64", "int64_t"), "i8"),
-    **dict.fromkeys(("signed long long", "signed long long int"), "i8"),
-    **dict.fromkeys(
-        ("ulonglong", "unsigned long long", "unsigned long long int", "uint64", "uint64_t"), "u8"
-    ),
-    **{"float": "f4", "double": "f8"},
-}
 
 
 class Damage(Exception):
@@ -83,10 +77,17 @@ def locate(path: Path, header: sitk.ImageFileReader) -> Stored | None:
     These are rare: voxels as text or in several files. Raises InputError where ITK would read garbage.
     """
     try:
-        if path.name.endswith((".nii", ".nii.gz")):
+        # ITK also reads a TIFF image that has another format's name.
+        if header.HasMetaDataKey("nifti_type"):
             return _locate_nifti(path, header)
-        return (_locate_nrrd if path.suffix == ".nrrd" else _locate_meta_image)(path, header)
-    except (Damage, OSError, EOFError, ValueError, zlib.error) as error:
+        name = "ITK_InputFilterName"
+        format_name = header.GetMetaData(name) if header.HasMetaDataKey(name) else ""
+        if format_name == "MetaImageIO":
+            return _locate_meta_image(path, header)
+        if format_name == "NrrdImageIO":
+            return _locate_nrrd(path, header)
+        raise Damage("not in the format that its name says")
+    except (Damage, OSError, EOFError, ValueError, TypeError, zlib.error) as error:
         raise _refusal(path, error) from None
 
 
@@ -155,18 +156,21 @@ def _unpacked(file: BinaryIO, window_bits: int) -> Iterator[bytes]:
 
 def _locate_nifti(path: Path, header: sitk.ImageFileReader) -> Stored:
     packed = path.suffix == ".gz"
-    with path.open("rb") as file:
-        start = file.read(CHUNK)
-    if packed:
-        start = zlib.decompressobj(WINDOW_BITS["gzip"]).decompress(start, 352)
-    order = "<" if start[:4] == (348).to_bytes(4, "little") else ">"
+    with gzip.open(path) if packed else path.open("rb") as file:
+        start = file.read(NIFTI_HEADER_BYTES)
+    if len(start) < NIFTI_HEADER_BYTES or start[:4] not in NIFTI_BYTE_ORDERS:
+        raise Damage("no whole NIfTI header")
+    order = NIFTI_BYTE_ORDERS[start[:4]]
+    begin = int(float(header.GetMetaData("vox_offset")))
+    if begin < NIFTI_HEADER_BYTES:
+        # ITK would take the header for voxels.
+        raise Damage("a NIfTI header without voxels, which are in another file")
     if header.GetMetaData("datatype") not in NIFTI_TYPES:
         raise Damage("voxels of a type that is not read")
     dtype = np.dtype(order + NIFTI_TYPES[header.GetMetaData("datatype")])
     slope, intercept = np.frombuffer(start, order + "f4", 2, NIFTI_SLOPE_AT)
     slope = slope if np.isfinite(slope) and slope != 0 else 1
     intercept = intercept if np.isfinite(intercept) else 0
-    begin = max(348, int(float(header.GetMetaData("vox_offset"))))
     offset, skip = (0, begin) if packed else (begin, 0)
     return Stored(path, offset, "gzip" if packed else "raw", dtype, skip, float(slope), float(intercept))
 
@@ -180,24 +184,25 @@ def _locate_meta_image(path: Path, header: sitk.ImageFileReader) -> Stored | Non
                 raise EOFError("its header ends early")
             fields[key.strip()] = value.strip()
         name, offset = fields["ElementDataFile"], file.tell()
+        several = _several(path, name, file, header)
     header_size = int(fields.get("HeaderSize", "0"))
     packed = _is_true(fields.get("CompressedData", ""))
     if packed and ("CompressedDataSize" not in fields or header_size != 0):
         # ITK would read garbage.
         raise Damage("compressed without CompressedDataSize, or behind another header")
+    if several:
+        return None
     if name.upper() != "LOCAL":
-        if name.split()[:1] == ["LIST"] or "%" in name:
-            return None
         path, offset = _data_file(path, name), max(0, header_size)
     elif header_size > 0:
         # ITK would count from the file's beginning.
         raise Damage("HeaderSize, but the voxels are in the same file")
-    if not _is_true(fields.get("BinaryData", "True")) or fields.get("ElementType") not in META_TYPES:
+    if not _is_true(fields.get("BinaryData", "True")) or header.GetPixelIDValue() not in PIXEL_TYPES:
         return None
-    big = any(_is_true(fields.get(key, "")) for key in META_BYTE_ORDERS)
-    dtype = np.dtype((">" if big else "<") + META_TYPES[fields["ElementType"]])
+    big = _is_true(next((fields[key] for key in META_BYTE_ORDERS if key in fields), ""))
+    dtype = np.dtype((">" if big else "<") + PIXEL_TYPES[header.GetPixelIDValue()])
     if header_size == -1:  # the voxels are the file's end
-        offset = _from_end(path, header, dtype)
+        offset = _from_end(path, header, dtype, offset)
     return Stored(path, offset, "zlib" if packed else "raw", dtype)
 
 
@@ -205,15 +210,17 @@ def _locate_nrrd(path: Path, header: sitk.ImageFileReader) -> Stored | None:
     fields: dict[str, str] = {}
     with path.open("rb") as file:
         file.readline(CHUNK)  # the magic word
-        while line := file.readline(CHUNK).decode("latin-1").strip():
+        # After a list's field come the names of its files.
+        while fields.get("datafile", "").split()[:1] != ["LIST"]:
+            if not (line := file.readline(CHUNK).decode("latin-1").strip()):
+                break
             key, separator, value = line.partition(":")
             if separator and not line.startswith("#") and not value.startswith("="):
                 fields[key.strip().lower().replace(" ", "")] = value.strip()
-        offset = file.tell()
+        name, offset = fields.get("datafile", ""), file.tell()
+        several = _several(path, name, file, header)
     encoding = {"gz": "gzip"}.get(fields["encoding"].lower(), fields["encoding"].lower())
-    name = fields.get("datafile", "")
-    several = name.split()[:1] == ["LIST"] or "%" in name
-    if several or encoding not in ("raw", "gzip") or fields["type"].lower() not in NRRD_TYPES:
+    if several or encoding not in ("raw", "gzip") or header.GetPixelIDValue() not in PIXEL_TYPES:
         return None
     if name:
         path, offset = _data_file(path, name), 0
@@ -223,14 +230,16 @@ def _locate_nrrd(path: Path, header: sitk.ImageFileReader) -> Stored | None:
             file.readline(CHUNK)
         offset = file.tell()
     order = ">" if fields.get("endian", "little").lower() == "big" else "<"
-    dtype = np.dtype(order + NRRD_TYPES[fields["type"].lower()])
+    dtype = np.dtype(order + PIXEL_TYPES[header.GetPixelIDValue()])
     byte_skip = int(fields.get("byteskip", "0"))
     if encoding == "gzip":
         if byte_skip < 0:
             raise Damage("byte skip -1 in compressed data")
         return Stored(path, offset, "gzip", dtype, byte_skip)
-    offset = _from_end(path, header, dtype) if byte_skip == -1 else offset + byte_skip
-    return Stored(path, offset, "raw", dtype)
+    if byte_skip >= 0:
+        return Stored(path, offset + byte_skip, "raw", dtype)
+    # -1: the voxels are the file's end; -2: one byte follows them; and so on.
+    return Stored(path, _from_end(path, header, dtype, offset, -1 - byte_skip), "raw", dtype)
 
 
 def _data_file(header: Path, name: str) -> Path:
@@ -243,11 +252,31 @@ def _data_file(header: Path, name: str) -> Path:
     return path
 
 
-def _from_end(path: Path, header: sitk.ImageFileReader, dtype: np.dtype) -> int:
-    """Where voxels begin that end with the file."""
+def _several(header: Path, name: str, following: BinaryIO, reader: sitk.ImageFileReader) -> bool:
+    """Whether the name is a list or a pattern of data files. Raises Damage unless these are all there.
+
+    LIST: their names are the lines that follow. "slice%03d.raw 1 40 1": numbered from 1 to 40 in steps of 1.
+    """
+    if name.split()[:1] == ["LIST"]:
+        names = [line.strip() for line in following.read(CHUNK).decode("latin-1").splitlines()]
+    elif "%" in name:
+        pattern, *words = name.split()
+        given = [int(word) for word in words[:3]]
+        first, last, step = given + [1, reader.GetSize()[-1], 1][len(given) :]
+        names = [pattern % number for number in range(first, last + (1 if step > 0 else -1), step)]
+    else:
+        return False
+    for listed in filter(None, names):
+        _data_file(header, listed)
+    return True
+
+
+def _from_end(path: Path, header: sitk.ImageFileReader, dtype: np.dtype, begin: int, follow: int = 0) -> int:
+    """Where voxels begin that end with the file, or so many bytes before; not before `begin`."""
     needed = int(np.prod(header.GetSize(), dtype=object)) * dtype.itemsize
-    _enough(path.stat().st_size, needed)
-    return path.stat().st_size - needed
+    end = path.stat().st_size - follow
+    _enough(end - begin, needed)
+    return end - needed
 
 
 def _is_true(word: str) -> bool:

@@ -50,6 +50,14 @@ def test_gzip_of_several_members_is_whole(ct_image, save, read_one, error_of, tm
     error_of(path)
 
 
+@pytest.mark.parametrize("first", [0, 1, 100, 349])
+def test_the_first_gzip_member_may_be_shorter_than_the_header(ct_image, save, read_one, tmp_path, first):
+    plain = save(ct_image(), tmp_path / "ct.nii").read_bytes()
+    path = tmp_path / "ct.nii.gz"
+    path.write_bytes(gzip.compress(plain[:first]) + gzip.compress(plain[first:]))
+    np.testing.assert_array_equal(read_one(path).ct, sitk.GetArrayFromImage(ct_image()))
+
+
 def test_gzip_without_its_checksum_is_refused(ct_image, save, error_of, tmp_path):
     path = save(ct_image(), tmp_path / "ct.nii.gz")
     path.write_bytes(path.read_bytes()[:-6])  # all voxels are there
@@ -116,6 +124,44 @@ def test_the_other_byte_order_is_read(ct_image, save, read_one, tmp_path, word):
     header = "\n".join([*lines, f"CompressedDataSize = {len(swapped)}", "ElementDataFile = LOCAL", ""])
     (tmp_path / "ct.mha").write_bytes(header.encode() + swapped)
     np.testing.assert_array_equal(read_one(tmp_path / "ct.mha").ct, array)
+
+
+@pytest.mark.parametrize("element", ["True", "False"])
+@pytest.mark.parametrize("binary", ["True", "False"])
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_two_byte_orders_the_one_that_itk_goes_by_is_taken(tmp_path, element, binary, order):
+    fields = [f"BinaryDataByteOrderMSB = {binary}\n", f"ElementByteOrderMSB = {element}\n"][::order]
+    header = META.replace("NDims = 3\n", "NDims = 3\nBinaryData = True\n" + "".join(fields)).format("LOCAL")
+    path = tmp_path / "a.mha"
+    path.write_bytes(header.encode() + np.arange(120, dtype="<i2").tobytes())
+    expected = sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
+    np.testing.assert_array_equal(voxels(path).reshape(SHAPE), expected)
+
+
+@pytest.mark.parametrize("at", range(4))
+@pytest.mark.parametrize("bit", [0, 1, 5])
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+def test_a_nifti_header_of_another_length_is_refused(ct_image, save, error_of, tmp_path, at, bit, suffix):
+    """ITK takes the byte order from other fields; voxels in the wrong one would look like an image."""
+    content = bytearray(save(ct_image(), tmp_path / "plain.nii").read_bytes())
+    content[at] ^= 1 << bit
+    path = tmp_path / f"ct{suffix}"
+    path.write_bytes(gzip.compress(content) if suffix == ".nii.gz" else content)
+    error_of(path)
+
+
+def test_a_nifti_header_without_voxels_is_refused(ct_image, save, error_of, tmp_path):
+    content = bytearray(save(ct_image(), tmp_path / "ct.nii").read_bytes())
+    content[344:348] = b"ni1\0"
+    struct.pack_into("<f", content, 108, 0.0)
+    (tmp_path / "ct.nii").write_bytes(content)
+    assert "another file" in error_of(tmp_path / "ct.nii")
+
+
+@pytest.mark.parametrize("suffix", [".mha", ".mhd", ".nii", ".nrrd"])
+def test_an_image_of_another_format_is_refused(save, error_of, tmp_path, suffix):
+    image = save(sitk.GetImageFromArray(np.zeros(SHAPE, np.uint8)), tmp_path / "a.tif", False)
+    assert "format" in error_of(image.rename(tmp_path / f"a{suffix}"))
 
 
 def test_a_nan_is_found_wherever_the_pieces_of_the_stream_end(ct_image, save, error_of, tmp_path):
@@ -230,6 +276,51 @@ def test_detached_nrrd_is_read_as_itk_reads_it(tmp_path, packing, skip):
     np.testing.assert_array_equal(voxels(path).reshape(SHAPE), array)
     if packing == "raw" or not skip:  # ITK's own reader of compressed data mistakes the skips
         np.testing.assert_array_equal(sitk.GetArrayFromImage(sitk.ReadImage(str(path))), array)
+
+
+@pytest.mark.parametrize("behind", [1, 2, 8])
+def test_voxels_that_are_counted_from_the_end_are_read_as_itk_reads_them(tmp_path, behind):
+    array = np.random.default_rng(0).integers(-1000, 1000, SHAPE).astype("<i2")
+    data = b"before" + array.tobytes() + bytes(behind - 1)
+    path = detached(tmp_path, NRRD.format("raw", "a.raw", f"byte skip: -{behind}\n"), data, ".nrrd")
+    np.testing.assert_array_equal(voxels(path).reshape(SHAPE), array)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(sitk.ReadImage(str(path))), array)
+
+
+@pytest.mark.parametrize("kept", [239, 200])
+@pytest.mark.parametrize("suffix", [".mha", ".nrrd"])
+def test_voxels_that_are_counted_from_the_end_do_not_begin_in_the_header(tmp_path, error_of, kept, suffix):
+    if suffix == ".nrrd":
+        header = NRRD.replace("data file: {}\n", "").format("raw", "byte skip: -1\n\n")
+    else:
+        header = META.replace("ElementData", "HeaderSize = -1\nElementData").format("LOCAL")
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(header.encode() + bytes(240))
+    assert not voxels(path).any()
+    path.write_bytes(header.encode() + bytes(kept))
+    assert f"truncated: {kept} of 240" in error_of(path)
+
+
+@pytest.mark.parametrize("name", ["/dev/zero", "a{suffix}", ".", "nothing.raw"])
+@pytest.mark.parametrize("suffix", [".mhd", ".nrrd"])
+@pytest.mark.parametrize("form", ["LIST", "pattern"])
+def test_each_of_several_data_files_must_be_a_file(tmp_path, name, suffix, form, error_of):
+    for k in range(4):
+        (tmp_path / f"{k}.raw").write_bytes(np.arange(30, dtype="<i2").tobytes())
+    names = "LIST\n0.raw\n1.raw\n2.raw\n3.raw" if form == "LIST" else "%d.raw 0 3 1"
+
+    def write(names):
+        text = META.format(names) if suffix == ".mhd" else NRRD.replace("\n{}", "").format("raw", names)
+        (tmp_path / f"a{suffix}").write_text(text + "\n")
+
+    write(names)
+    array = model.images.read.read_scan(tmp_path / f"a{suffix}").array
+    np.testing.assert_array_equal(array.ravel(), np.tile(np.arange(30), 4))
+    if form == "LIST":
+        write(names.replace("2.raw", name.format(suffix=suffix)))
+    else:
+        write("%d.raw 0 4 1")
+    error_of(tmp_path / f"a{suffix}")
 
 
 @pytest.mark.parametrize("name", ["/dev/zero", "a{suffix}", ".", "", "nothing.raw", "short.raw"])
