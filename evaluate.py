@@ -16,7 +16,7 @@ from evaluation.cases import MatchedCase, find_cases, match_cases
 from evaluation.output import csv_text, json_text
 from evaluation.run import CaseResult, Settings, evaluate_cases
 from evaluation.summary import compare, comparison_table, rank, spread_table, summarise, table
-from model.errors import InputError
+from model.errors import InputError, reason
 from model.structures import STRUCTURES
 from model.terminal import report as report_error
 from model.terminal import take_any_text
@@ -74,6 +74,15 @@ def score_all(
     return cases, results, problems
 
 
+def save(path: Path, content: bytes) -> None:
+    """Write a file whole. Raises InputError."""
+    try:
+        write_bytes(path, content)
+    except OSError as error:
+        fact = f"cannot be written ({reason(error)})"
+        raise InputError(path, fact, "free space or choose another name") from None
+
+
 def draw(
     options: argparse.Namespace, cases: list[MatchedCase], results: list[CaseResult], settings: Settings
 ) -> None:
@@ -81,11 +90,11 @@ def draw(
     if options.overlay:
         from evaluation.pictures import picture
 
-        write_bytes(options.overlay, picture(cases[0], results[0], settings, options.image, "png"))
+        save(options.overlay, picture(cases[0], results[0], settings, options.image, "png"))
     if options.report:
         from evaluation.report import report
 
-        write_bytes(options.report, report(cases, results, settings, options.image).encode())
+        save(options.report, report(cases, results, settings, options.image).encode())
 
 
 def print_ranking(options: argparse.Namespace, settings: Settings, results: list[CaseResult]) -> list[str]:
@@ -124,9 +133,9 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     if options.rank:
         problems += print_ranking(options, settings, results)
     if options.csv:
-        write_bytes(options.csv, csv_text(results, settings).encode())
+        save(options.csv, csv_text(results, settings).encode())
     if options.json:
-        write_bytes(options.json, json_text(results, summaries, differences, problems, settings).encode())
+        save(options.json, json_text(results, summaries, differences, problems, settings).encode())
     draw(options, cases, results, settings)
     return 1 if problems else 0
 
@@ -135,9 +144,11 @@ def main(arguments: list[str] | None = None) -> int:
     """Command line entry; returns the exit code."""
     try:
         return run(*parse_arguments(arguments))
-    except (InputError, OSError) as error:
+    except OSError as error:
+        report_error(InputError(error.filename or "evaluate.py", reason(error), "make it readable"))
+    except InputError as error:
         report_error(error)
-        return 2
+    return 2
 
 
 if __name__ == "__main__":

@@ -25,7 +25,10 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole, making its folder. Raises OSError."""
+    """Write a file whole, making its folder; a device is written to, not replaced. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and not path.is_file():
+        path.write_bytes(content)
+        return
     with whole_file(path) as temporary:
         temporary.write_bytes(content)

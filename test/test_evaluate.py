@@ -239,7 +239,19 @@ def test_rank_orders_submissions(tmp_path, capsys):
     assert second.split()[0] == "2" and second.split()[2] == str(tmp_path / "poor")
 
 
+@pytest.mark.parametrize("option", ["--csv", "--json", "--report", "--overlay"])
+def test_a_result_that_cannot_be_written_is_one_line(tmp_path, capsys, option):
+    write(labels(0), tmp_path / "a.mha")
+    for name in (tmp_path / "a.mha" / "s", tmp_path):
+        assert main([str(tmp_path / "a.mha"), str(tmp_path / "a.mha"), option, str(name)]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith(f"error: {name}: cannot be written (") and "; " in line
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mha"]
+
+
 def test_no_torch_is_loaded(root):
     """Scoring contours must not need it: nor its pictures and its report."""
-    code = "import sys, evaluate, evaluation.pictures, evaluation.report; sys.exit('torch' in sys.modules)"
+    names = [path.stem for path in (root / "evaluation").glob("*.py")]
+    imports = ", ".join(f"evaluation.{name}" for name in names if not name.startswith("_"))
+    code = f"import sys, evaluate, {imports}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=root, check=False).returncode == 0

@@ -51,3 +51,14 @@ def test_folders_are_made_and_permissions_are_the_usual_ones(tmp_path):
 def test_a_folder_that_is_not_there_is_an_error(tmp_path):
     with pytest.raises(OSError), whole_file(tmp_path / "none" / "a") as temporary:
         temporary.write_bytes(b"a")
+
+
+def test_what_is_no_ordinary_file_is_never_replaced(tmp_path):
+    reader, writer = os.pipe()
+    pipe = tmp_path / "pipe"
+    pipe.symlink_to(f"/proc/self/fd/{writer}")
+    write_bytes(pipe, b"x")
+    assert os.read(reader, 9) == b"x" and pipe.is_symlink()
+    with pytest.raises(IsADirectoryError):
+        write_bytes(tmp_path, b"x")
+    assert list(tmp_path.iterdir()) == [pipe]
