@@ -12,7 +12,7 @@ from pathlib import Path
 from model.errors import InputError, reason
 from model.network.bundle import Bundle, load_bundle
 from model.network.placement import choose_device
-from model.terminal import report, take_any_text
+from model.terminal import log, report, take_any_text
 from training.data.cache import cache_folder, load_case
 from training.data.phantoms import make_phantoms
 from training.data.planning import DataPlan, fingerprint, override, plan_for, read_plan
@@ -33,7 +33,12 @@ def main(arguments: list[str] | None = None) -> int:
     take_any_text()
     args = parse_arguments(arguments, __doc__)
     command = sys.argv if arguments is None else ["train.py", *arguments]
-    with processes(choose_device(args.device)) as team:
+    try:
+        device = choose_device(args.device)
+    except InputError as error:
+        report(error)
+        return 2
+    with processes(device) as team:
         try:
             return run(args, team, command)
         except OSError as error:
@@ -48,7 +53,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run(args: argparse.Namespace, team: Processes, command: list[str]) -> int:
     """Find and check the cases → plan → cache → train → validate whole cases → write the weights."""
-    code = commit()  # now: it may have gone on when training ends
+    # Now: the repository may have gone on when training ends.
+    code = commit()
     data = args.data or args.work / f"phantoms-seed{args.seed}"
     if args.phantoms:
         team.once(lambda: make_phantoms(args.phantoms, args.seed, data, args.jobs))
@@ -71,7 +77,7 @@ def run(args: argparse.Namespace, team: Processes, command: list[str]) -> int:
     state = train(plan, training, validation, args.work, team, resume=args.resume, start=start)
     if not state.finished:
         if team.first:
-            print(f"stopped after {state.iteration} iterations; go on with --resume", flush=True)
+            log(f"stopped after {state.iteration} iterations; go on with --resume")
         return 130
     bundle = Bundle(
         plan.data.network,

@@ -206,3 +206,9 @@ def test_what_cannot_work_is_said_before_it_starts(segrap_data, tmp_path, monkey
     with pytest.raises(SystemExit, match="2"):
         run(str(segrap_data), "--epochs", "0")
     assert "invalid count value: '0'" in capsys.readouterr().err
+
+
+def test_a_device_that_is_not_there_is_said_in_one_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert command_line.main([str(tmp_path), "--out", str(tmp_path / "w.pt"), "--device", "cuda"]) == 2
+    assert capsys.readouterr().err.startswith("error: --device cuda: ")

@@ -9,6 +9,7 @@ from tqdm import tqdm
 from evaluation.output import csv_text
 from evaluation.summary import summarise, table
 from model.network.bundle import Bundle, save_bundle
+from model.terminal import log
 from model.writing import write_bytes
 from training.data.sources import TrainingCase
 from training.provenance import metrics
@@ -20,21 +21,20 @@ def finish(bundle: Bundle, out: Path, held_out: list[TrainingCase], device: str,
 
     The table is printed; validation.csv lies in the work folder. Raises InputError where a file cannot be written.
     """
-    save_bundle(bundle, out)  # before the validation, which takes time
+    # Before the validation, which takes time.
+    save_bundle(bundle, out)
     if held_out:
         scoring = validate(bundle, held_out, device)
         scored = list(tqdm(scoring, total=len(held_out), desc="validate", unit="case"))
         results, tables = [result for result, _ in scored], [by_least for _, by_least in scored]
         summaries = summarise(results, SETTINGS, np.random.default_rng(0))
-        print(table(summaries, SETTINGS), flush=True)
+        log(table(summaries, SETTINGS))
         write_bytes(work / "validation.csv", csv_text(results, SETTINGS).encode())
         least = choose_least(tables)
         if any(least):
             volumes = least_in_words(least)
-            print(
-                f"pieces below so many cm³ will be left out, which these cases gain by: {volumes}", flush=True
-            )
+            log(f"pieces below so many cm³ will be left out, which these cases gain by: {volumes}")
         data = f"{len(held_out)} held-out cases of the same data, pieces of any size counted"
         scores = bundle.provenance | {"metrics": metrics(data, summaries)}
         save_bundle(replace(bundle, provenance=scores, least_cm3=least), out)
-    print(f"wrote {out}", flush=True)
+    log(f"wrote {out}")

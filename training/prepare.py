@@ -11,6 +11,7 @@ import torch
 from tqdm import tqdm
 
 from model.errors import InputError
+from model.terminal import log
 from training.data.cache import cache_from_files, check_space, is_cached
 from training.data.planning import DataPlan, read_plan, write_plan
 from training.data.sources import TrainingCase
@@ -44,10 +45,10 @@ def prepare(
     names = {case.name for case in missing}
     check_space(work, [survey for survey in surveys if survey.name in names], plan)
     if resumed:
-        print(f"going on with {plan_file}; options that would change it are not looked at", flush=True)
+        log(f"going on with {plan_file}; options that would change it are not looked at")
     else:
         write_plan(plan, plan_file)
-        print(plan_file.read_text(encoding="utf-8"), end="", flush=True)
+        log(plan_file.read_text(encoding="utf-8").rstrip())
     with ProcessPoolExecutor(jobs, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         done = pool.map(cache_from_files, missing, [plan] * len(missing), [folder] * len(missing))
         list(tqdm(done, total=len(missing), desc="preprocess", unit="case"))
@@ -56,7 +57,7 @@ def prepare(
 def checked(cases: list[TrainingCase], jobs: int) -> list[Survey]:
     """What the cases hold, shown in a table. Raises InputError where any cannot be used."""
     surveys = list(tqdm(survey_all(cases, jobs), total=len(cases), desc="check", unit="case"))
-    print(survey_table(surveys), flush=True)
+    log(survey_table(surveys))
     bad = [survey for survey in surveys if survey.problem]
     if bad:
         fact = f"{len(bad)} of {len(cases)} cases cannot be used, see above"

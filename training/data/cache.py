@@ -20,6 +20,7 @@ from model.network.plan import Spacing
 from model.preprocessing.gtvseg import preprocess
 from model.preprocessing.region import Region, interpolation_matrix
 from model.structures import LABELS
+from model.writing import write_bytes
 from training.data.planning import DataPlan
 from training.data.sources import TrainingCase, read_training_case
 from training.data.survey import Survey
@@ -84,7 +85,7 @@ def cache_from_files(case: TrainingCase, plan: DataPlan, folder: Path) -> None:
     pair, label = read_training_case(case)
     try:
         cache_case(folder / case.name, pair, label, plan.spacing_zyx, plan.normalisation)
-        (folder / case.name / SOURCE).write_text(source_of(case), encoding="utf-8")
+        write_bytes(folder / case.name / SOURCE, source_of(case).encode())
     except OSError as error:
         fact = f"cannot be written ({reason(error)})"
         raise InputError(folder / case.name, fact, "free space, then --resume") from None

@@ -15,7 +15,7 @@ import numpy as np
 
 from model.errors import InputError, reason
 from model.network.bundle import Normalisation
-from model.network.plan import NetworkPlan, Spacing, Triple, as_tuples
+from model.network.plan import NetworkPlan, Spacing, Triple, as_tuples, triple
 from model.structures import LABELS
 from model.writing import write_bytes
 from training.data.survey import Survey
@@ -75,10 +75,11 @@ def fingerprint(surveys: list[Survey]) -> Fingerprint:
     for channel in hu:
         low, high = np.percentile(channel, (0.5, 99.5))
         columns.append((float(low), float(high), float(channel.mean()), float(channel.std())))
+    z, y, x = np.median([s.spacing_zyx for s in surveys], axis=0).tolist()
     return Fingerprint(
         len(surveys),
-        _triple(np.median([s.shape_zyx for s in surveys], axis=0)),
-        _spacing(np.median([s.spacing_zyx for s in surveys], axis=0)),
+        triple(round(n) for n in np.median([s.shape_zyx for s in surveys], axis=0).tolist()),
+        (z, y, x),
         tuple(columns),
     )
 
@@ -99,13 +100,14 @@ def plan_for(
         max(SMALLEST, round(n * s / t))
         for n, s, t in zip(data.shape_zyx, data.spacing_zyx, spacing, strict=True)
     ]
-    for share in np.linspace(1, 0.02, 99):  # the largest share of the median shape that fits, all axes alike
+    # The largest share of the median shape that fits, all axes alike.
+    for share in np.linspace(1, 0.02, 99):
         size = [max(SMALLEST, n * share) for n in shape]
         kernels, strides = topology(size, spacing)
         step = [prod(axis) for axis in zip(*strides, strict=True)]
         patch = [max(1, round(n / s)) * s for n, s in zip(size, step, strict=True)]
         features = tuple(min(MOST_FEATURES, base_features * 2**k) for k in range(len(strides)))
-        plan = DataPlan(spacing, _triple(patch), 2, features, kernels, strides, _normalisation(data))
+        plan = DataPlan(spacing, triple(patch), 2, features, kernels, strides, _normalisation(data))
         if training_gb(plan, number_bytes) <= memory_gb:
             return plan
     raise InputError(
@@ -122,14 +124,15 @@ def topology(patch: list[float], spacing: Spacing) -> tuple[tuple[Triple, ...], 
         fine = min(mm)
         before = kernels[-1] if kernels else (1, 1, 1)
         kernels.append(
-            _triple([3 if k == 3 or s <= ANISOTROPIC * fine else 1 for k, s in zip(before, mm, strict=True)])
+            triple([3 if k == 3 or s <= ANISOTROPIC * fine else 1 for k, s in zip(before, mm, strict=True)])
         )
         pooled = [s <= ANISOTROPIC * fine and n >= 2 * SMALLEST - 1 for n, s in zip(left, mm, strict=True)]
-        if not any(pooled):  # then the finest axes are small already: the coarser ones may still go on
+        # Where the finest axes are small already, the coarser ones may still go on.
+        if not any(pooled):
             pooled = [n >= 2 * SMALLEST - 1 for n in left]
         if not any(pooled):
             return tuple(kernels), tuple(strides)
-        stride = _triple([2 if p else 1 for p in pooled])
+        stride = triple([2 if p else 1 for p in pooled])
         strides.append(stride)
         left = [n / s for n, s in zip(left, stride, strict=True)]
         mm = [m * s for m, s in zip(mm, stride, strict=True)]
@@ -169,9 +172,9 @@ def override(plan: DataPlan, path: Path) -> DataPlan:
     return _plan_from(path, asdict(plan))
 
 
-def _plan_from(path: Path, otherwise: dict[str, Any]) -> DataPlan:
+def _plan_from(path: Path, defaults: dict[str, Any]) -> DataPlan:
     try:
-        content = otherwise | json.loads(path.read_bytes())
+        content = defaults | json.loads(path.read_bytes())
         normalisation = tuple(Normalisation(**channel) for channel in content["normalisation"])
         plan = DataPlan(**{k: as_tuples(v) for k, v in content.items()} | {"normalisation": normalisation})
         stride = plan.network.total_stride_zyx
@@ -185,13 +188,3 @@ def _plan_from(path: Path, otherwise: dict[str, Any]) -> DataPlan:
 def _normalisation(data: Fingerprint) -> tuple[Normalisation, ...]:
     """HU clipped to where tumours are, then centred and scaled by their mean and deviation, per channel."""
     return tuple(Normalisation(low, high, mean, max(std, 1.0)) for low, high, mean, std in data.tumour_hu)
-
-
-def _triple(values: Any) -> Triple:
-    z, y, x = (round(float(v)) for v in values)
-    return (z, y, x)
-
-
-def _spacing(values: Any) -> Spacing:
-    z, y, x = (float(v) for v in values)
-    return (z, y, x)
