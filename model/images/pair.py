@@ -39,6 +39,8 @@ def read_pair(ct_path: Path, ce_path: Path, log: Log) -> Pair:
         ct, ce = pool.map(read_scan, (ct_path, ce_path))
     log(f"read {size_in_words(ct.grid)} voxels twice: {time.perf_counter() - start:.1f} s")
     for path, scan in ((ct_path, ct), (ce_path, ce)):
+        for oddity in scan.oddities:
+            log(f"warning: {path}: {oddity}")
         _warn_if_odd(path, scan.array, log)
     if not same_grid(ct.grid, ce.grid):
         if not overlap(ct.grid, ce.grid):

@@ -5,6 +5,9 @@ Arrays are (z, y, x) along the file's own axes; SimpleITK tuples are (x, y, z).
 
 import math
 import os
+import stat
+import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,44 +15,57 @@ import numpy as np
 import SimpleITK as sitk
 
 from model.errors import InputError, reason
-from model.images import stored
+from model.images import metaimage, nifti, nrrd, stored
 from model.images.dicom import read_series
 from model.images.grid import Grid, difference, to_canonical
-from model.images.itk import execute, pixels
-from model.images.stored import Stored
+from model.images.header import Header
+from model.images.itk import pixels
+from model.images.stored import Damage, Stored
 
-IMAGE_SUFFIXES = (".mha", ".mhd", ".nii", ".nii.gz", ".nrrd")
+# Whose header reader takes which suffix, in whatever letter case.
+FORMATS = {
+    **{".mha": metaimage.read_header, ".mhd": metaimage.read_header},
+    **{".nii": nifti.read_header, ".nii.gz": nifti.read_header},
+    **{".nrrd": nrrd.read_header},
+}
+IMAGE_SUFFIXES = tuple(FORMATS)
 # Five times the largest head-and-neck CT known to us.
 MAX_VOXELS = 2**30
+# No scan is longer, nor has finer voxels: a spacing beyond is in metres, in micrometres or damaged.
+LONGEST_MM, FINEST_MM = 4000.0, 0.02
+# Cosines; beyond, voxels would lie elsewhere than any use of them takes them to lie.
+RIGHT_ANGLES = 1e-3
 
 
 def image_suffix(path: Path) -> str:
-    """Such as ".nii.gz"; empty where a file is of another kind."""
-    return max((suffix for suffix in IMAGE_SUFFIXES if path.name.endswith(suffix)), key=len, default="")
+    """Such as ".nii.gz", in lower case; empty where a file is of another kind."""
+    name = path.name.lower()
+    return max((suffix for suffix in IMAGE_SUFFIXES if name.endswith(suffix)), key=len, default="")
 
 
 @dataclass(frozen=True)
 class Scan:
-    """One CT: int16 HU (z, y, x) along the file's own axes."""
+    """One CT: int16 HU (z, y, x) along the file's own axes. oddities: what is strange about it, in a few words each."""
 
     array: np.ndarray
     grid: Grid
+    oddities: tuple[str, ...] = ()
 
 
 def read_scan(path: Path) -> Scan:
     """A CT file or a folder with one DICOM series. Raises InputError for whatever is no whole 3D CT."""
     if path.is_dir():
         image = read_series(path)
-        return Scan(_to_int16(pixels(image), path), checked_grid(image, path))
+        return Scan(_to_int16(pixels(image), path), _series_grid(image, path))
     header = open_header(path)
     grid = checked_grid(header, path)
     array, scale = _read_voxels(path, header)
-    return Scan(_to_int16(array, path, scale), grid)
+    return Scan(_to_int16(array, path, scale), grid, header.oddities)
 
 
 def read_grid(path: Path) -> Grid:
     """The grid of a CT; of a file only the header is read. Raises InputError where it is no 3D CT's."""
-    return checked_grid(read_series(path) if path.is_dir() else open_header(path), path)
+    return _series_grid(read_series(path), path) if path.is_dir() else checked_grid(open_header(path), path)
 
 
 def read_labels(path: Path, grid: Grid, highest: int) -> np.ndarray:
@@ -69,10 +85,10 @@ def read_label_map(path: Path, highest: int, channels: int = 0) -> tuple[np.ndar
     Raises InputError for unreadable and damaged files, fractions, and values that are none of 0, …, highest.
     """
     header = open_header(path)
-    dimensions = header.GetDimension()
+    dimensions = len(header.size_xyz)
     if dimensions == 4 and channels:
-        if header.GetSize()[3] != channels:
-            raise InputError(path, f"{header.GetSize()[3]} channels", f"give {channels}: GTVp and GTVnd")
+        if header.size_xyz[3] != channels:
+            raise InputError(path, f"{header.size_xyz[3]} channels", f"give {channels}: GTVp and GTVnd")
         highest = 1
     elif dimensions != 3:
         raise InputError(
@@ -83,59 +99,76 @@ def read_label_map(path: Path, highest: int, channels: int = 0) -> tuple[np.ndar
     return _to_labels(_scaled(array, scale), path, highest), grid
 
 
-def open_header(path: Path) -> sitk.ImageFileReader:
-    """A reader that has read the header of an image file."""
-    if not path.is_file():
-        raise InputError(path, "no such file", "put the image there")
+def open_header(path: Path) -> Header:
+    """What an image file says of itself. Raises InputError where it is missing, damaged or not understood wholly."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError) as error:
+        fact = "no such file" if isinstance(error, FileNotFoundError) else f"cannot be read ({reason(error)})"
+        raise InputError(path, fact, "put the image there") from None
+    if not stat.S_ISREG(mode):
+        raise InputError(path, "no file of an image", "put the image there")
     if not os.access(path, os.R_OK):
         raise InputError(path, "no permission to read it", "make it readable for this user")
-    if not path.name.endswith(IMAGE_SUFFIXES):
+    if not image_suffix(path):
         raise InputError(path, "not a format read here", f"convert it to one of {' '.join(IMAGE_SUFFIXES)}")
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
     try:
-        reader.ReadImageInformation()
-    except RuntimeError as error:
-        raise InputError(path, f"not a readable image ({reason(error)})", "replace the file") from None
-    return reader
+        return FORMATS[image_suffix(path)](path)
+    except (Damage, OSError, EOFError, zlib.error) as error:
+        raise stored.refusal(path, error) from None
 
 
-def checked_grid(
-    image: sitk.Image | sitk.ImageFileReader, path: Path, *, dimensions: int = 3, least_size: int = 2
-) -> Grid:
-    """The grid of an image, or of a reader that knows the header, if it is that of one scalar volume.
+def checked_grid(header: Header, path: Path, *, dimensions: int = 3, least_size: int = 2) -> Grid:
+    """The grid of an image if it is that of one volume; of four dimensions that of the first three, the last is channels.
 
-    Of four dimensions, the last being channels, it is that of the first three.
+    Raises InputError where no scan has such a size or spacing, or where the axes are not at right angles.
     """
-    size = image.GetSize()
-    described = " x ".join(str(n) for n in size)
-    if image.GetDimension() != dimensions or min(size[:3]) < least_size:
+    size, described = header.size_xyz, " x ".join(str(n) for n in header.size_xyz)
+    if len(size) != dimensions or min(size[:3]) < least_size or min(size) < 1:
         raise InputError(path, f"an image of {described} voxels", "give one 3D volume")
-    if isinstance(image, sitk.ImageFileReader):
-        components = image.GetNumberOfComponents()
-    else:
-        components = image.GetNumberOfComponentsPerPixel()
-    if components != 1:
-        raise InputError(path, "several numbers per voxel", "give one number per voxel")
     if math.prod(size) > MAX_VOXELS:
         raise InputError(path, f"{described} voxels are more than any CT has", "crop or replace it")
-    spacing, origin = image.GetSpacing()[:3], image.GetOrigin()[:3]
-    if not all(math.isfinite(s) and s > 0 for s in spacing):
-        raise InputError(path, f"voxel spacing is {spacing}", "correct the header")
-    matrix = np.reshape(image.GetDirection(), (dimensions, dimensions))[:3, :3]
-    direction = tuple(float(cosine) for cosine in matrix.ravel())
-    if not abs(np.linalg.det(matrix)) > 1e-6:  # nor NaN
-        raise InputError(path, f"the axes' direction is {direction}", "correct the header")
-    return Grid(size[:3], spacing, origin, direction)
+    spacing, origin = _three(header.spacing_xyz), _three(header.origin_xyz)
+    return _plausible(Grid((size[0], size[1], size[2]), spacing, origin, header.direction), path)
 
 
-def _read_voxels(path: Path, header: sitk.ImageFileReader) -> tuple[np.ndarray, Stored | None]:
+def _series_grid(image: sitk.Image, path: Path) -> Grid:
+    geometry = image.GetSpacing(), image.GetOrigin(), image.GetDirection()
+    if image.GetDimension() != 3 or min(image.GetSize()) < 2:
+        raise InputError(path, "a DICOM series that is no volume", "give a CT series of several slices")
+    return _plausible(Grid(image.GetSize(), *geometry), path)
+
+
+def _three(values: Sequence[float]) -> tuple[float, float, float]:
+    x, y, z = values
+    return (x, y, z)
+
+
+def _plausible(grid: Grid, path: Path) -> Grid:
+    """The grid itself. Raises InputError where no scan has one like it."""
+    remedy = "correct the header"
+    spacing = " x ".join(f"{s:g}" for s in grid.spacing_xyz)
+    if not all(math.isfinite(s) and s > 0 for s in grid.spacing_xyz):
+        raise InputError(path, f"voxel spacing is {spacing} mm", remedy)
+    lengths = [n * s for n, s in zip(grid.size_xyz, grid.spacing_xyz, strict=True)]
+    if min(grid.spacing_xyz) < FINEST_MM or max(lengths) > LONGEST_MM:
+        extent = " x ".join(f"{length:g}" for length in lengths)
+        fact = f"voxel spacing is {spacing} mm, which makes the image {extent} mm large"
+        raise InputError(path, fact, f"{remedy}, perhaps its unit")
+    if not np.isfinite([*grid.origin_xyz, *grid.direction]).all():
+        raise InputError(path, "its origin or direction is not finite", remedy)
+    matrix = np.reshape(grid.direction, (3, 3))
+    if np.abs(matrix.T @ matrix - np.eye(3)).max() > RIGHT_ANGLES:
+        direction = tuple(round(cosine, 4) for cosine in grid.direction)
+        fact = f"its axes are not at right angles: {direction}"
+        raise InputError(path, fact, "resample it onto a straight grid")
+    return grid
+
+
+def _read_voxels(path: Path, header: Header) -> tuple[np.ndarray, Stored | None]:
     """The stored numbers (z, y, x), and how they become values; None where they are values already."""
-    shape = header.GetSize()[::-1]
-    where = stored.locate(path, header)
-    if where is None:
-        return pixels(execute(header, path)), None
-    return stored.read(path, where, math.prod(shape)).reshape(shape), where if where.scaled else None
+    array = stored.read(path, header.voxels, math.prod(header.size_xyz)).reshape(header.size_xyz[::-1])
+    return array, header.voxels if header.voxels.scaled else None
 
 
 def _scaled(array: np.ndarray, scale: Stored | None) -> np.ndarray:

@@ -6,10 +6,10 @@ import numpy as np
 import SimpleITK as sitk
 
 from model.errors import InputError, reason
-from model.images.grid import Grid, to_input_grid
+from model.images.grid import Grid, difference, to_input_grid
 from model.images.itk import on_grid, pixels, to_image
-from model.images.read import open_header
-from model.images.stored import holds, locate
+from model.images.read import checked_grid, open_header
+from model.images.stored import holds
 from model.structures import LABELS
 from model.writing import whole_file
 
@@ -30,7 +30,7 @@ def write_channels(path: Path, labels_zyx: np.ndarray, grid: Grid) -> None:
     image = sitk.Image((*grid.size_xyz, len(LABELS)), sitk.sitkUInt8)
     for channel, label in zip(pixels(image), LABELS.values(), strict=True):
         np.equal(labels, label, out=channel.view(bool))
-    _write(path, on_grid(image, grid), compress=True)
+    _write(path, on_grid(image, grid), grid, compress=True)
 
 
 def write_image(path: Path, array: np.ndarray, grid: Grid, *, compress: bool = True) -> None:
@@ -38,26 +38,30 @@ def write_image(path: Path, array: np.ndarray, grid: Grid, *, compress: bool = T
 
     Raises InputError on failure, and leaves then what had the name before.
     """
-    _write(path, to_image(array, grid), compress=compress)
+    _write(path, to_image(array, grid), grid, compress=compress)
 
 
-def _write(path: Path, image: sitk.Image, *, compress: bool) -> None:
+def _write(path: Path, image: sitk.Image, grid: Grid, *, compress: bool) -> None:
     """What was written is read back before it takes its name: ITK says nothing where a disk is full."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as temporary:
             sitk.WriteImage(image, str(temporary), useCompression=compress, compressionLevel=FASTEST)
-            _verify(temporary, pixels(image))
+            _verify(temporary, pixels(image), grid)
     except (RuntimeError, OSError) as error:
         fact = f"cannot be written ({reason(error)})"
         raise InputError(path, fact, "free space or choose another folder") from None
 
 
-def _verify(path: Path, array: np.ndarray) -> None:
-    """Raises OSError where a file does not hold the array."""
+def _verify(path: Path, array: np.ndarray, grid: Grid) -> None:
+    """Raises OSError where a file does not hold the array, or not on the grid."""
     try:
-        stored = locate(path, open_header(path))
+        header = open_header(path)
+        right = header.size_xyz == array.shape[::-1] and holds(header.voxels, array)
+        right = right and not difference(
+            checked_grid(header, path, dimensions=array.ndim, least_size=1), grid
+        )
     except InputError:
-        stored = None
-    if stored is None or not holds(stored, array):
+        right = False
+    if not right:
         raise OSError("the file does not hold what was written, as on a full disk")
