@@ -25,6 +25,9 @@ demo: setup  ## one full-size phantom: paired CTs in, masks out, scores and a pi
 test: setup  ## the test suite
 	$(RUN) -m pytest
 
+test-slow: setup  ## the suite with the tests that take minutes
+	$(RUN) -m pytest -m ""
+
 lint: setup  ## style and types
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
@@ -43,4 +46,4 @@ image-test: setup  ## build the image and run it under the challenge's restricti
 clean:  ## what demo, tests and setup made
 	rm -rf build .venv $(IMAGE).tar $(IMAGE).tar.gz
 
-.PHONY: help setup demo test lint image export image-test clean
+.PHONY: help setup demo test test-slow lint image export image-test clean

@@ -119,7 +119,7 @@ def open_header(path: Path) -> Header:
 
 
 def checked_grid(header: Header, path: Path, *, dimensions: int = 3, least_size: int = 2) -> Grid:
-    """The grid of an image if it is that of one volume; of four dimensions that of the first three, the last is channels.
+    """The grid of an image if it is that of one volume; with a fourth dimension, of channels, that of the first three.
 
     Raises InputError where no scan has such a size or spacing, or where the axes are not at right angles.
     """
