@@ -1,11 +1,14 @@
 """Layouts: which files under the input folder form a case, and where its result goes."""
 
 import json
+import os
 import re
+import stat
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +19,8 @@ CT_SLUG = "head-neck-ct"
 CE_SLUG = "head-neck-contrast-enhanced-ct"
 OUTPUT_SLUG = "gross-tumor-volume-segmentation"
 SCAN_FOLDERS = ("image", "image_contrast")
-_NNUNET = re.compile(f"(?P<case>.+)_(?P<channel>000[01])({'|'.join(map(re.escape, IMAGE_SUFFIXES))})")
+_SUFFIX = "|".join(map(re.escape, IMAGE_SUFFIXES))
+_NNUNET = re.compile(rf"(?P<case>.+)_(?P<channel>[0-9]{{4}})({_SUFFIX})", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -46,14 +50,33 @@ def find_cases(root: Path, output: Path, layout: str) -> list[Case]:
         layout = _recognise(root) if layout == "auto" else layout
         cases = _LAYOUTS[layout](root, output)
     except OSError as error:
-        raise InputError(error.filename, reason(error), "make the input readable") from None
+        raise InputError(error.filename or root, reason(error), "make the input readable") from None
     if not cases:
         raise InputError(root, f"no case in layout {layout}", "see README.md or choose another --layout")
-    inputs = {path.resolve() for case in cases for path in (case.ct, case.ce)}
+    _check_results(cases)
+    return [case if case.fault else replace(case, fault=_nameless(case)) for case in cases]
+
+
+def _check_results(cases: list[Case]) -> None:
+    """Raises InputError where a result would replace an input or another case's result."""
+    inputs = {os.path.realpath(path) for case in cases for path in (case.ct, case.ce)}
+    counts = Counter(os.path.realpath(case.output) for case in cases)
     for case in cases:
-        if case.output.resolve() in inputs:
+        place = os.path.realpath(case.output)
+        if place in inputs:
             raise InputError(case.output, "the result would replace an input", "choose another --output")
-    return cases
+        if counts[place] > 1:
+            raise InputError(case.output, "the result of several cases", "rename all but one")
+
+
+def _nameless(case: Case) -> InputError | None:
+    """What is wrong where a case's files have names that are no text: native writers end the process on some."""
+    try:
+        for path in (case.ct, case.ce, case.output):
+            str(path).encode()
+    except UnicodeEncodeError:
+        return InputError(case.name, "its name is not UTF-8", "rename it")
+    return None
 
 
 @contextmanager
@@ -72,11 +95,18 @@ def output_folders(cases: Sequence[Case]) -> Iterator[None]:
                         made.append(ancestor)
                 with tempfile.TemporaryFile(dir=folder):
                     pass
-            except OSError as error:
-                fact = f"cannot write there ({error.strerror})"
+            except (OSError, ValueError) as error:
+                fact = f"cannot write there ({reason(error)})"
                 raise InputError(folder, fact, "make it writable or choose another --output") from None
         for case in cases:
-            if case.output.is_dir():
+            try:
+                taken = stat.S_ISDIR(case.output.lstat().st_mode)
+            except FileNotFoundError:
+                continue
+            except (OSError, ValueError) as error:
+                fact = f"cannot be written there ({reason(error)})"
+                raise InputError(case.output, fact, "rename the case or choose another --output") from None
+            if taken:
                 raise InputError(case.output, "a folder has the result's name", "move it away")
         yield
     finally:
@@ -92,7 +122,7 @@ def _recognise(root: Path) -> str:
         return "segrap2025"
     if _nnunet_files(root):
         return "nnunet"
-    if any(_is_patient(folder) for folder in _folders(root)):
+    if _folder_cases(root, root):
         return "folder"
     raise InputError(
         root,
@@ -135,8 +165,10 @@ def _sockets(root: Path) -> dict[str, dict[str, str]]:
             socket: dict[str, Any] = entry.get("socket") or entry["interface"]  # the older name
             image = str((entry.get("image") or {}).get("name", ""))
             sockets[str(socket["slug"])] = {"relative_path": str(socket["relative_path"]), "image": image}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(path, f"not as the platform writes it ({error!r})", "correct or remove it") from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise InputError(
+            path, f"not as the platform writes it ({reason(error)})", "correct or remove it"
+        ) from None
     return sockets
 
 
@@ -150,27 +182,32 @@ def _segrap2025_cases(root: Path, output: Path) -> list[Case]:
 
 
 def _folder_cases(root: Path, output: Path) -> list[Case]:
-    """One folder per patient; folders without any image* are no patients."""
-    folders = [folder for folder in _folders(root) if _is_patient(folder)]
-    return [_folder_case(folder.name, folder, output, "") for folder in folders]
+    """One folder per patient; folders without any image are no patients, nor are those of results."""
+    folders = _folders(root)
+    patients = [folder for folder in folders if _is_patient(folder, {f.name for f in folders})]
+    return [_folder_case(folder.name, folder, output, "") for folder in patients]
 
 
-def _is_patient(folder: Path) -> bool:
-    """Whether it has any image*; a folder that cannot be read may well be one."""
+def _is_patient(folder: Path, names: set[str]) -> bool:
+    """Whether it has images, not all called after the other folders; one that cannot be read may well be a patient."""
     try:
-        return bool(_candidates(folder, "image"))
+        return not {_stem(scan) for scan in _scans(folder)} <= names - {folder.name}
     except OSError:
         return True
 
 
 def _folder_case(name: str, folder: Path, output: Path, suffix: str) -> Case:
     """image* and image_contrast*, files or DICOM folders. suffix: of the result; empty for the CT's own."""
-    fault = None
+    fault, scans = None, []
     try:
-        contrast = _candidates(folder, "image_contrast")
-        plain = [path for path in _candidates(folder, "image") if path not in contrast]
+        scans = _scans(folder)
     except OSError as error:
-        contrast, plain, fault = [], [], InputError(folder, reason(error), "make it readable")
+        fault = InputError(folder, reason(error), "make it readable")
+    contrast = [path for path in scans if path.name.lower().startswith("image_contrast")]
+    plain = [path for path in scans if path.name.lower().startswith("image") and path not in contrast]
+    if scans and not (plain or contrast):
+        names = ", ".join(path.name for path in scans)
+        fault = InputError(folder, f"no image and no image_contrast, but {names}", "rename the two CTs so")
     known = _suffix((plain + contrast or [folder])[0])
     ct = plain[0] if plain else folder / f"image{known}"
     ce = contrast[0] if contrast else folder / f"image_contrast{known}"
@@ -184,17 +221,21 @@ def _nnunet_cases(root: Path, output: Path) -> list[Case]:
     for file in _nnunet_files(root):
         match = _NNUNET.fullmatch(file.name)
         assert match is not None
-        channels.setdefault(match["case"], {"0000": [], "0001": []})[match["channel"]].append(file)
-    cases = []
-    for name, files in sorted(channels.items()):
-        any_file = (files["0000"] + files["0001"])[0]
-        ct, ce = (
-            (files[channel] or [any_file.with_name(f"{name}_{channel}{_suffix(any_file)}")])[0]
-            for channel in ("0000", "0001")
-        )
-        fault = _ambiguity(files["0000"]) or _ambiguity(files["0001"])
-        cases.append(Case(name, ct, ce, output / f"{name}{_result_suffix(ct)}", "label_map", fault))
-    return cases
+        channels.setdefault(match["case"], {}).setdefault(match["channel"], []).append(file)
+    return [_nnunet_case(name, files, output) for name, files in sorted(channels.items())]
+
+
+def _nnunet_case(name: str, files: dict[str, list[Path]], output: Path) -> Case:
+    any_file = next(iter(files.values()))[0]
+    ct, ce = (
+        files.get(channel, [any_file.with_name(f"{name}_{channel}{_suffix(any_file)}")])[0]
+        for channel in ("0000", "0001")
+    )
+    fault = next(filter(None, map(_ambiguity, files.values())), None)
+    if others := set(files) - {"0000", "0001"}:
+        fact = f"channel {', '.join(sorted(others))} besides 0000 (plain) and 0001 (contrast)"
+        fault = InputError(any_file.parent / name, fact, "leave the two CTs")
+    return Case(name, ct, ce, output / f"{name}{_result_suffix(ct)}", "label_map", fault)
 
 
 def _nnunet_files(root: Path) -> list[Path]:
@@ -206,13 +247,12 @@ def _nnunet_files(root: Path) -> list[Path]:
     return []
 
 
-def _candidates(folder: Path, prefix: str) -> list[Path]:
-    """What may be a CT: image files prefix*, and folders image and image_contrast (DICOM)."""
+def _scans(folder: Path) -> list[Path]:
+    """What may be a CT: image files, and folders image and image_contrast (DICOM)."""
     return [
         path
         for path in _visible(folder)
-        if path.name.startswith(prefix)
-        and (path.name in SCAN_FOLDERS if path.is_dir() else path.name.endswith(IMAGE_SUFFIXES))
+        if (path.name.lower() in SCAN_FOLDERS if path.is_dir() else image_suffix(path))
     ]
 
 
@@ -238,7 +278,7 @@ def _suffix(path: Path) -> str:
 
 
 def _stem(path: Path) -> str:
-    return path.name.removesuffix(_suffix(path))
+    return path.name[: len(path.name) - len(_suffix(path))]
 
 
 def _result_suffix(ct: Path) -> str:

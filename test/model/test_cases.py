@@ -1,12 +1,14 @@
 """Which files form a case in each layout, and where the result goes. Files need no content here."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from model.cases import CE_SLUG, CT_SLUG, find_cases, output_folders
 from model.errors import InputError
+from model.images.read import open_header
 
 SEGMENTATION = Path("images/gross-tumor-volume-segmentation")
 
@@ -131,7 +133,7 @@ def test_nnunet_pairs_channels_0000_and_0001(tmp_path, folder):
         f"{folder}a_0000.mha",
         f"{folder}a_0001.mha",
     )
-    make(tmp_path, f"{folder}a_0002.mha", f"{folder}dataset.json", f"{folder}b.nii.gz")
+    make(tmp_path, f"{folder}dataset.json", f"{folder}b.nii.gz")
     for layout in ("auto", "nnunet"):
         a, b = find_cases(tmp_path, Path("out"), layout)
         assert (a.name, a.ct.name, a.ce.name, a.output) == (
@@ -261,3 +263,94 @@ def test_a_folder_in_the_results_place_is_refused_before_the_work(tmp_path):
     cases = find_cases(tmp_path, tmp_path / "out", "nnunet")
     with pytest.raises(InputError, match="a.mha: a folder"), output_folders(cases):
         pytest.fail("the work began")
+
+
+@pytest.mark.parametrize("names", [("ct.nii.gz", "ce.nii.gz"), ("IMG.mha",), ("contrast.nrrd", "plain.nrrd")])
+def test_a_folder_whose_cts_have_other_names_is_told(tmp_path, names):
+    make(tmp_path, "p1/image.nii.gz", "p1/image_contrast.nii.gz", *(f"p2/{name}" for name in names))
+    p1, p2 = find_cases(tmp_path, Path("out"), "auto")
+    assert p1.fault is None and names[0] in str(p2.fault)
+
+
+@pytest.mark.parametrize("ct", ["Image.nii.gz", "IMAGE.NII.GZ", "image.NII", "Image_1.Mha"])
+def test_letter_case_does_not_matter(tmp_path, ct):
+    make(tmp_path, f"p1/{ct}", "p1/image_CONTRAST.nii.gz", "p1/Image.txt")
+    (case,) = find_cases(tmp_path, Path("out"), "auto")
+    assert (case.ct.name, case.ce.name, case.fault) == (ct, "image_CONTRAST.nii.gz", None)
+    make(tmp_path / "n", "a_0000" + ct[ct.index(".") :], "a_0001.NII.gz")
+    (case,) = find_cases(tmp_path / "n", Path("out"), "auto")
+    assert case.ct.exists() and case.ce.exists()
+    assert case.output.suffix == case.output.suffix.lower()
+
+
+def test_two_spellings_of_one_ct_are_told(tmp_path):
+    make(tmp_path, "f/p1/image.nii.gz", "f/p1/Image.nii.gz", "f/p1/image_contrast.nii.gz")
+    make(tmp_path, "n/a_0000.nii.gz", "n/a_0000.NII.GZ", "n/a_0001.mha")
+    for root in (tmp_path / "f", tmp_path / "n"):
+        (case,) = find_cases(root, Path("out"), "auto")
+        assert "could all be the CT" in str(case.fault)
+
+
+def test_a_name_that_is_no_text_is_told(tmp_path):
+    name = os.fsdecode(b"p\xff")
+    make(
+        tmp_path,
+        f"{name}/image.nii.gz",
+        f"{name}/image_contrast.nii.gz",
+        "q/image.nii.gz",
+        "q/image_contrast.mha",
+    )
+    bad, good = find_cases(tmp_path, Path("out"), "auto")
+    assert "not UTF-8" in str(bad.fault) and good.fault is None
+
+
+@pytest.mark.parametrize("layout", ["folder", "nnunet", "segrap2025", "exec"])
+def test_symlink_loops_end_in_an_error(tmp_path, layout):
+    places = {
+        "folder": ("p/image.nii.gz", "p/image_contrast.nii.gz"),
+        "nnunet": ("p_0000.nii.gz", "p_0001.nii.gz"),
+        "segrap2025": ("Cohort1/image/p/image.nii.gz", "Cohort1/image/p/image_contrast.nii.gz"),
+        "exec": (f"images/{CT_SLUG}/p.mha", f"images/{CE_SLUG}/p.mha"),
+    }
+    for place in places[layout]:
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).symlink_to(tmp_path / place)
+    if layout == "exec":
+        fault(tmp_path)
+    else:
+        (case,) = find_cases(tmp_path, Path("out"), "auto")
+        with pytest.raises(InputError):
+            open_header(case.ct)
+
+
+@pytest.mark.parametrize("name", ["x" * 240, "é" * 121, "x" * 250])
+def test_names_too_long_for_a_result_are_told_before_any_work(tmp_path, name):
+    make(tmp_path, f"in/{name}/image.nii.gz", f"in/{name}/image_contrast.nii.gz")
+    cases = find_cases(tmp_path / "in", tmp_path / "out", "auto")
+    if len(name.encode()) + len(".nii.gz") <= 255:
+        with output_folders(cases):
+            pass
+    else:
+        with pytest.raises(InputError, match="cannot be written"), output_folders(cases):
+            pass
+    assert not (tmp_path / "out").exists()
+
+
+def test_deep_json_is_told(tmp_path):
+    make(tmp_path, f"images/{CT_SLUG}/a.mha", f"images/{CE_SLUG}/b.mha")
+    (tmp_path / "inputs.json").write_text("[" * 100_000)
+    assert "inputs.json" in fault(tmp_path)
+
+
+def test_a_third_channel_is_told(tmp_path):
+    make(tmp_path, "a_0000.mha", "a_0001.mha", "a_0002.mha", "b_0000.mha", "b_0001.mha")
+    a, b = find_cases(tmp_path, Path("out"), "auto")
+    assert "channel 0002" in str(a.fault) and b.fault is None
+
+
+def test_two_cases_with_one_result_are_refused(tmp_path):
+    make(tmp_path, "Cohort1/image/p/image.nii.gz", "Cohort2/image/p/image.nii.gz")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/Cohort1").mkdir()
+    (tmp_path / "out/Cohort2").symlink_to("Cohort1")
+    assert "the result of several cases" in fault(tmp_path, output=tmp_path / "out")
