@@ -3,18 +3,22 @@
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
 from model.errors import InputError
-from model.images.grid import Grid, overlap, same_grid, size_in_words, to_canonical
+from model.images import quality
+from model.images.gaps import WIDEST_FILLED_MM, blank_slices, fill_gaps, inner_gaps, numbers_in_words
+from model.images.grid import Grid, overlap, same_grid, size_in_words, to_canonical, to_input_grid
 from model.images.itk import pixels, to_image
 from model.images.read import Scan, read_scan
 
 AIR_HU = -1024
+# Of the body, as the non-contrast CT shows it: below, the two are not of one place.
+NOTHING_COVERED = 0.02
 
 Log = Callable[[str], None]
 
@@ -38,28 +42,47 @@ def read_pair(ct_path: Path, ce_path: Path, log: Log) -> Pair:
     with ThreadPoolExecutor(2) as pool:  # the readers release the interpreter's lock
         ct, ce = pool.map(read_scan, (ct_path, ce_path))
     log(f"read {size_in_words(ct.grid)} voxels twice: {time.perf_counter() - start:.1f} s")
-    for path, scan in ((ct_path, ct), (ce_path, ce)):
-        for oddity in scan.oddities:
-            log(f"warning: {path}: {oddity}")
-        _warn_if_odd(path, scan.array, log)
+    ct, ce = (_checked(path, scan, log) for path, scan in ((ct_path, ct), (ce_path, ce)))
     if not same_grid(ct.grid, ce.grid):
         if not overlap(ct.grid, ce.grid):
-            raise InputError(
-                f"{ct_path} and {ce_path}", "they do not overlap in space", "give an aligned pair"
-            )
+            raise _apart(ct_path, ce_path)
         start = time.perf_counter()
         ce = _resample(ce, ct.grid)
         log(f"contrast CT resampled onto the non-contrast CT's grid: {time.perf_counter() - start:.1f} s")
     arrays = [to_canonical(scan.array, ct.grid) for scan in (ct, ce)]
-    return Pair(arrays[0], arrays[1], ct.grid.canonical_spacing_zyx, ct.grid)
+    pair = Pair(arrays[0], arrays[1], ct.grid.canonical_spacing_zyx, ct.grid)
+    if quality.covered_share(*(array[::4, ::4, ::4] for array in arrays)) < NOTHING_COVERED:
+        raise _apart(ct_path, ce_path)
+    for finding in quality.findings(pair.ct, pair.ce, pair.spacing_zyx):
+        log(f"warning: {finding}")
+    return pair
 
 
-def _warn_if_odd(path: Path, array: np.ndarray, log: Log) -> None:
-    lowest, highest = int(array.min()), int(array.max())
+def _apart(ct_path: Path, ce_path: Path) -> InputError:
+    fact = "the contrast CT shows nothing of the non-contrast CT's body: they do not overlap in space"
+    return InputError(f"{ct_path} and {ce_path}", fact, "give an aligned pair")
+
+
+def _checked(path: Path, scan: Scan, log: Log) -> Scan:
+    """With short gaps filled, and what is odd about the file logged."""
+    for oddity in scan.oddities:
+        log(f"warning: {path}: {oddity}")
+    lowest, highest = int(scan.array.min()), int(scan.array.max())
     if lowest == highest:
         log(f"warning: {path}: all voxels are {lowest}")
-    elif lowest > -200 or highest > 20000:
+        return scan
+    if lowest > -200 or highest > 20000:
         log(f"warning: {path}: values from {lowest} to {highest} look unlike HU")
+    array, spacing_mm = to_canonical(scan.array, scan.grid), scan.grid.canonical_spacing_zyx[0]
+    blank = blank_slices(array)
+    if not (gaps := inner_gaps(blank)):
+        return scan
+    filled = fill_gaps(array, gaps, spacing_mm)
+    wide = any((gap.stop - gap.start) * spacing_mm > WIDEST_FILLED_MM for gap in gaps)
+    remedy = f"gaps up to {WIDEST_FILLED_MM:g} mm are filled from the slices beside them"
+    remedy += "; wider ones stay empty, and nothing is drawn there" if wide else ""
+    log(f"warning: {path}: slices {numbers_in_words(blank)} hold no data; {remedy}")
+    return replace(scan, array=to_input_grid(filled, scan.grid))
 
 
 def _resample(scan: Scan, grid: Grid) -> Scan:

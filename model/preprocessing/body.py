@@ -3,6 +3,7 @@
 import numpy as np
 from scipy import ndimage
 
+from model.images.gaps import inner_gaps
 from model.network.plan import Spacing
 from model.preprocessing.region import Box, box_from
 
@@ -16,25 +17,32 @@ SEARCH_MM = 3.0
 def outside_circle(array: np.ndarray) -> np.ndarray:
     """Columns (y, x), bool, that hold one and the same value in every slice, the corner's: no data was reconstructed.
 
-    Scanners fill them with 0, -1000, -1024, -2000 or -3024; a 0 would otherwise pass for tissue.
+    Scanners fill them with 0, -1000, -1024, -2000 or -3024; a 0 would otherwise pass for tissue. Slices that hold one
+    value only may have another.
     """
-    corner = array[0, 0, 0]
-    outside = array[0] == corner
-    for plane in array[1:]:
-        outside &= plane == corner
+    corners = array[:, 0, 0]
+    values, counts = np.unique(corners, return_counts=True)
+    corner = values[counts.argmax()]
+    outside = np.ones(array.shape[1:], bool)
+    for plane in array:
+        if plane[0, 0] == corner or plane.min() != plane.max():
+            outside &= plane == corner
     return outside
 
 
 def body_box(array: np.ndarray, outside: np.ndarray, spacing_zyx: Spacing) -> Box | None:
     """Bounding box (z, y, x) of the largest connected piece above air, without couch or mask shells; None if none.
 
-    Slices of one value only hold no data: where a scan was padded with 0 that would pass for tissue.
+    Slices of one value only hold no data: where a scan was padded with 0 that would pass for tissue. Inside the scan
+    they do not part the body in two.
     """
     steps = [max(1, round(SEARCH_MM / spacing)) for spacing in spacing_zyx]
     steps_zyx = tuple(slice(None, None, step) for step in steps)
     coarse = array[steps_zyx]
     empty = coarse.min((1, 2), keepdims=True) == coarse.max((1, 2), keepdims=True)
     body = (coarse > BODY_HU) & ~outside[steps_zyx[1:]] & ~empty
+    for gap in inner_gaps(empty.ravel()):
+        body[gap] = body[gap.start - 1] | body[gap.stop]
     opened = ndimage.binary_opening(body, np.ones((1, 3, 3), bool))
     labels, count = ndimage.label(opened if opened.any() else body)
     if count == 0:

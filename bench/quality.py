@@ -1,0 +1,55 @@
+"""How often the checks of image quality find something in good cases: python -m bench.quality FOLDER...
+
+Each folder holds one folder per patient, as `python -m phantom OUT --layout folder` writes them, with image and
+image_contrast; where there is no image_contrast the one CT is given twice, and that it is the same is not counted.
+"""
+
+import argparse
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+from model.images.pair import read_pair
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folders", type=Path, nargs="+")
+    parser.add_argument("--cases", type=int, help="at most so many of each folder, evenly spread")
+    args = parser.parse_args()
+    for folder in args.folders:
+        patients = sorted(path.parent for path in folder.glob("*/image.*"))
+        step = max(1, len(patients) // args.cases) if args.cases else 1
+        patients = patients[::step][: args.cases]
+        counts, alarms, seconds = Counter[str](), 0, 0.0
+        for patient in patients:
+            start = time.perf_counter()
+            found = warnings_of(patient)
+            seconds += time.perf_counter() - start
+            alarms += bool(found)
+            counts.update(line.split(":")[0][:60] for line in found)
+            for line in found:
+                print(f"{patient.name}: {line}")
+        print(
+            f"{folder}: {alarms} of {len(patients)} cases with a finding, {seconds / len(patients):.1f} s a case"
+        )
+        for line, count in counts.most_common():
+            print(f"  {count} x {line}")
+    return 0
+
+
+def warnings_of(patient: Path) -> list[str]:
+    lines: list[str] = []
+    (ct,) = patient.glob("image.*")
+    ce = next(patient.glob("image_contrast.*"), ct)
+    read_pair(ct, ce, lines.append)
+    return [
+        line.removeprefix("warning: ")
+        for line in lines
+        if line.startswith("warning: ") and not (ce == ct and "are the same image" in line)
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
