@@ -10,11 +10,11 @@ import numpy as np
 import SimpleITK as sitk
 
 from model.errors import InputError
+from model.images.dicom import check_pair
 from model.images.grid import Grid, overlap, same_grid, size_in_words, to_canonical
 from model.images.itk import pixels, to_image
 from model.images.read import Scan, read_scan
-
-AIR_HU = -1024
+from model.images.tilt import AIR_HU
 
 Log = Callable[[str], None]
 
@@ -42,6 +42,8 @@ def read_pair(ct_path: Path, ce_path: Path, log: Log) -> Pair:
         for oddity in scan.oddities:
             log(f"warning: {path}: {oddity}")
         _warn_if_odd(path, scan.array, log)
+    if ct.series and ce.series and (oddity := check_pair(ct.series, ce.series)):
+        log(f"warning: {ct_path} and {ce_path}: {oddity}")
     if not same_grid(ct.grid, ce.grid):
         if not overlap(ct.grid, ce.grid):
             raise InputError(
