@@ -21,6 +21,8 @@ MOST_OFF_MM = 0.5
 SAME_PLACE = 0.1
 # More is no gantry's: the orientation must be wrong.
 STEEPEST_DEGREES = 45
+# A tag of less says nothing.
+LEAST_DEGREES = 0.5
 MOST_NAMED = 3
 SLICE_SUFFIXES = (".dcm", ".dicom", ".ima")
 
@@ -64,6 +66,9 @@ def _oddities(slices: list[Slice], stack: Stack, others: list[Path]) -> Iterator
         yield f"passed over {_listed(others)}: no DICOM"
     if slices[0].scale is None:
         yield "no RescaleSlope and RescaleIntercept: its values are taken as HU"
+    leaning = slices[0].elements.text("GantryDetectorTilt")
+    if not stack.tilted and _degrees(leaning) > LEAST_DEGREES:
+        yield f"GantryDetectorTilt is {leaning} degrees, but its slices are stacked straight: taken as corrected"
     if stack.tilted:
         shift = float(np.linalg.norm(np.ptp(stack.shifts_yx * stack.grid.spacing_zyx[1:], axis=0)))
         yield (
@@ -132,7 +137,9 @@ def _ordered(folder: Path, slices: list[Slice]) -> list[Slice]:
     """Sorted along their normal. Raises InputError unless they are alike in all that must be."""
     _same_orientation(folder, slices)
     _alike(folder, slices, "Rows and Columns", lambda one: one.shape)
-    _alike(folder, slices, "PixelSpacing", lambda one: tuple(round(mm, 4) for mm in one.spacing_yx))
+    usual = slices[0].spacing_yx
+    near = lambda one: np.allclose(one.spacing_yx, usual, rtol=0, atol=1e-4)  # noqa: E731
+    _alike(folder, slices, "PixelSpacing", lambda one: usual if near(one) else one.spacing_yx)
     _alike(folder, slices, "the presence of RescaleSlope", lambda one: one.scale is not None)
     for keyword in ("PatientID", "FrameOfReferenceUID"):
         _alike(folder, slices, keyword, lambda one: one.elements.text(keyword), shown=False)  # noqa: B023
@@ -230,6 +237,14 @@ def _no_slices_missing(folder: Path, slices: list[Slice], heights: np.ndarray, u
     more = f" and in {len(gaps) - MOST_NAMED} more places" if len(gaps) > MOST_NAMED else ""
     fact = f"{count} {'slice seems' if count == 1 else 'slices seem'} to be missing {places}{more}"
     raise InputError(folder, f"{fact}, {usual:.2f} mm apart elsewhere", "add the missing slices")
+
+
+def _degrees(text: str) -> float:
+    """0 where it is no number."""
+    try:
+        return abs(float(text))
+    except ValueError:
+        return 0.0
 
 
 def _named(slices: Sequence[Slice]) -> str:

@@ -18,6 +18,7 @@ WANTED = {
     0x00080018: "SOPInstanceUID",
     0x00080060: "Modality",
     0x00100020: "PatientID",
+    0x00181120: "GantryDetectorTilt",
     0x0020000E: "SeriesInstanceUID",
     0x00200012: "AcquisitionNumber",
     0x00200013: "InstanceNumber",

@@ -91,6 +91,12 @@ def test_a_tilted_series_is_straightened_and_said(dicom_series, tmp_path):
     assert [one.path.name for one in series.slices] == [f"1_{99 - k}.dcm" for k in range(5)]
 
 
+@pytest.mark.parametrize(("angle", "said"), [("-18.5", True), ("0", False), ("0.1", False), ("", False)])
+def test_a_tilt_that_the_slices_do_not_show_is_said(dicom_series, tmp_path, angle, said):
+    series = read_series(dicom_series(tmp_path / "series", GantryDetectorTilt=angle), MOST)
+    assert bool(series.warnings) == said and not series.stack.tilted
+
+
 def test_a_real_tilted_series_lies_where_its_slices_say():
     if not REAL_SERIES.is_dir():
         pytest.skip(f"needs the real series {REAL_SERIES}")
@@ -297,10 +303,15 @@ def test_what_cannot_be_opened_is_refused(dicom_series, tmp_path, kind):
     assert "1_20.dcm" in refusal(folder)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_slice_without_permission_is_refused(dicom_series, tmp_path):
-    folder = dicom_series(tmp_path / "series")
-    (folder / "1_97.dcm").chmod(0)
+def test_a_slice_without_permission_is_refused(dicom_series, tmp_path, monkeypatch):
+    folder, opened = dicom_series(tmp_path / "series"), Path.open
+
+    def guarded(path, *arguments, **options):
+        if path.name == "1_97.dcm":  # root may read everything
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", guarded)
     assert "1_97.dcm: cannot be read (Permission denied)" in refusal(folder)
 
 
