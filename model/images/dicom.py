@@ -11,7 +11,7 @@ import numpy as np
 
 from model.errors import InputError, reason
 from model.images.dicom_elements import Elements, read_elements
-from model.images.dicom_slice import COSINE_TOLERANCE, Slice, read_hu, slice_of
+from model.images.dicom_slice import COSINE_TOLERANCE, Slice, read_planes, slice_of
 from model.images.grid import size_in_words
 from model.images.tilt import Stack, stack_of, straightened
 
@@ -54,8 +54,8 @@ def read_series(folder: Path, most_voxels: int) -> Series:
     if math.prod(stack.grid.size_xyz) > most_voxels:
         raise InputError(folder, f"{size_in_words(stack.grid)} voxels are more than any CT has", "crop it")
     array = np.empty(stack.grid.size_xyz[::-1], np.int16)
-    for k, one in enumerate(slices):
-        array[k] = straightened(read_hu(one), stack, k) if stack.tilted else read_hu(one)
+    for k, plane in enumerate(read_planes(slices)):
+        array[k] = straightened(plane, stack, k) if stack.tilted else plane
     patient_id, frame = (slices[0].elements.text(name) for name in ("PatientID", "FrameOfReferenceUID"))
     return Series(array, stack, tuple(slices), patient_id, frame, tuple(_oddities(slices, stack, others)))
 
@@ -217,7 +217,8 @@ def _no_two_in_one_place(folder: Path, slices: list[Slice], steps: np.ndarray) -
     fact = f"{len(pairs)} of {len(slices)} slices lie where another does: "
     fact += ", ".join(f"{one.name} and {other.name}" for one, other in pairs[:MOST_NAMED])
     fact += f" and {len(pairs) - MOST_NAMED} more" if len(pairs) > MOST_NAMED else ""
-    if all(np.array_equal(read_hu(one), read_hu(other)) for one, other in pairs[:MOST_NAMED]):
+    alike = [np.ptp(list(read_planes(pair)), axis=0).max() == 0 for pair in pairs[:MOST_NAMED]]
+    if all(alike):
         raise InputError(folder, f"{fact} (duplicates, the same voxels)", "remove the duplicates")
     fact += " (other voxels: several acquisitions or times?)"
     raise InputError(folder, fact, "leave the slices of one acquisition in the folder")

@@ -1,15 +1,15 @@
 """One CT slice of a DICOM file: where it lies, and its voxels as HU."""
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk
 
 from model.errors import InputError
+from model.images.decompress import Decompressor
 from model.images.dicom_elements import BIG_ENDIAN, Elements
-from model.images.itk import execute, pixels
 
 NATIVE = ("", "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", BIG_ENDIAN)
 # What GDCM decodes: JPEG, JPEG-LS, JPEG 2000, run lengths.
@@ -80,12 +80,17 @@ def slice_of(path: Path, elements: Elements) -> Slice:
     return result
 
 
-def read_hu(one: Slice) -> np.ndarray:
-    """The voxels, int16 HU (rows, columns). Raises InputError where they are damaged."""
-    native = one.elements.text("TransferSyntaxUID") in NATIVE
-    values = _stored(one) if native else _decoded(one)
+def read_planes(slices: Iterable[Slice]) -> Iterator[np.ndarray]:
+    """The voxels of one slice after the other, int16 HU (rows, columns).
+
+    Raises InputError where they are damaged; what is not compressed has no checksum, and damage there may go unseen.
+    """
     limits = np.iinfo(np.int16)
-    return np.rint(values).clip(limits.min, limits.max).astype(np.int16)
+    with Decompressor() as decompressor:
+        for one in slices:
+            native = one.elements.text("TransferSyntaxUID") in NATIVE
+            values = _stored(one) if native else decompressor.values(one.path, one.shape)
+            yield np.rint(values).clip(limits.min, limits.max).astype(np.int16)
 
 
 def _stored(one: Slice) -> np.ndarray:
@@ -105,21 +110,6 @@ def _stored(one: Slice) -> np.ndarray:
         raise InputError(one.path, fact, "correct BitsStored")
     slope, intercept = one.scale or (1.0, 0.0)
     return array.reshape(one.shape) * slope + intercept
-
-
-def _decoded(one: Slice) -> np.ndarray:
-    """GDCM's values of compressed voxels (rows, columns)."""
-    try:
-        str(one.path).encode()
-    except UnicodeEncodeError:  # ITK would end the process
-        raise InputError(one.path, "compressed, under a name that is not UTF-8", "rename it") from None
-    reader = sitk.ImageFileReader()
-    reader.SetImageIO("GDCMImageIO")
-    reader.SetFileName(str(one.path))
-    array = pixels(execute(reader, one.path))
-    if array.size != math.prod(one.shape):
-        raise InputError(one.path, "its compressed voxels are of another size", "replace the file")
-    return array.reshape(one.shape)
 
 
 def _check_voxels(one: Slice) -> None:
