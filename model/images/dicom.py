@@ -32,7 +32,7 @@ class Series:
     """A CT series as read.
 
     array: int16 HU (z, y, x) on the stack's straight grid; slices: their files, in its order.
-    patient_id, frame_of_reference: empty where unknown. warnings: what is odd but usable.
+    patient_id, frame_of_reference: empty where unknown. oddities: what is strange but usable, in a few words each.
     """
 
     array: np.ndarray
@@ -40,7 +40,7 @@ class Series:
     slices: tuple[Slice, ...]
     patient_id: str
     frame_of_reference: str
-    warnings: tuple[str, ...]
+    oddities: tuple[str, ...]
 
 
 def read_series(folder: Path, most_voxels: int) -> Series:

@@ -94,14 +94,14 @@ def test_a_tilted_series_is_straightened_and_said(dicom_series, tmp_path):
 @pytest.mark.parametrize(("angle", "said"), [("-18.5", True), ("0", False), ("0.1", False), ("", False)])
 def test_a_tilt_that_the_slices_do_not_show_is_said(dicom_series, tmp_path, angle, said):
     series = read_series(dicom_series(tmp_path / "series", GantryDetectorTilt=angle), MOST)
-    assert bool(series.warnings) == said and not series.stack.tilted
+    assert bool(series.oddities) == said and not series.stack.tilted
 
 
 def test_a_real_tilted_series_lies_where_its_slices_say():
     if not REAL_SERIES.is_dir():
         pytest.skip(f"needs the real series {REAL_SERIES}")
     series = read_series(REAL_SERIES, 10**8)
-    assert "gantry tilt of 18.5 degrees" in series.warnings[0]
+    assert "gantry tilt of 18.5 degrees" in series.oddities[0]
     grid = series.stack.grid
     steps = np.reshape(grid.direction, (3, 3)) * grid.spacing_xyz
     for k in (0, 8, 17):
@@ -282,7 +282,7 @@ def test_other_files_are_passed_over_and_said(dicom_series, tmp_path, name):
     (folder / ".hidden").write_text("no slice")
     (folder / "deeper").mkdir()
     series = read_series(folder, MOST)
-    assert len(series.slices) == 5 and series.warnings == (f"passed over {name}: no DICOM",)
+    assert len(series.slices) == 5 and series.oddities == (f"passed over {name}: no DICOM",)
 
 
 @pytest.mark.parametrize("name", ["1_20.dcm", "other.DCM", "x.ima"])
@@ -332,7 +332,7 @@ def test_values_without_a_scale_are_taken_as_hu_and_said(dicom_series, tmp_path)
     folder = dicom_series(tmp_path / "series", intercept=0, RescaleSlope=None, RescaleIntercept=None)
     series = read_series(folder, MOST)
     np.testing.assert_array_equal(series.array[:, 0, 0], [0, 10, 20, 30, 40])
-    assert "its values are taken as HU" in series.warnings[0]
+    assert "its values are taken as HU" in series.oddities[0]
 
 
 @pytest.mark.parametrize(
