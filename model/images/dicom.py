@@ -24,6 +24,8 @@ STEEPEST_DEGREES = 45
 # A tag of less says nothing.
 LEAST_DEGREES = 0.5
 MOST_NAMED = 3
+# The kind of file that lists the others on a disc.
+DICOMDIR = "1.2.840.10008.1.3.10"
 SLICE_SUFFIXES = (".dcm", ".dicom", ".ima")
 
 
@@ -97,21 +99,27 @@ def _dicom_files(folder: Path) -> tuple[dict[Path, Elements], list[Path]]:
         raise InputError(folder, f"cannot be read ({reason(error)})", "make it readable") from None
     files, others = {}, []
     for path in paths:
-        usable = path.is_file() or path.is_symlink()  # reading a pipe would wait for ever
+        usable = (
+            path.is_file() or not path.exists()
+        )  # not a pipe, which would be waited for; a dead link is refused
         elements = read_elements(path) if usable else None
         if elements is None:
             others.append(path)
-        elif elements.text("SOPClassUID") != "1.2.840.10008.1.3.10":  # DICOMDIR, a list of files
+        elif elements.text("MediaStorageSOPClassUID") != DICOMDIR:
             files[path] = elements
     if not files:
         hint = ", only folders" if any_folder and not others else ""
         raise InputError(folder, f"no DICOM series{hint}", "put the files of one CT series in the folder")
+    for path, elements in files.items():
+        if elements.pixels is None and elements.text("Modality") in ("CT", ""):
+            raise InputError(path, "no voxels in it, perhaps cut short", "replace the file")
     _no_series_but_one(folder, files)
+    visible = [path for path in others if not path.name.startswith(".")]
     shapes = {_shape_of_name(path) for path in files}
-    for path in others:
+    for path in visible:
         if path.suffix.lower() in SLICE_SUFFIXES or _shape_of_name(path) in shapes:
             raise InputError(path, "no DICOM file, though named as a slice", "replace the file or remove it")
-    return files, [path for path in others if not path.name.startswith(".")]
+    return files, visible
 
 
 def _shape_of_name(path: Path) -> str:

@@ -12,15 +12,14 @@ from typing import BinaryIO
 from model.errors import InputError, reason
 
 WANTED = {
+    0x00020002: "MediaStorageSOPClassUID",
     0x00020010: "TransferSyntaxUID",
     0x00080008: "ImageType",
-    0x00080016: "SOPClassUID",
     0x00080018: "SOPInstanceUID",
     0x00080060: "Modality",
     0x00100020: "PatientID",
     0x00181120: "GantryDetectorTilt",
     0x0020000E: "SeriesInstanceUID",
-    0x00200012: "AcquisitionNumber",
     0x00200013: "InstanceNumber",
     0x00200032: "ImagePositionPatient",
     0x00200037: "ImageOrientationPatient",

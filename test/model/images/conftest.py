@@ -1,12 +1,9 @@
 """Small images, and what the readers say of them."""
 
-import warnings
-
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRBigEndian, ExplicitVRLittleEndian, RLELossless
+from faults.slices import write_slice
 
 from model.errors import InputError
 from model.images.pair import read_pair
@@ -52,39 +49,6 @@ def _error_of(path, other=None) -> str:
     return message
 
 
-def _dicom_slice(path, stored, *, syntax=ExplicitVRLittleEndian, without=(), **tags):
-    """One CT slice as pydicom writes it; tags replace the usual ones by keyword."""
-    path.parent.mkdir(exist_ok=True)
-    meta = FileMetaDataset()
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian if syntax == RLELossless else syntax
-    meta.MediaStorageSOPClassUID = CTImageStorage
-    meta.MediaStorageSOPInstanceUID = tags.get("SOPInstanceUID", "1.2.3.9")
-    dataset = Dataset()
-    usual = {
-        **{"SOPClassUID": CTImageStorage, "SOPInstanceUID": "1.2.3.9", "Modality": "CT", "PatientID": "P1"},
-        **{"SeriesInstanceUID": "1.2.3.1", "StudyInstanceUID": "1.2.3", "FrameOfReferenceUID": "1.2.4"},
-        **{"ImagePositionPatient": [-10, -20, 0], "ImageOrientationPatient": [1, 0, 0, 0, 1, 0]},
-        **{"Rows": stored.shape[0], "Columns": stored.shape[1], "PixelSpacing": [0.5, 0.5]},
-        **{"BitsAllocated": 8 * stored.dtype.itemsize, "BitsStored": 8 * stored.dtype.itemsize},
-        **{"HighBit": 8 * stored.dtype.itemsize - 1, "PixelRepresentation": int(stored.dtype.kind == "i")},
-        **{"SamplesPerPixel": 1, "PhotometricInterpretation": "MONOCHROME2"},
-        **{"RescaleSlope": 1, "RescaleIntercept": -1024, "InstanceNumber": 1},
-    }
-    for keyword, value in {**usual, **tags}.items():
-        if keyword not in without:
-            setattr(dataset, keyword, value)
-    order = ">" if syntax == ExplicitVRBigEndian else "<"
-    dataset.PixelData = stored.astype(stored.dtype.newbyteorder(order)).tobytes()
-    dataset["PixelData"].VR = "OW" if stored.dtype.itemsize > 1 else "OB"
-    dataset.file_meta = meta
-    if syntax == RLELossless:
-        dataset.compress(RLELossless)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # values that are wrong on purpose
-        dataset.save_as(path, enforce_file_format=True)
-    return path
-
-
 def _dicom_series(folder, slices=range(5), modality="CT", series="1", intercept=-1024, **tags):
     """Slices of constant HU 10 k at z = 3 k mm, in files whose names run the other way."""
     for k in slices:
@@ -94,7 +58,7 @@ def _dicom_series(folder, slices=range(5), modality="CT", series="1", intercept=
             **{"ImagePositionPatient": [-10, -20, 3 * k], "InstanceNumber": k + 1},
             "SOPInstanceUID": f"1.2.3.{series}.{k + 1}",
         }
-        _dicom_slice(folder / f"{series}_{99 - k}.dcm", stored, **{**usual, **tags})
+        write_slice(folder / f"{series}_{99 - k}.dcm", stored, **{**usual, **tags})
     return folder
 
 
@@ -131,7 +95,7 @@ def error_of():
 @pytest.fixture
 def dicom_slice():
     """Write one CT slice and return its path."""
-    return _dicom_slice
+    return write_slice
 
 
 @pytest.fixture

@@ -280,9 +280,22 @@ def test_other_files_are_passed_over_and_said(dicom_series, tmp_path, name):
     folder = dicom_series(tmp_path / "series")
     (folder / name).write_text("no slice")
     (folder / ".hidden").write_text("no slice")
+    (folder / "._1_99.dcm").write_text("no slice")
     (folder / "deeper").mkdir()
     series = read_series(folder, MOST)
     assert len(series.slices) == 5 and series.oddities == (f"passed over {name}: no DICOM",)
+
+
+def test_the_list_of_files_on_a_disc_is_no_slice(dicom_series, tmp_path):
+    folder = dicom_series(tmp_path / "series")
+    meta = pydicom.dataset.FileMetaDataset()
+    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = "1.2.840.10008.1.3.10", "1.2.3.4"
+    meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    listing = pydicom.dataset.Dataset()
+    listing.FileSetID, listing.file_meta = "DISC", meta
+    listing.save_as(folder / "DICOMDIR", enforce_file_format=True)
+    series = read_series(folder, MOST)
+    assert len(series.slices) == 5 and not series.oddities
 
 
 @pytest.mark.parametrize("name", ["1_20.dcm", "other.DCM", "x.ima"])
@@ -292,12 +305,13 @@ def test_what_is_named_as_a_slice_but_none_is_refused(dicom_series, tmp_path, na
     assert "no DICOM file, though named as a slice" in refusal(folder)
 
 
-@pytest.mark.parametrize("kind", ["loop", "dangling", "pipe"])
+@pytest.mark.parametrize("kind", ["loop", "dangling", "pipe", "link to a pipe"])
 def test_what_cannot_be_opened_is_refused(dicom_series, tmp_path, kind):
     folder = dicom_series(tmp_path / "series")
     path = folder / "1_20.dcm"
-    if kind == "pipe":
-        os.mkfifo(path)
+    if "pipe" in kind:
+        os.mkfifo(tmp_path / "pipe")
+        path.symlink_to(tmp_path / "pipe") if "link" in kind else (tmp_path / "pipe").rename(path)
     else:
         path.symlink_to(path if kind == "loop" else folder / "nowhere")
     assert "1_20.dcm" in refusal(folder)
