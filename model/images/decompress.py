@@ -50,7 +50,10 @@ class Decompressor:
             name = str(path.absolute()).encode()
         except UnicodeEncodeError:  # ITK would end the process
             raise InputError(path, "compressed, under a name that is not UTF-8", "rename it") from None
-        self.process = self.process or _start()
+        try:
+            self.process = self.process or _start()
+        except OSError as error:
+            raise _refusal(path, f"no decoder can be started: {reason(error)}") from None
         sender, receiver, complaints = self.process.stdin, self.process.stdout, self.process.stderr
         assert sender and receiver and complaints
         with contextlib.suppress(BrokenPipeError):  # it has ended, which is seen below
@@ -87,7 +90,9 @@ def _refusal(path: Path, why: str) -> InputError:
 
 def _serve(names: BinaryIO, values: BinaryIO) -> None:
     """Answer each file name, which a zero byte ends, with the file's values. Raises what SimpleITK raises."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    most = MEMORY if hard == resource.RLIM_INFINITY else min(MEMORY, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (most, hard))
     rest = b""
     while piece := os.read(names.fileno(), 1 << 16):
         rest += piece

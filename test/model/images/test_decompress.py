@@ -3,6 +3,7 @@
 import random
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pydicom
@@ -112,6 +113,26 @@ def test_a_decoder_that_breaks_down_is_an_error_of_its_slice(
     )
     with pytest.raises(InputError, match=said):
         values_of(path)
+
+
+def test_a_decoder_that_cannot_be_started_is_an_error(tmp_path, dicom_slice, monkeypatch):
+    path = dicom_slice(tmp_path / "a.dcm", STORED, syntax=RLELossless)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "no python"))
+    with pytest.raises(InputError, match="no decoder can be started: No such file"):
+        values_of(path)
+
+
+@pytest.mark.parametrize("hard", [2 << 30, 8 << 30])
+def test_a_limit_of_memory_may_be_there_already(tmp_path, dicom_slice, hard):
+    path = dicom_slice(tmp_path / "a.dcm", STORED, syntax=RLELossless)
+    code = (
+        f"import resource; resource.setrlimit(resource.RLIMIT_AS, ({hard}, {hard}));"
+        "import pathlib, sys; from model.images.decompress import Decompressor;"
+        f"print(Decompressor().values(pathlib.Path(sys.argv[1]), {SHAPE}).sum())"
+    )
+    command = [sys.executable, "-c", code, str(path)]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[3])
+    assert float(said.stdout) == (STORED - 1024.0).sum()
 
 
 def test_a_name_that_is_not_utf8_never_reaches_itk(tmp_path, dicom_slice):
