@@ -1,35 +1,266 @@
-"""DICOM CT series: the slices of a folder as one image."""
+"""DICOM CT series: the slices of a folder as one image, every voxel where its own slice says."""
 
+import math
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import SimpleITK as sitk
 
-from model.errors import InputError
-from model.images.itk import execute
+from model.errors import InputError, reason
+from model.images.dicom_elements import Elements, read_elements
+from model.images.dicom_slice import COSINE_TOLERANCE, Slice, read_planes, slice_of
+from model.images.grid import size_in_words
+from model.images.tilt import Stack, stack_of, straightened
+
+# How far a slice may lie off equal distances, and off the line of the stack, which is corrected.
+MOST_OFF_MM = 0.5
+# Of the distance between slices: what is less than so much of it lies in one place.
+SAME_PLACE = 0.1
+# More is no gantry's: the orientation must be wrong.
+STEEPEST_DEGREES = 45
+# A tag of less says nothing.
+LEAST_DEGREES = 0.5
+MOST_NAMED = 3
+# The kind of file that lists the others on a disc.
+DICOMDIR = "1.2.840.10008.1.3.10"
+SLICE_SUFFIXES = (".dcm", ".dicom", ".ima")
 
 
-def read_series(folder: Path) -> sitk.Image:
-    """The one CT series in a folder: slices in the order of their positions, HU."""
-    series = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
-    if len(series) != 1:
-        content = f"{len(series)} DICOM series ({', '.join(series)})" if series else "no DICOM series"
-        raise InputError(folder, content, "leave exactly one CT series in the folder")
-    reader = sitk.ImageSeriesReader()
-    reader.SetFileNames(sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), series[0]))
-    reader.MetaDataDictionaryArrayUpdateOn()
-    image = execute(reader, folder)
-    slices = range(len(reader.GetFileNames()))
+@dataclass(frozen=True)
+class Series:
+    """A CT series as read.
+
+    array: int16 HU (z, y, x) on the stack's straight grid; slices: their files, in its order.
+    patient_id, frame_of_reference: empty where unknown. oddities: what is strange but usable, in a few words each.
+    """
+
+    array: np.ndarray
+    stack: Stack
+    slices: tuple[Slice, ...]
+    patient_id: str
+    frame_of_reference: str
+    oddities: tuple[str, ...]
+
+
+def read_series(folder: Path, most_voxels: int) -> Series:
+    """The one CT series in a folder, slices in the order of their positions.
+
+    Raises InputError for anything else, and where its grid has more voxels.
+    """
+    files, others = _dicom_files(folder)
+    slices = _ordered(folder, [slice_of(path, elements) for path, elements in files.items()])
+    stack = _stack(folder, slices)
+    if math.prod(stack.grid.size_xyz) > most_voxels:
+        raise InputError(folder, f"{size_in_words(stack.grid)} voxels are more than any CT has", "crop it")
+    array = np.empty(stack.grid.size_xyz[::-1], np.int16)
+    for k, plane in enumerate(read_planes(slices)):
+        array[k] = straightened(plane, stack, k) if stack.tilted else plane
+    patient_id, frame = (slices[0].elements.text(name) for name in ("PatientID", "FrameOfReferenceUID"))
+    return Series(array, stack, tuple(slices), patient_id, frame, tuple(_oddities(slices, stack, others)))
+
+
+def _oddities(slices: list[Slice], stack: Stack, others: list[Path]) -> Iterator[str]:
+    """What is odd about a series but usable."""
+    if others:
+        yield f"passed over {_listed(others)}: no DICOM"
+    if slices[0].scale is None:
+        yield "no RescaleSlope and RescaleIntercept: its values are taken as HU"
+    leaning = slices[0].elements.text("GantryDetectorTilt")
+    if not stack.tilted and _degrees(leaning) > LEAST_DEGREES:
+        yield f"GantryDetectorTilt is {leaning} degrees, but its slices are stacked straight: taken as corrected"
+    if stack.tilted:
+        shift = float(np.linalg.norm(np.ptp(stack.shifts_yx * stack.grid.spacing_zyx[1:], axis=0)))
+        yield (
+            f"gantry tilt of {stack.angle:.1f} degrees: slices shifted in their planes by up to {shift:.1f} mm,"
+            f" the result is on that straight grid of {size_in_words(stack.grid)} voxels"
+        )
+
+
+def check_pair(ct: Series, ce: Series) -> str:
+    """What is odd about two series as those of one patient, empty if nothing. Raises InputError: they are of two."""
+    if ct.patient_id and ce.patient_id and ct.patient_id != ce.patient_id:
+        where = f"{ct.slices[0].path.parent} and {ce.slices[0].path.parent}"
+        raise InputError(where, "CTs of two patients (PatientID differs)", "give both CTs of one patient")
+    frames = ct.frame_of_reference, ce.frame_of_reference
+    if all(frames) and frames[0] != frames[1]:
+        return "the CTs have different frames of reference (FrameOfReferenceUID): are they aligned?"
+    return ""
+
+
+def _dicom_files(folder: Path) -> tuple[dict[Path, Elements], list[Path]]:
+    """The files of the one CT series, by name, and the other files that are not hidden."""
     try:
-        modalities = {reader.GetMetaData(k, "0008|0060").strip() for k in slices}
-        positions = np.array([reader.GetMetaData(k, "0020|0032").split("\\") for k in slices], float)
-    except (RuntimeError, ValueError):
-        fact = "slices without modality or position, or several in one file"
-        raise InputError(folder, fact, "convert the series to NIfTI") from None
-    if modalities != {"CT"}:
-        raise InputError(folder, "the DICOM series is not CT", "give a CT series")
-    steps = np.linalg.norm(np.diff(positions, axis=0), axis=1)
-    if len(steps) and steps.max() - steps.min() > 0.1 * steps.min():
-        apart = f"{steps.min():.2f} to {steps.max():.2f} mm"
-        raise InputError(folder, f"slices are {apart} apart", "add the missing slices or resample")
-    return image
+        paths = sorted(path for path in folder.iterdir() if not path.is_dir())
+        any_folder = any(path.is_dir() for path in folder.iterdir())
+    except OSError as error:
+        raise InputError(folder, f"cannot be read ({reason(error)})", "make it readable") from None
+    files, others = {}, []
+    for path in paths:
+        usable = (
+            path.is_file() or not path.exists()
+        )  # not a pipe, which would be waited for; a dead link is refused
+        elements = read_elements(path) if usable else None
+        if elements is None:
+            others.append(path)
+        elif elements.text("MediaStorageSOPClassUID") != DICOMDIR:
+            files[path] = elements
+    if not files:
+        hint = ", only folders" if any_folder and not others else ""
+        raise InputError(folder, f"no DICOM series{hint}", "put the files of one CT series in the folder")
+    for path, elements in files.items():
+        if elements.pixels is None and elements.text("Modality") in ("CT", ""):
+            raise InputError(path, "no voxels in it, perhaps cut short", "replace the file")
+    _no_series_but_one(folder, files)
+    visible = [path for path in others if not path.name.startswith(".")]
+    shapes = {_shape_of_name(path) for path in files}
+    for path in visible:
+        if path.suffix.lower() in SLICE_SUFFIXES or _shape_of_name(path) in shapes:
+            raise InputError(path, "no DICOM file, though named as a slice", "replace the file or remove it")
+    return files, visible
+
+
+def _shape_of_name(path: Path) -> str:
+    """The name with all numbers made equal."""
+    return re.sub(r"\d+", "0", path.name)
+
+
+def _no_series_but_one(folder: Path, files: dict[Path, Elements]) -> None:
+    kinds: dict[str, list[str]] = {}
+    for elements in files.values():
+        kinds.setdefault(elements.text("SeriesInstanceUID"), []).append(elements.text("Modality"))
+    if len(kinds) > 1:
+        described = [f"{uid}: {len(kind)} files, {kind[0] or 'no Modality'}" for uid, kind in kinds.items()]
+        fact = f"{len(kinds)} DICOM series ({'; '.join(described[:MOST_NAMED])})"
+        raise InputError(folder, fact, "leave exactly one CT series in the folder")
+    for path, elements in files.items():
+        if elements.text("Modality") != "CT":
+            fact = f"{elements.text('Modality')}, not CT" if elements.text("Modality") else "no Modality"
+            raise InputError(path, fact, "give a CT series")
+
+
+def _ordered(folder: Path, slices: list[Slice]) -> list[Slice]:
+    """Sorted along their normal. Raises InputError unless they are alike in all that must be."""
+    _same_orientation(folder, slices)
+    _alike(folder, slices, "Rows and Columns", lambda one: one.shape)
+    usual = slices[0].spacing_yx
+    near = lambda one: np.allclose(one.spacing_yx, usual, rtol=0, atol=1e-4)  # noqa: E731
+    _alike(folder, slices, "PixelSpacing", lambda one: usual if near(one) else one.spacing_yx)
+    _alike(folder, slices, "the presence of RescaleSlope", lambda one: one.scale is not None)
+    for keyword in ("PatientID", "FrameOfReferenceUID"):
+        _alike(folder, slices, keyword, lambda one: one.elements.text(keyword), shown=False)  # noqa: B023
+    normal = np.cross(*slices[0].axes)
+    return sorted(slices, key=lambda one: float(one.position @ normal))
+
+
+def _same_orientation(folder: Path, slices: list[Slice]) -> None:
+    def like(one: Slice) -> list[Slice]:
+        return [other for other in slices if abs(other.axes - one.axes).max() <= COSINE_TOLERANCE]
+
+    groups: list[list[Slice]] = []
+    for one in slices:
+        if not any(one in group for group in groups):
+            groups.append(like(one))
+    usual = max(groups, key=len)
+    odd = [one for one in slices if one not in usual]
+    if odd:
+        fact = f"{len(odd)} of {len(slices)} slices have another orientation than the rest: {_named(odd)}"
+        raise InputError(folder, fact, "leave the slices of one orientation in the folder")
+
+
+def _alike(
+    folder: Path, slices: list[Slice], what: str, value: Callable[[Slice], Any], *, shown: bool = True
+) -> None:
+    first = slices[0]
+    for one in slices:
+        if value(one) != value(first):
+            values = (f" is {value(first)}", f" is {value(one)}") if shown else ("", "")
+            fact = f"{what} differs: {first.name}{values[0]}, {one.name}{values[1]}"
+            raise InputError(folder, fact, "leave the slices of one scan in the folder")
+
+
+def _stack(folder: Path, slices: list[Slice]) -> Stack:
+    """How the slices, sorted, lie. Raises InputError where no straight grid can hold them."""
+    if len(slices) < 2:
+        raise InputError(folder, "one slice", "give one 3D volume")
+    positions, axes = np.array([one.position for one in slices]), slices[0].axes
+    heights = positions @ np.cross(*axes)
+    steps = np.diff(heights)
+    _no_two_in_one_place(folder, slices, steps)
+    usual = float(np.median(steps))
+    off = heights - np.linspace(heights[0], heights[-1], len(heights))
+    if steps.max() > 1.5 * usual or abs(off).max() > min(MOST_OFF_MM, usual / 4):
+        _no_slices_missing(folder, slices, heights, usual)
+        k = int(abs(off).argmax())
+        fact = (
+            f"slices are {steps.min():.2f} to {steps.max():.2f} mm apart,"
+            f" {slices[k].name} lies {abs(off[k]):.2f} mm off equal distances"
+        )
+        raise InputError(folder, fact, "give a series at equal distances, or resample it")
+    stack = stack_of(positions, axes, slices[0].spacing_yx, slices[0].shape)
+    if stack.angle > STEEPEST_DEGREES:
+        fact = f"slices are stacked {stack.angle:.0f} degrees off their normal"
+        raise InputError(folder, fact, "correct ImageOrientationPatient")
+    drift = (positions - positions[0]) @ axes.T
+    line = np.polynomial.Polynomial.fit
+    fitted = np.array([line(heights, along, 1)(heights) for along in drift.T]).T
+    residual = np.linalg.norm(drift - fitted, axis=1)
+    if residual.max() > MOST_OFF_MM:
+        k = int(residual.argmax())
+        fact = (
+            f"slices drift sideways without order: {slices[k].name} lies {residual[k]:.2f} mm off their line"
+        )
+        raise InputError(folder, fact, "leave the slices of one scan, or correct ImagePositionPatient")
+    return stack
+
+
+def _no_two_in_one_place(folder: Path, slices: list[Slice], steps: np.ndarray) -> None:
+    apart = steps[steps > 0.01]
+    limit = SAME_PLACE * float(np.median(apart)) if len(apart) else math.inf
+    pairs = [(slices[k], slices[k + 1]) for k in np.flatnonzero(steps < limit)]
+    if not pairs:
+        return
+    fact = f"{len(pairs)} of {len(slices)} slices lie where another does: "
+    fact += ", ".join(f"{one.name} and {other.name}" for one, other in pairs[:MOST_NAMED])
+    fact += f" and {len(pairs) - MOST_NAMED} more" if len(pairs) > MOST_NAMED else ""
+    alike = [np.ptp(list(read_planes(pair)), axis=0).max() == 0 for pair in pairs[:MOST_NAMED]]
+    if all(alike):
+        raise InputError(folder, f"{fact} (duplicates, the same voxels)", "remove the duplicates")
+    fact += " (other voxels: several acquisitions or times?)"
+    raise InputError(folder, fact, "leave the slices of one acquisition in the folder")
+
+
+def _no_slices_missing(folder: Path, slices: list[Slice], heights: np.ndarray, usual: float) -> None:
+    """Raises InputError where all steps are multiples of the usual one, and some are larger."""
+    multiples = np.diff(heights) / usual
+    if abs(multiples - np.rint(multiples)).max() > SAME_PLACE:
+        return
+    gaps = np.flatnonzero(np.rint(multiples) > 1)
+    count = int((np.rint(multiples) - 1).sum())
+    places = ", ".join(
+        f"between {slices[k].name} and {slices[k + 1].name} ({heights[k]:.2f} and {heights[k + 1]:.2f} mm)"
+        for k in gaps[:MOST_NAMED]
+    )
+    more = f" and in {len(gaps) - MOST_NAMED} more places" if len(gaps) > MOST_NAMED else ""
+    fact = f"{count} {'slice seems' if count == 1 else 'slices seem'} to be missing {places}{more}"
+    raise InputError(folder, f"{fact}, {usual:.2f} mm apart elsewhere", "add the missing slices")
+
+
+def _degrees(text: str) -> float:
+    """0 where it is no number."""
+    try:
+        return abs(float(text))
+    except ValueError:
+        return 0.0
+
+
+def _named(slices: Sequence[Slice]) -> str:
+    names = ", ".join(one.name for one in slices[:MOST_NAMED])
+    return f"{names} and {len(slices) - MOST_NAMED} more" if len(slices) > MOST_NAMED else names
+
+
+def _listed(paths: Sequence[Path]) -> str:
+    names = ", ".join(path.name for path in paths[:MOST_NAMED])
+    return f"{names} and {len(paths) - MOST_NAMED} more" if len(paths) > MOST_NAMED else names

@@ -1,21 +1,11 @@
-"""SimpleITK's images and readers as the rest needs them."""
-
-from pathlib import Path
+"""SimpleITK's images as the rest needs them."""
 
 import numpy as np
 import SimpleITK as sitk
 
-from model.errors import InputError, reason
 from model.images.grid import Grid
 
 sitk.ProcessObject.SetGlobalWarningDisplay(False)  # ITK's warnings would break "one line on stderr"
-
-
-def execute(reader: sitk.ImageFileReader | sitk.ImageSeriesReader, path: Path) -> sitk.Image:
-    try:
-        return reader.Execute()
-    except RuntimeError as error:
-        raise InputError(path, f"cannot be read ({reason(error)})", "replace the file") from None
 
 
 class _Pixels:

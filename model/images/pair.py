@@ -11,12 +11,13 @@ import SimpleITK as sitk
 
 from model.errors import InputError
 from model.images import quality
+from model.images.dicom import check_pair
 from model.images.gaps import WIDEST_FILLED_MM, blank_slices, fill_gaps, inner_gaps, numbers_in_words
 from model.images.grid import Grid, overlap, same_grid, size_in_words, to_canonical, to_input_grid
 from model.images.itk import pixels, to_image
 from model.images.read import Scan, read_scan
+from model.images.tilt import AIR_HU
 
-AIR_HU = -1024
 # Of the body, as the non-contrast CT shows it: below, the two are not of one place.
 NOTHING_COVERED = 0.02
 
@@ -42,6 +43,8 @@ def read_pair(ct_path: Path, ce_path: Path, log: Log) -> Pair:
     with ThreadPoolExecutor(2) as pool:  # the readers release the interpreter's lock
         ct, ce = pool.map(read_scan, (ct_path, ce_path))
     log(f"read {size_in_words(ct.grid)} voxels twice: {time.perf_counter() - start:.1f} s")
+    if ct.series and ce.series and (oddity := check_pair(ct.series, ce.series)):
+        log(f"warning: {ct_path} and {ce_path}: {oddity}")
     ct, ce = (_checked(path, scan, log) for path, scan in ((ct_path, ct), (ce_path, ce)))
     if not same_grid(ct.grid, ce.grid):
         if not overlap(ct.grid, ce.grid):

@@ -71,10 +71,8 @@ def _scale(name: str, array: np.ndarray) -> list[str]:
     inner = low[low != array[0, 0, 0]]
     body = array[array > BODY_HU]
     soft = np.mean(np.abs(body) < SOFT_HU) if body.size else 0.0
-    if inner.size > array.size // 1000:
-        air = float(np.mean((inner > -1100) & (inner < -850)))
-    else:
-        air = float(low.size > 0)
+    hu_of_air = (inner > -1100) & (inner < -850)
+    air = float(np.mean(hu_of_air)) if inner.size > array.size // 1000 else float(low.size > 0)
     if soft < LEAST_SOFT or air < LEAST_AIR:
         return [
             f"the {name}'s values look unlike HU: {soft:.0%} of the body is soft tissue, {air:.0%} of the air is air"

@@ -12,14 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk
 
 from model.errors import InputError, reason
 from model.images import metaimage, nifti, nrrd, stored
-from model.images.dicom import read_series
+from model.images.dicom import Series, read_series
 from model.images.grid import Grid, difference, to_canonical
 from model.images.header import Header
-from model.images.itk import pixels
 from model.images.stored import Damage, Stored
 
 # Whose header reader takes which suffix, in whatever letter case.
@@ -45,18 +43,22 @@ def image_suffix(path: Path) -> str:
 
 @dataclass(frozen=True)
 class Scan:
-    """One CT: int16 HU (z, y, x) along the file's own axes. oddities: what is strange about it, in a few words each."""
+    """One CT: int16 HU (z, y, x) along the file's own axes.
+
+    oddities: what is strange about it, in a few words each. series: where it is one in DICOM.
+    """
 
     array: np.ndarray
     grid: Grid
     oddities: tuple[str, ...] = ()
+    series: Series | None = None
 
 
 def read_scan(path: Path) -> Scan:
     """A CT file or a folder with one DICOM series. Raises InputError for whatever is no whole 3D CT."""
     if path.is_dir():
-        image = read_series(path)
-        return Scan(_to_int16(pixels(image), path), _series_grid(image, path))
+        series = read_series(path, MAX_VOXELS)
+        return Scan(series.array, _plausible(series.stack.grid, path), series.oddities, series)
     header = open_header(path)
     grid = checked_grid(header, path)
     array, scale = _read_voxels(path, header)
@@ -65,7 +67,9 @@ def read_scan(path: Path) -> Scan:
 
 def read_grid(path: Path) -> Grid:
     """The grid of a CT; of a file only the header is read. Raises InputError where it is no 3D CT's."""
-    return _series_grid(read_series(path), path) if path.is_dir() else checked_grid(open_header(path), path)
+    if path.is_dir():
+        return _plausible(read_series(path, MAX_VOXELS).stack.grid, path)
+    return checked_grid(open_header(path), path)
 
 
 def read_labels(path: Path, grid: Grid, highest: int) -> np.ndarray:
@@ -130,13 +134,6 @@ def checked_grid(header: Header, path: Path, *, dimensions: int = 3, least_size:
         raise InputError(path, f"{described} voxels are more than any CT has", "crop or replace it")
     spacing, origin = _three(header.spacing_xyz), _three(header.origin_xyz)
     return _plausible(Grid((size[0], size[1], size[2]), spacing, origin, header.direction), path)
-
-
-def _series_grid(image: sitk.Image, path: Path) -> Grid:
-    geometry = image.GetSpacing(), image.GetOrigin(), image.GetDirection()
-    if image.GetDimension() != 3 or min(image.GetSize()) < 2:
-        raise InputError(path, "a DICOM series that is no volume", "give a CT series of several slices")
-    return _plausible(Grid(image.GetSize(), *geometry), path)
 
 
 def _three(values: Sequence[float]) -> tuple[float, float, float]:

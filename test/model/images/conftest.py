@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from faults.slices import write_slice
 
 from model.errors import InputError
 from model.images.pair import read_pair
@@ -48,30 +49,16 @@ def _error_of(path, other=None) -> str:
     return message
 
 
-def _dicom_series(folder, slices=range(5), modality="CT", series="1", intercept=-1024):
+def _dicom_series(folder, slices=range(5), modality="CT", series="1", intercept=-1024, **tags):
     """Slices of constant HU 10 k at z = 3 k mm, in files whose names run the other way."""
-    folder.mkdir(exist_ok=True)
-    writer = sitk.ImageFileWriter()
-    writer.KeepOriginalImageUIDOn()
     for k in slices:
-        image = sitk.GetImageFromArray(np.full((1, 4, 6), 10 * k, np.int16))
-        tags = {
-            "0008|0060": modality,
-            "0008|0016": "1.2.840.10008.5.1.4.1.1.2",
-            "0008|0018": f"1.2.3.{series}.{k + 1}",
-            "0020|000d": "1.2.3",
-            "0020|000e": f"1.2.3.{series}",
-            "0020|0032": f"-10\\-20\\{3 * k}",
-            "0020|0037": "1\\0\\0\\0\\1\\0",
-            "0020|0013": str(k + 1),
-            "0028|1052": str(intercept),
-            "0028|1053": "1",
+        stored = np.full((4, 6), 10 * k - intercept, np.uint16)
+        usual = {
+            **{"Modality": modality, "SeriesInstanceUID": f"1.2.3.{series}", "RescaleIntercept": intercept},
+            **{"ImagePositionPatient": [-10, -20, 3 * k], "InstanceNumber": k + 1},
+            "SOPInstanceUID": f"1.2.3.{series}.{k + 1}",
         }
-        for tag, value in tags.items():
-            image.SetMetaData(tag, value)
-        image.SetSpacing((0.5, 0.5, 3))
-        writer.SetFileName(str(folder / f"{series}_{99 - k}.dcm"))
-        writer.Execute(image)
+        write_slice(folder / f"{series}_{99 - k}.dcm", stored, **{**usual, **tags})
     return folder
 
 
@@ -103,6 +90,12 @@ def labels_for():
 def error_of():
     """What is said of a file that is refused, checked to be one line with its name."""
     return _error_of
+
+
+@pytest.fixture
+def dicom_slice():
+    """Write one CT slice and return its path."""
+    return write_slice
 
 
 @pytest.fixture
