@@ -1,16 +1,13 @@
 """Scoring of one case after the other; a case with a problem says so and lets the others go on."""
 
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import repeat
 
 import numpy as np
 
 from evaluation.cases import MatchedCase
 from evaluation.metrics import Score, score
 from evaluation.reading import Masks, check_same_grid, read_masks
-from model.errors import InputError
+from model.errors import InputError, reason
 
 
 @dataclass(frozen=True)
@@ -48,6 +45,14 @@ def _read_prediction(
 def evaluate_case(case: MatchedCase, settings: Settings) -> CaseResult:
     """Scores of one case; what cannot be read or lies on another grid than the reference counts as missing."""
     try:
+        return _evaluate(case, settings)
+    except (OSError, MemoryError) as error:
+        fact = "not enough memory" if isinstance(error, MemoryError) else reason(error)
+        return CaseResult(case.name, {}, (f"{case.name}: {fact} (not scored)",))
+
+
+def _evaluate(case: MatchedCase, settings: Settings) -> CaseResult:
+    try:
         reference = read_masks(case.reference, settings.structures)
     except InputError as error:
         return CaseResult(case.name, {}, (f"{case.name}: {error} (not scored)",))
@@ -65,12 +70,3 @@ def evaluate_case(case: MatchedCase, settings: Settings) -> CaseResult:
             result = replace(result, dsc=0.0, nsd=tuple(0.0 for _ in settings.tolerances_mm))
         scores[structure] = result
     return CaseResult(case.name, scores, tuple(problems))
-
-
-def evaluate_cases(cases: list[MatchedCase], settings: Settings, jobs: int) -> Iterator[CaseResult]:
-    """Results in the order of the cases, from as many processes as jobs; a case's masks are gone when it is scored."""
-    if jobs == 1:
-        yield from (evaluate_case(case, settings) for case in cases)
-        return
-    with ProcessPoolExecutor(jobs) as pool:
-        yield from pool.map(evaluate_case, cases, repeat(settings))

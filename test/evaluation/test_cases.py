@@ -2,7 +2,7 @@
 
 import pytest
 
-from evaluation.cases import find_cases, find_ct, match_cases, stem
+from evaluation.cases import Found, find_cases, find_ct, match_cases
 from model.errors import InputError
 
 
@@ -11,11 +11,6 @@ def touch(root, *names: str) -> None:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-
-
-def test_a_stem_is_the_name_of_an_image_without_its_suffix(tmp_path):
-    assert stem(tmp_path / "a.b.nii.gz") == "a.b" and stem(tmp_path / "a.mha") == "a"
-    assert stem(tmp_path / "a.txt") is None and stem(tmp_path / ".a.mha") is None
 
 
 def test_layouts_are_found_side_by_side_and_cts_are_passed_over(tmp_path):
@@ -31,15 +26,15 @@ def test_layouts_are_found_side_by_side_and_cts_are_passed_over(tmp_path):
     touch(
         tmp_path, "images/head-neck-ct/c.mha", "images/gross-tumor-volume-segmentation/c.mha", "image_d.nii"
     )
-    cases = find_cases(tmp_path)
-    assert set(cases) == {"a", "b", "c"}
+    cases = find_cases(tmp_path).cases
+    assert set(cases) == {"a", "b", "c", "image_d"}
     assert cases["a"].whole == tmp_path / "labelsTr/a.nii.gz" and not cases["a"].by_structure
     assert cases["b"].whole is None and set(cases["b"].by_structure) == {"GTVp", "GTVnd"}
 
 
 def test_names_that_repeat_become_paths(tmp_path):
     touch(tmp_path, "Cohort1/a.nii.gz", "Cohort2/a.nii.gz", "Cohort2/b.nii.gz")
-    assert set(find_cases(tmp_path)) == {"Cohort1/a", "Cohort2/a", "b"}
+    assert set(find_cases(tmp_path).cases) == {"Cohort1/a", "Cohort2/a", "b"}
 
 
 @pytest.mark.parametrize("name", ["nothing", "text.txt", "empty"])
@@ -64,5 +59,6 @@ def test_cases_are_matched_by_name_or_by_being_alone(tmp_path):
     matched, extra = match_cases(predictions, references)
     assert [(case.name, case.prediction is not None) for case in matched] == [("a", True), ("b", False)]
     assert extra == ["x"]
-    ((only,), none) = match_cases({"x": predictions["x"]}, {"b": references["b"]})
-    assert only.name == "b" and only.prediction == predictions["x"] and none == []
+    x, b = predictions.cases["x"], references.cases["b"]
+    ((only,), none) = match_cases(Found({"x": x}), Found({"b": b}))
+    assert only.name == "b" and only.prediction == x and none == []

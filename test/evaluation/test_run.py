@@ -5,7 +5,7 @@ import pytest
 
 from evaluation.cases import CaseFiles, MatchedCase
 from evaluation.metrics import dsc
-from evaluation.run import Settings, evaluate_case, evaluate_cases
+from evaluation.run import Settings, evaluate_case
 
 SETTINGS = Settings(("GTVp", "GTVnd"), (1.0,))
 
@@ -41,9 +41,3 @@ def test_a_reference_that_cannot_be_used_is_not_scored(case, tmp_path):
     (tmp_path / "r.mha").write_bytes(b"no image")
     result = evaluate_case(case, SETTINGS)
     assert result.scores == {} and "(not scored)" in result.problems[0]
-
-
-def test_processes_keep_the_order(case):
-    cases = [MatchedCase(name, case.reference, case.prediction) for name in "cab"]
-    names = [result.name for result in evaluate_cases(cases, SETTINGS, 2)]
-    assert names == ["c", "a", "b"]
