@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from evaluation.folders import image_files, stem
-from evaluation.names import says_nothing, what_name_says, without_last_letter
+from evaluation.names import says_nothing, what_name_says, without_last_word
 from model.errors import InputError, one_line
 from model.images.read import IMAGE_SUFFIXES
 from model.structures import STRUCTURES
@@ -55,7 +55,7 @@ class _Mask:
     own_rest: str
     says_itself: bool = False
     other: bool = False
-    letter: str | None = None
+    hint: str | None = None
     fault: str | None = None
 
     @property
@@ -75,7 +75,7 @@ def find_cases(root: Path) -> Found:
     if not root.is_dir():
         raise InputError(root, "no such file or folder", "give one with masks")
     files, problems = image_files(root, CT_FOLDERS)
-    masks, unclear = _without_strangers(_resolve_letters([_describe(path, root) for path in files]), root)
+    masks, unclear = _without_strangers(_resolve_hints([_describe(path, root) for path in files]), root)
     masks = [replace(mask, structure=mask.structure or above) for mask in masks]
     problems += unclear
     cases: dict[str, CaseFiles] = {}
@@ -132,24 +132,22 @@ def _describe(path: Path, root: Path) -> _Mask:
     rest = "" if says_nothing(own.rest) and (structure or any(key)) else own.rest
     key = tuple(part for part in (*key, rest) if part)
     return _Mask(
-        path, key, None if other else structure, rest, own.structure is not None, other, own.letter, fault
+        path, key, None if other else structure, rest, own.structure is not None, other, own.hint, fault
     )
 
 
-def _resolve_letters(masks: list[_Mask]) -> list[_Mask]:
-    """Files that end in p, t or n are of these structures where another file of the case is of the other one."""
-    keys = {
-        m.path: (*m.key[:-1], *filter(None, [without_last_letter(m.own_rest)])) for m in masks if m.letter
-    }
-    said = {(keys.get(m.path, m.key), m.structure or m.letter) for m in masks}
+def _resolve_hints(masks: list[_Mask]) -> list[_Mask]:
+    """Files that end in a word like n are of that structure where another file of the case is of the other one."""
+    keys = {m.path: (*m.key[:-1], *filter(None, [without_last_word(m.own_rest)])) for m in masks if m.hint}
+    said = {(keys.get(m.path, m.key), m.structure or m.hint) for m in masks}
     resolved = []
     for mask in masks:
-        if mask.letter and not mask.structure:
-            others = {(keys[mask.path], s) for s in STRUCTURES if s != mask.letter}
+        if mask.hint and not mask.structure:
+            others = {(keys[mask.path], s) for s in STRUCTURES if s != mask.hint}
             if others & said:
-                rest = without_last_letter(mask.own_rest)
+                rest = without_last_word(mask.own_rest)
                 mask = replace(
-                    mask, key=keys[mask.path], structure=mask.letter, own_rest=rest, says_itself=True
+                    mask, key=keys[mask.path], structure=mask.hint, own_rest=rest, says_itself=True
                 )
         resolved.append(mask)
     return resolved

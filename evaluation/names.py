@@ -8,20 +8,23 @@ import unicodedata
 from dataclasses import dataclass
 
 _GTV = r"(?:gtv|grosstumou?rvolume)s?"
-_PRIMARY = r"(?:primar(?:y|ies|ius|tumou?r)?|primair\w*)"
-_NODES = r"(?:lymph(?:nod\w+|knoten|aden\w+|atic)?|nodes?|nodal|adenopath\w+)"
+_PRIMARY = r"(?:primar(?:y|ies|ius|tumou?r)?|primaire)"
+_NODES = r"(?:lymph(?:nodes?|nodal|knoten|adenopathy|atic)?|nodes?|nodal|adenopathy)"
 # Words that tell nothing apart, which other words may be joined to.
-_TAIL = r"(?:volumes?|tumou?rs?|lesions?|disease|metasta\w+|mets|masks?|seg(?:mentation)?s?|labels?|pred(?:iction)?s?)*"
+_TAIL = (
+    r"(?:volumes?|tumou?rs?|lesions?|disease|metasta(?:sis|ses|tic)|mets|"
+    r"masks?|seg(?:mentation)?s?|labels?|pred(?:iction)?s?)*"
+)
 _PATTERNS = {
     # nx: nasopharynx, as SegRap's files once had it. t and n: as in TNM.
-    "GTVp": re.compile(rf"{_GTV}(?:p|pt|t|nx|prim|{_PRIMARY})s?{_TAIL}|{_PRIMARY}(?:{_GTV})?{_TAIL}"),
-    "GTVnd": re.compile(rf"{_GTV}(?:n|nd|ln|rpn|rpln|{_NODES})s?{_TAIL}|{_NODES}(?:{_GTV})?{_TAIL}"),
+    "GTVp": re.compile(rf"{_GTV}(?:p|pt|t|nx|prim|{_PRIMARY}){_TAIL}|{_PRIMARY}(?:{_GTV})?{_TAIL}"),
+    "GTVnd": re.compile(rf"{_GTV}(?:n|nd|ln|rpn|rpln|{_NODES}){_TAIL}|{_NODES}(?:{_GTV})?{_TAIL}"),
 }
 # Nodes only as a name's last word (elsewhere they are initials and hospitals), or as the end of one ("allnodes").
 _LAST = re.compile(r"lns?|nds?")
 _FUSED = re.compile(rf"\w+nodes{_TAIL}")
 # Structures only where another file of the case says the other one.
-_LETTERS = {"p": "GTVp", "t": "GTVp", "n": "GTVnd"}
+_LAST_WORDS = {"p": "GTVp", "t": "GTVp", "tumor": "GTVp", "tumour": "GTVp", "n": "GTVnd"}
 _ROLES = re.compile(
     r"masks?|segs?|segmentations?|labels?|contours?|preds?|predictions?|predicted|refs?|references?|gts?|ground|truth|"
     r"manual|auto|results?|outputs?|rois?|rtstruct|structures?|tr|ts|binary|bin|and|of|the"
@@ -41,14 +44,14 @@ _SEPARATORS = " _-.,+()[]"
 class Said:
     """What a name says. rest: what is left of it, which tells cases apart; "" where only words like "mask" are left.
 
-    letter: the structure that a last letter p, t or n means if another file of the case says the other one.
+    hint: the structure that a last word p, t, tumour or n means if another file of the case says the other one.
     fault: why it is not clear, although it speaks of a GTV.
     """
 
     structure: str | None
     rest: str
     other: bool = False
-    letter: str | None = None
+    hint: str | None = None
     fault: str | None = None
 
 
@@ -77,13 +80,13 @@ def what_name_says(name: str) -> Said:
         return Said(None, name, fault="its name says GTV, but not which")
     if organ := _organ_from(words):
         return Said(None, _meaningful(name[: organ.start]), other=True)
-    if len(words) and (letter := _LETTERS.get(words[-1].text)):
-        return Said(None, name, letter=letter)
+    if len(words) and (hint := _LAST_WORDS.get(words[-1].text)):
+        return Said(None, name, hint=hint)
     return Said(None, name)
 
 
-def without_last_letter(name: str) -> str:
-    """What is left of a name whose last letter says the structure."""
+def without_last_word(name: str) -> str:
+    """What is left of a name whose last word says the structure."""
     return _meaningful(name[: _words(name)[-1].start])
 
 

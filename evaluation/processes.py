@@ -50,9 +50,12 @@ def _has_result(future: Future[CaseResult]) -> bool:
 
 
 def _end_with_parent() -> None:
-    """In a process of the pool: Ctrl-C is the parent's alone, and where that is gone, be it killed, so is this one."""
+    """In a process of the pool: it ends with the parent, also a killed one, and not by Ctrl-C or SIGTERM.
+
+    Otherwise a signal to all of them would look like the loss of one.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_after, args=(parent.sentinel,), daemon=True).start()

@@ -1,6 +1,7 @@
 """Image files below a folder, and what only looks like one."""
 
 import os
+import subprocess
 
 import pytest
 
@@ -102,3 +103,4 @@ def test_a_thousand_folders_deep(tmp_path):
     os.close(folder)
     touch(tmp_path / "good.mha")
     assert found(tmp_path) == (["good.mha"], [])
+    subprocess.run(["rm", "-rf", str(tmp_path / "d")], check=True)  # which pytest cannot

@@ -30,7 +30,7 @@ def test_results_have_the_order_of_the_cases(cases, jobs):
     assert not multiprocessing.active_children()
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP, signal.SIGUSR1])
 def test_results_until_a_process_is_killed_are_given(cases, monkeypatch, number):
     def score_or_die(case: MatchedCase, settings: Settings) -> CaseResult:
         if case.name == "b":
