@@ -40,6 +40,8 @@ from model.writing import write_bytes
 MOST_JOBS = 256
 # Farther than any head is wide.
 LARGEST_TOLERANCE_MM = 1000.0
+# Of what was given, as it is repeated in an error.
+LONGEST_SHOWN = 40
 
 
 class Parser(argparse.ArgumentParser):
@@ -78,7 +80,7 @@ def parse_arguments(arguments: list[str] | None) -> tuple[argparse.Namespace, Se
     options = parser.parse_args(arguments)
     asked = options.structures.split(",")
     if unknown := set(asked) - set(STRUCTURES):
-        fact = f"unknown structure {', '.join(sorted(unknown))}"
+        fact = f"unknown structure {', '.join(sorted(unknown))[:LONGEST_SHOWN]}"
         raise InputError("--structures", fact, f"known are {', '.join(STRUCTURES)}")
     settings = Settings(
         tuple(s for s in STRUCTURES if s in asked), tuple(map(_tolerance, options.tolerance_mm.split(",")))
@@ -86,7 +88,11 @@ def parse_arguments(arguments: list[str] | None) -> tuple[argparse.Namespace, Se
     if len({f"{t:g}" for t in settings.tolerances_mm}) < len(settings.tolerances_mm):
         raise InputError("--tolerance-mm", f"{options.tolerance_mm} has one twice", "give each once")
     if not options.jobs.isdecimal() or not 1 <= int(options.jobs[:9]) <= MOST_JOBS:
-        raise InputError("--jobs", f"{options.jobs} makes no sense", f"give a number from 1 to {MOST_JOBS}")
+        raise InputError(
+            "--jobs",
+            f"{options.jobs[:LONGEST_SHOWN]!r} makes no sense",
+            f"give a number from 1 to {MOST_JOBS}",
+        )
     options.jobs = int(options.jobs)
     _check_paths(options)
     return options, settings
@@ -99,7 +105,7 @@ def _tolerance(text: str) -> float:
         value = math.nan
     if not 0 <= value <= LARGEST_TOLERANCE_MM:
         remedy = f"give 0 to {LARGEST_TOLERANCE_MM:g} mm, or several with commas between"
-        raise InputError("--tolerance-mm", f"{text!r} makes no sense", remedy)
+        raise InputError("--tolerance-mm", f"{text[:LONGEST_SHOWN]!r} makes no sense", remedy)
     return value
 
 
@@ -223,7 +229,8 @@ def keep(
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """Finds, scores and reports; returns the exit code. What was scored is kept, whatever stops the run."""
     scored = score_all(options.predictions, options.references, settings, options.jobs)
-    problems, differences = list(scored.problems), []
+    problems = list(scored.problems)
+    differences: list[Difference] = []
     try:
         if scored.stopped:
             raise scored.stopped
@@ -236,7 +243,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
             problems += further
         if options.rank:
             problems += print_ranking(options, settings, scored.results)
-    except (InputError, KeyboardInterrupt) as error:
+    except (InputError, OSError, KeyboardInterrupt) as error:
         why = f"stopped after {len(scored.results)} of {len(scored.cases)} cases"
         why = "stopped before all predictions were scored" if not scored.stopped else why
         keep(options, scored, settings, differences, [*problems, f"{why}: {str(error) or 'asked to end'}"])

@@ -9,9 +9,10 @@ from math import isnan
 from evaluation.metrics import Score
 from evaluation.run import CaseResult, Settings
 from evaluation.summary import Difference, Summary, average_score, measures
+from model.errors import one_line
 
 # How formulas begin, also in East Asian width.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_FORMULA = tuple("=+-@＝＋－＠")
 
 
 def row(score: Score, settings: Settings) -> dict[str, float | int | None]:
@@ -39,7 +40,8 @@ def row(score: Score, settings: Settings) -> dict[str, float | int | None]:
 
 
 def _as_text(name: str) -> str:
-    """A cell that a spreadsheet does not take for a formula: with an apostrophe in front."""
+    """A cell of one line that a spreadsheet does not take for a formula: with an apostrophe in front."""
+    name = one_line(name)
     return f"'{name}" if name.lstrip().startswith(_FORMULA) else name
 
 

@@ -23,6 +23,7 @@ from model.errors import InputError
 # Of reference and prediction.
 COLOURS = {"GTVp": ("#ffd000", "#ff4fd8"), "GTVnd": ("#4dff7c", "#38c6ff")}
 WINDOW_HU = (-135.0, 215.0)
+ROW_INCHES = (1.5, 12.0)  # height of a row at least and at most, however long and thin the images are
 LONGEST_TITLE = 90  # characters of the case's name
 PLANES = ("axial", "coronal", "sagittal")
 
@@ -66,7 +67,7 @@ def overlay(
     box = surroundings(scene)
     size_mm = [(s.stop - s.start) * mm for s, mm in zip(box, scene.spacing_zyx, strict=True)]
     widths = [size_mm[2], size_mm[2], size_mm[1]]
-    height = max(size_mm[0], size_mm[1]) / sum(widths) * 12
+    height = float(np.clip(max(size_mm[0], size_mm[1]) / sum(widths) * 12, *ROW_INCHES))
     figure = Figure((12, height * len(rows) + 1.1), facecolor="#111111", layout="constrained")
     grid = figure.subplots(len(rows), 3, squeeze=False, width_ratios=widths)
     for line, (structure, at) in zip(grid, rows.items(), strict=True):

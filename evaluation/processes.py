@@ -23,7 +23,10 @@ def evaluate_cases(cases: list[MatchedCase], settings: Settings, jobs: int) -> I
     if jobs <= 1:
         yield from (evaluate_case(case, settings) for case in cases)
         return
-    pool = ProcessPoolExecutor(jobs, initializer=_end_with_parent)
+    try:
+        pool = ProcessPoolExecutor(jobs, initializer=_end_with_parent)
+    except OSError as error:
+        raise _no_process(error) from None
     futures: list[Future[CaseResult]] = []
     given = 0
     try:
@@ -37,12 +40,16 @@ def evaluate_cases(cases: list[MatchedCase], settings: Settings, jobs: int) -> I
         yield from (future.result() for future in futures[given:] if _has_result(future))
         raise InputError("--jobs", fact, remedy) from None
     except OSError as error:
-        raise InputError("--jobs", f"no process can be started ({reason(error)})", "give fewer") from None
+        raise _no_process(error) from None
     finally:
         if given < len(cases):  # after Ctrl-C too; nobody waits for what they are at
             for process in multiprocessing.active_children():
                 process.kill()
         pool.shutdown(cancel_futures=True)
+
+
+def _no_process(error: OSError) -> InputError:
+    return InputError("--jobs", f"no process can be started ({reason(error)})", "give fewer")
 
 
 def _has_result(future: Future[CaseResult]) -> bool:

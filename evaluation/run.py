@@ -9,6 +9,9 @@ from evaluation.metrics import Score, score
 from evaluation.reading import Masks, check_same_grid, read_masks
 from model.errors import InputError, reason
 
+# What reading masks may raise; OSError where a disk fails or a file goes meanwhile.
+UNUSABLE = (InputError, OSError, MemoryError)
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -36,8 +39,8 @@ def _read_prediction(
     try:
         masks = read_masks(case.prediction, tuple(reference.arrays))
         check_same_grid(masks.grid, reference.grid, masks.path, reference.path)
-    except InputError as error:
-        return {}, [f"{case.name}: {error} (scored 0)"]
+    except UNUSABLE as error:
+        return {}, [f"{case.name}: {_words(error)} (scored 0)"]
     absent = [s for s in reference.arrays if s not in masks.arrays]
     return masks.arrays, [f"{case.name}: no predicted {s}, scored 0" for s in absent]
 
@@ -46,16 +49,19 @@ def evaluate_case(case: MatchedCase, settings: Settings) -> CaseResult:
     """Scores of one case; what cannot be read or lies on another grid than the reference counts as missing."""
     try:
         return _evaluate(case, settings)
-    except (OSError, MemoryError) as error:
-        fact = "not enough memory" if isinstance(error, MemoryError) else reason(error)
-        return CaseResult(case.name, {}, (f"{case.name}: {fact} (not scored)",))
+    except UNUSABLE as error:
+        return CaseResult(case.name, {}, (f"{case.name}: {_words(error)} (not scored)",))
+
+
+def _words(error: BaseException) -> str:
+    if isinstance(error, MemoryError):
+        return "more memory is needed than there is"
+    return str(error) if isinstance(error, InputError) else reason(error)
 
 
 def _evaluate(case: MatchedCase, settings: Settings) -> CaseResult:
-    try:
-        reference = read_masks(case.reference, settings.structures)
-    except InputError as error:
-        return CaseResult(case.name, {}, (f"{case.name}: {error} (not scored)",))
+    """Raises UNUSABLE where the reference is."""
+    reference = read_masks(case.reference, settings.structures)
     predicted, problems = _read_prediction(case, reference, settings)
     scores = {}
     for structure in settings.structures:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import evaluation.run
 from evaluation.cases import CaseFiles, MatchedCase
 from evaluation.metrics import dsc
 from evaluation.run import Settings, evaluate_case
@@ -41,3 +42,27 @@ def test_a_reference_that_cannot_be_used_is_not_scored(case, tmp_path):
     (tmp_path / "r.mha").write_bytes(b"no image")
     result = evaluate_case(case, SETTINGS)
     assert result.scores == {} and "(not scored)" in result.problems[0]
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), OSError(5, "Input/output error"), PermissionError(13, "Permission denied")]
+)
+def test_a_failing_disk_or_too_little_memory_is_a_problem_of_the_case(case, monkeypatch, error):
+    read = evaluation.run.read_masks
+
+    def fail_for(files: CaseFiles):
+        def read_or_fail(asked: CaseFiles, structures: tuple[str, ...]):
+            if asked is files:
+                raise error
+            return read(asked, structures)
+
+        return read_or_fail
+
+    monkeypatch.setattr(evaluation.run, "read_masks", fail_for(case.reference))
+    result = evaluate_case(case, SETTINGS)
+    assert (
+        result.scores == {} and result.problems[0].startswith("a: ") and "(not scored)" in result.problems[0]
+    )
+    monkeypatch.setattr(evaluation.run, "read_masks", fail_for(case.prediction))
+    result = evaluate_case(case, SETTINGS)
+    assert [s.dsc for s in result.scores.values()] == [0, 0] and "(scored 0)" in result.problems[0]
