@@ -5,10 +5,14 @@
 Exit codes: 0 all fine, 1 some case had a problem, 2 nothing could be evaluated or not all of it, 130 stopped.
 """
 
+import signal
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a Ctrl-C while all the rest is loaded ends without a word
+
 import argparse
 import logging
 import math
-import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -272,5 +276,6 @@ def main(arguments: list[str] | None = None) -> int:
 
 if __name__ == "__main__":
     take_any_text()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     sys.exit(main())

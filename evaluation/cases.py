@@ -18,7 +18,7 @@ from model.errors import InputError, one_line
 from model.images.read import IMAGE_SUFFIXES
 from model.structures import STRUCTURES
 
-CT_FOLDERS = ("imagesTr", "imagesTs", "head-neck-ct", "head-neck-contrast-enhanced-ct")
+CT_FOLDERS = ("imagestr", "imagests", "head-neck-ct", "head-neck-contrast-enhanced-ct")
 CT_PAIR = {"image", "image_contrast"}
 
 Key = tuple[str, ...]
@@ -205,11 +205,10 @@ def _named_cases(masks: Iterable[_Mask], root: Path) -> list[CaseFiles]:
     grouped: dict[Key, list[_Mask]] = {}
     for mask in masks:
         grouped.setdefault(mask.key, []).append(mask)
-    names = {key: _name(key, root) for key in grouped}
-    count = Counter(names.values())
+    names = _names(grouped, root)
     cases = []
     for key, members in grouped.items():
-        name = names[key] if count[names[key]] == 1 else one_line("/".join(key) or names[key])
+        name = names[key]
         roles = Counter(mask.structure for mask in members)
         fault = None
         if max(roles.values()) > 1 or (None in roles and len(roles) > 1):
@@ -221,10 +220,24 @@ def _named_cases(masks: Iterable[_Mask], root: Path) -> list[CaseFiles]:
     return cases
 
 
-def _name(key: Key, root: Path) -> str:
-    """The last part that is a name, not a word like "masks"; where there is none, the folder's that was given."""
-    named = [part for part in key if not says_nothing(part)] or list(key)
-    return one_line(named[-1] if named else Path(os.path.abspath(root)).name)
+def _names(keys: Iterable[Key], root: Path) -> dict[Key, str]:
+    """The last part that is a name, not a word like "masks"; where that repeats, all such parts, or else all parts."""
+    told = {key: [part for part in key if not says_nothing(part)] or list(key) for key in keys}
+    ways = [
+        {
+            key: one_line(parts[-1] if parts else Path(os.path.abspath(root)).name)
+            for key, parts in told.items()
+        },
+        {key: one_line("/".join(parts)) for key, parts in told.items()},
+        {key: one_line("/".join(key)) for key in told},
+    ]
+    counts = [Counter(way.values()) for way in ways]
+    return {
+        key: next(
+            (w[key] for w, count in zip(ways, counts, strict=True) if count[w[key]] == 1), ways[-1][key]
+        )
+        for key in told
+    }
 
 
 def find_ct(root: Path, name: str) -> Path:

@@ -32,8 +32,8 @@ def stem(path: Path) -> str | None:
 def image_files(root: Path, left_out: Collection[str] = ()) -> tuple[list[Path], list[InputError]]:
     """Image files below a folder, sorted, also below links to folders, of which subsets of a data set are made.
 
-    left_out: names of folders not to look into. Second: folders that cannot be read, links that lead nowhere, files of
-    other formats. A link to a folder above it holds nothing new.
+    left_out: names of folders not to look into, in lower case. Second: folders that cannot be read, links that lead
+    nowhere, files of other formats. A link to a folder above it holds nothing new.
     """
     files, problems, named_as_image = [], [], []
     waiting: list[tuple[Path, frozenset[tuple[int, int]]]] = [(root, frozenset())]
@@ -50,7 +50,7 @@ def image_files(root: Path, left_out: Collection[str] = ()) -> tuple[list[Path],
         here = above | {(about.st_dev, about.st_ino)}
         for entry in entries:
             path = folder / entry.name
-            if entry.name.startswith(".") or entry.name in left_out:
+            if entry.name.startswith(".") or entry.name.lower() in left_out:
                 continue
             if _is_folder(entry):
                 waiting.append((path, here))

@@ -37,6 +37,13 @@ def test_names_that_repeat_become_paths(tmp_path):
     assert set(find_cases(tmp_path).cases) == {"Cohort1/a", "Cohort2/a", "b"}
 
 
+def test_words_that_tell_nothing_are_not_in_these_paths_unless_they_tell_cases_apart(tmp_path):
+    touch(tmp_path, "x/Cohort1/labels/a.mha", "x/Cohort2/labels/a.mha", "x/Cohort2/b/mask.mha")
+    assert set(find_cases(tmp_path / "x").cases) == {"Cohort1/a", "Cohort2/a", "b"}
+    touch(tmp_path, "y/labelsTr/a.mha", "y/labelsTs/a.mha")
+    assert set(find_cases(tmp_path / "y").cases) == {"labelsTr/a", "labelsTs/a"}
+
+
 @pytest.mark.parametrize("name", ["nothing", "text.txt", "empty"])
 def test_a_place_without_masks_is_refused(tmp_path, name):
     (tmp_path / "empty").mkdir()

@@ -32,7 +32,7 @@ def test_folders_left_out_and_hidden_ones_are_not_looked_into(tmp_path):
         tmp_path / ".git" / "d.mha",
         tmp_path / "e.txt",
     )
-    assert found(tmp_path, ("imagesTr",)) == (["a/b.mha"], [])
+    assert found(tmp_path, ("imagestr",)) == (["a/b.mha"], [])
 
 
 @pytest.mark.parametrize("target", [".", "..", "../a", "../../root"])
