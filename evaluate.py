@@ -2,76 +2,157 @@
 
     python evaluate.py PREDICTIONS REFERENCES
 
-Exit codes: 0 all fine, 1 some case had a problem, 2 nothing could be evaluated.
+Exit codes: 0 all fine, 1 some case had a problem, 2 nothing could be evaluated or not all of it, 130 stopped.
 """
 
+import signal
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a Ctrl-C while all the rest is loaded ends without a word
+
 import argparse
+import logging
+import math
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 from tqdm import tqdm
 
 from evaluation.cases import MatchedCase, find_cases, match_cases
 from evaluation.output import csv_text, json_text
-from evaluation.run import CaseResult, Settings, evaluate_cases
-from evaluation.summary import compare, comparison_table, rank, spread_table, summarise, table
-from model.errors import InputError, reason
+from evaluation.processes import evaluate_cases
+from evaluation.run import CaseResult, Settings
+from evaluation.summary import (
+    Difference,
+    compare,
+    comparison_table,
+    rank,
+    spread_table,
+    summarise,
+    table,
+)
+from model.errors import InputError, one_line, reason
+from model.images.read import image_suffix
 from model.structures import STRUCTURES
 from model.terminal import report as report_error
 from model.terminal import take_any_text
 from model.writing import write_bytes
 
+MOST_JOBS = 256
+# Farther than any head is wide.
+LARGEST_TOLERANCE_MM = 1000.0
+# Of what was given, as it is repeated in an error.
+LONGEST_SHOWN = 40
+
+
+class Parser(argparse.ArgumentParser):
+    """An error on the command line is an InputError, which main prints."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError("options", message, "see --help")
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Cases, results as far as there are any, all problems in words; stopped: why not all cases have a result."""
+
+    cases: list[MatchedCase]
+    results: list[CaseResult]
+    problems: list[str]
+    stopped: InputError | KeyboardInterrupt | None = None
+
 
 def parse_arguments(arguments: list[str] | None) -> tuple[argparse.Namespace, Settings]:
-    """Command line."""
-    parser = argparse.ArgumentParser(description="DSC and NSD of predicted GTVp and GTVnd masks.")
-    parser.add_argument("predictions", type=Path, help="file or folder with predicted masks, any layout")
-    parser.add_argument("references", type=Path, help="file or folder with reference masks, any layout")
-    parser.add_argument("--tolerance-mm", default="1", help="NSD tolerance, or several: 1,2 (default 1)")
-    parser.add_argument("--structures", default=",".join(STRUCTURES), help="default %(default)s")
-    parser.add_argument("--json", type=Path, metavar="F", help="write all scores as JSON")
-    parser.add_argument("--csv", type=Path, metavar="F", help="write one row per case and structure")
-    parser.add_argument("--report", type=Path, metavar="F.html", help="write a self-contained HTML report")
-    parser.add_argument("--overlay", type=Path, metavar="F.png", help="draw the first case")
-    parser.add_argument(
-        "--image", type=Path, metavar="CT", help="CT in pictures: a file, or a folder of cases' CTs"
-    )
-    parser.add_argument(
-        "--compare", type=Path, metavar="OTHER", help="other predictions: differences, Wilcoxon test"
-    )
-    parser.add_argument(
-        "--rank", type=Path, nargs="+", metavar="TEAM", help="rank PREDICTIONS and these by SegRap's rule"
-    )
-    parser.add_argument("--jobs", type=int, default=1, help="processes (default 1)")
+    """Command line. Raises InputError."""
+    parser = Parser(description="DSC and NSD of predicted GTVp and GTVnd masks.")
+    add = parser.add_argument
+    add("predictions", type=Path, help="file or folder with predicted masks, any layout")
+    add("references", type=Path, help="file or folder with reference masks, any layout")
+    add("--tolerance-mm", default="1", help="NSD tolerance, or several: 1,2 (default 1)")
+    add("--structures", default=",".join(STRUCTURES), help="default %(default)s")
+    add("--json", type=Path, metavar="F", help="write all scores as JSON")
+    add("--csv", type=Path, metavar="F", help="write one row per case and structure")
+    add("--report", type=Path, metavar="F.html", help="write a self-contained HTML report")
+    add("--overlay", type=Path, metavar="F.png", help="draw the first case")
+    add("--image", type=Path, metavar="CT", help="CT in pictures: a file, or a folder of cases' CTs")
+    add("--compare", type=Path, metavar="OTHER", help="other predictions: differences, Wilcoxon test")
+    add("--rank", type=Path, nargs="+", metavar="TEAM", help="rank PREDICTIONS and these by SegRap's rule")
+    add("--jobs", default="1", help="processes (default 1)")
     options = parser.parse_args(arguments)
-    structures = tuple(s for s in STRUCTURES if s in options.structures.split(","))
-    if unknown := set(options.structures.split(",")) - set(STRUCTURES):
-        parser.error(f"unknown structure {', '.join(sorted(unknown))}; known are {', '.join(STRUCTURES)}")
+    asked = options.structures.split(",")
+    if unknown := set(asked) - set(STRUCTURES):
+        fact = f"unknown structure {', '.join(sorted(unknown))[:LONGEST_SHOWN]}"
+        raise InputError("--structures", fact, f"known are {', '.join(STRUCTURES)}")
+    settings = Settings(
+        tuple(s for s in STRUCTURES if s in asked), tuple(map(_tolerance, options.tolerance_mm.split(",")))
+    )
+    if len({f"{t:g}" for t in settings.tolerances_mm}) < len(settings.tolerances_mm):
+        raise InputError("--tolerance-mm", f"{options.tolerance_mm} has one twice", "give each once")
+    if not options.jobs.isdecimal() or not 1 <= int(options.jobs[:9]) <= MOST_JOBS:
+        raise InputError(
+            "--jobs",
+            f"{options.jobs[:LONGEST_SHOWN]!r} makes no sense",
+            f"give a number from 1 to {MOST_JOBS}",
+        )
+    options.jobs = int(options.jobs)
+    _check_paths(options)
+    return options, settings
+
+
+def _tolerance(text: str) -> float:
     try:
-        tolerances_mm = tuple(float(t) for t in options.tolerance_mm.split(","))
+        value = float(text)
     except ValueError:
-        parser.error(f"--tolerance-mm {options.tolerance_mm}: numbers with commas between are needed")
-    if not all(t >= 0 for t in tolerances_mm) or options.jobs < 1:
-        parser.error("tolerances are 0 mm or more, jobs 1 or more")
-    return options, Settings(structures, tolerances_mm)
+        value = math.nan
+    if not 0 <= value <= LARGEST_TOLERANCE_MM:
+        remedy = f"give 0 to {LARGEST_TOLERANCE_MM:g} mm, or several with commas between"
+        raise InputError("--tolerance-mm", f"{text[:LONGEST_SHOWN]!r} makes no sense", remedy)
+    return value
 
 
-def score_all(
-    predictions: Path, references: Path, settings: Settings, jobs: int
-) -> tuple[list[MatchedCase], list[CaseResult], list[str]]:
+def _check_paths(options: argparse.Namespace) -> None:
+    """Before any work: what is read is there, what is written is no image and has a name of its own."""
+    teams = [options.predictions, *(options.rank or [])]
+    for path in (*teams, options.references, options.compare, options.image):
+        if path is not None and not path.exists():
+            raise InputError(path, "no such file or folder", "give one with masks, or CTs for --image")
+    if len({path.resolve() for path in teams}) < len(teams) and options.rank:
+        raise InputError("--rank", "one of the teams is given twice", "give each once")
+    outputs = [p for p in (options.csv, options.json, options.report, options.overlay) if p is not None]
+    for path in outputs:
+        if image_suffix(path):
+            raise InputError(
+                path, "the name of an image, which the result would replace", "choose another name"
+            )
+    names = [
+        path.resolve() for path in outputs if path.is_file() or not path.exists()
+    ]  # devices may be shared
+    if len(set(names)) < len(names):
+        raise InputError(outputs[0], "two results would have one name", "give each its own")
+
+
+def score_all(predictions: Path, references: Path, settings: Settings, jobs: int) -> Scored:
     """Cases, their results and all problems, which also go to stderr. Raises InputError if nothing was scored."""
-    cases, extra = match_cases(find_cases(predictions), find_cases(references))
-    scoring = evaluate_cases(cases, settings, jobs)
-    results = list(tqdm(scoring, total=len(cases), unit="case", disable=None, leave=False))
-    problems = [p for r in results for p in r.problems] + [
-        f"{name}: no reference, not scored" for name in extra
-    ]
+    predicted, true = find_cases(predictions), find_cases(references)
+    cases, extra = match_cases(predicted, true)
+    results: list[CaseResult] = []
+    stopped: InputError | KeyboardInterrupt | None = None
+    try:
+        scoring = evaluate_cases(cases, settings, jobs)
+        results.extend(tqdm(scoring, total=len(cases), unit="case", disable=None, leave=False))
+    except (InputError, KeyboardInterrupt) as error:
+        stopped = error
+    problems = [f"{problem} (not scored)" for problem in true.problems + predicted.problems]
+    problems += [p for r in results for p in r.problems]
+    problems += [f"{name}: no reference, not scored" for name in extra]
     for problem in problems:
         print(problem, file=sys.stderr)
-    if not any(r.scores for r in results):
+    if not stopped and not any(r.scores for r in results):
         raise InputError(predictions, "no case could be evaluated", "see the lines above")
-    return cases, results, problems
+    return Scored(cases, results, problems, stopped)
 
 
 def save(path: Path, content: bytes) -> None:
@@ -83,10 +164,10 @@ def save(path: Path, content: bytes) -> None:
         raise InputError(path, fact, "free space or choose another name") from None
 
 
-def draw(
-    options: argparse.Namespace, cases: list[MatchedCase], results: list[CaseResult], settings: Settings
-) -> None:
+def draw(options: argparse.Namespace, scored: Scored, settings: Settings) -> None:
     """Overlay and report; the drawing packages are loaded only when they are used."""
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # silent about its cache and fonts
+    cases, results = scored.cases, scored.results
     if options.overlay:
         from evaluation.pictures import picture
 
@@ -94,49 +175,85 @@ def draw(
     if options.report:
         from evaluation.report import report
 
-        save(options.report, report(cases, results, settings, options.image).encode())
+        save(options.report, report(cases, results, scored.problems, settings, options.image).encode())
 
 
 def print_ranking(options: argparse.Namespace, settings: Settings, results: list[CaseResult]) -> list[str]:
     """Ranks all submissions; returns the others' problems."""
     teams, problems = {str(options.predictions): results}, []
     for team in options.rank:
-        _, teams[str(team)], others = score_all(team, options.references, settings, options.jobs)
-        problems += others
+        scored = score_all(team, options.references, settings, options.jobs)
+        if scored.stopped:
+            raise scored.stopped
+        teams[str(team)] = scored.results
+        problems += scored.problems
     rng = np.random.default_rng(0)
     means = {
         team: [
             s.mean
-            for s in summarise(scored, settings, rng)
+            for s in summarise(of_team, settings, rng)
             if s.measure in ("dsc", "nsd") and s.structure != "average"
         ]
-        for team, scored in teams.items()
+        for team, of_team in teams.items()
     }
     for position, (team, value) in enumerate(rank(means).items(), 1):
-        print(f"{position:>3}  {value:.4f}  {team}")
+        print(f"{position:>3}  {value:.4f}  {one_line(team)}")
     return problems
 
 
-def run(options: argparse.Namespace, settings: Settings) -> int:
-    """Finds, scores and reports; returns the exit code."""
-    cases, results, problems = score_all(options.predictions, options.references, settings, options.jobs)
-    summaries = summarise(results, settings, np.random.default_rng(0))
-    print(table(summaries, settings))
-    if len(results) > 1:
-        print(spread_table(summaries))
-    differences = []
-    if options.compare:
-        _, others, further = score_all(options.compare, options.references, settings, options.jobs)
-        problems += further
-        differences = compare(results, others, settings)
-        print(comparison_table(differences))
-    if options.rank:
-        problems += print_ranking(options, settings, results)
+def compare_with(
+    options: argparse.Namespace, settings: Settings, results: list[CaseResult]
+) -> tuple[list[Difference], list[str]]:
+    """Prints and returns the differences to the other predictions, and their problems."""
+    others = score_all(options.compare, options.references, settings, options.jobs)
+    if others.stopped:
+        raise others.stopped
+    differences = compare(results, others.results, settings)
+    print(comparison_table(differences))
+    return differences, others.problems
+
+
+def keep(
+    options: argparse.Namespace,
+    scored: Scored,
+    settings: Settings,
+    differences: list[Difference],
+    problems: list[str],
+) -> None:
+    """Write CSV and JSON of what was scored, if anything was."""
+    if not any(r.scores for r in scored.results):
+        return
     if options.csv:
-        save(options.csv, csv_text(results, settings).encode())
+        save(options.csv, csv_text(scored.results, settings).encode())
     if options.json:
-        save(options.json, json_text(results, summaries, differences, problems, settings).encode())
-    draw(options, cases, results, settings)
+        summaries = summarise(scored.results, settings, np.random.default_rng(0))
+        save(options.json, json_text(scored.results, summaries, differences, problems, settings).encode())
+
+
+def run(options: argparse.Namespace, settings: Settings) -> int:
+    """Finds, scores and reports; returns the exit code. What was scored is kept, whatever stops the run."""
+    scored = score_all(options.predictions, options.references, settings, options.jobs)
+    problems = list(scored.problems)
+    differences: list[Difference] = []
+    try:
+        if scored.stopped:
+            raise scored.stopped
+        summaries = summarise(scored.results, settings, np.random.default_rng(0))
+        print(table(summaries, settings))
+        if len(scored.results) > 1:
+            print(spread_table(summaries))
+        if options.compare:
+            differences, further = compare_with(options, settings, scored.results)
+            problems += further
+        if options.rank:
+            problems += print_ranking(options, settings, scored.results)
+    except (InputError, OSError, KeyboardInterrupt) as error:
+        why = f"stopped after {len(scored.results)} of {len(scored.cases)} cases"
+        why = "stopped before all predictions were scored" if not scored.stopped else why
+        keep(options, scored, settings, differences, [*problems, f"{why}: {str(error) or 'asked to end'}"])
+        raise
+    keep(options, scored, settings, differences, problems)
+    draw(options, scored, settings)
     return 1 if problems else 0
 
 
@@ -148,9 +265,17 @@ def main(arguments: list[str] | None = None) -> int:
         report_error(InputError(error.filename or "evaluate.py", reason(error), "make it readable"))
     except InputError as error:
         report_error(error)
+    except KeyboardInterrupt:
+        fact = "stopped before all was done"
+        report_error(
+            InputError("evaluate.py", fact, "what was scored so far is in --csv and --json if given")
+        )
+        return 130
     return 2
 
 
 if __name__ == "__main__":
     take_any_text()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     sys.exit(main())

@@ -1,87 +1,243 @@
 """Which files form a case on either side, and which cases belong together.
 
 Recognised below a folder, mixed as they come: one file per case (label map or 4D channels), also in `labelsTr`,
-`images/gross-tumor-volume-segmentation` or `Cohort1`; and a folder per case with one binary file per structure
-(`<case>/GTVp.nii.gz`). CTs are passed over.
+`images/gross-tumor-volume-segmentation` or `Cohort1`; and one binary file per structure, which its name or a folder's
+says: `<case>/GTVp.nii.gz`, `<case>_GTVp.nii.gz`, `GTVp/<case>.nii.gz`, however it is spelled. CTs are passed over, and
+whatever else lies in the folder of a case. What is not clear is named, not guessed.
 """
 
 import os
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from model.errors import InputError
-from model.images.read import IMAGE_SUFFIXES, image_suffix
+from evaluation.folders import image_files, stem
+from evaluation.names import says_nothing, what_name_says, without_last_word
+from model.errors import InputError, one_line
+from model.images.read import IMAGE_SUFFIXES
 from model.structures import STRUCTURES
 
-CT_FOLDERS = ("imagesTr", "imagesTs", "head-neck-ct", "head-neck-contrast-enhanced-ct")
+CT_FOLDERS = ("imagestr", "imagests", "head-neck-ct", "head-neck-contrast-enhanced-ct")
+CT_PAIR = {"image", "image_contrast"}
+
+Key = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class CaseFiles:
-    """A case's name and its masks: one file with all structures, or one file for each structure."""
+    """A case's name and its masks: one file with all structures, or one file for each structure.
+
+    fault: why they are not to be used.
+    """
 
     name: str
     whole: Path | None
     by_structure: dict[str, Path]
+    fault: InputError | None = None
 
 
-def stem(path: Path) -> str | None:
-    """File name without its image suffix; None for a file of another kind."""
-    suffix = image_suffix(path)
-    return path.name[: -len(suffix)] if suffix and not path.name.startswith(".") else None
+@dataclass(frozen=True)
+class Found:
+    """Cases by name, and files that belong to none although they may hold masks."""
+
+    cases: dict[str, CaseFiles]
+    problems: list[InputError] = field(default_factory=list)
 
 
-def _image_files(folder: Path) -> list[Path]:
-    """All image files below a folder, also below links to folders, of which subsets of a data set are made."""
-    paths = [Path(top, name) for top, _, names in os.walk(folder, followlinks=True) for name in names]
-    return sorted(path for path in paths if path.is_file() and stem(path) is not None)
+@dataclass(frozen=True)
+class _Mask:
+    """A file, the case it belongs to (parts of its path without what names the structure), and what its path says."""
+
+    path: Path
+    key: Key
+    structure: str | None
+    own_rest: str
+    says_itself: bool = False
+    other: bool = False
+    hint: str | None = None
+    fault: str | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it holds all structures, as far as names tell."""
+        return not self.structure and not self.other
 
 
-def _mask_files(folder: Path) -> list[Path]:
-    """Image files below a folder that may hold masks; beside a structure's file, only structures' files."""
-    files = _image_files(folder)
-    files = [p for p in files if not set(p.relative_to(folder).parts[:-1]) & set(CT_FOLDERS)]
-    structured = {p.parent for p in files if stem(p) in STRUCTURES}
-    return [
-        p
-        for p in files
-        if (stem(p) in STRUCTURES if p.parent in structured else not str(stem(p)).startswith("image"))
-    ]
-
-
-def find_cases(root: Path) -> dict[str, CaseFiles]:
+def find_cases(root: Path) -> Found:
     """Cases by name in a file or below a folder; names that repeat become paths relative to the folder.
 
     Raises InputError if it does not exist or holds no masks.
     """
+    above = _structure_above(root)
     if root.is_file():
-        name = stem(root)
-        if name is None:
-            raise InputError(root, "no image file", f"give one with suffix {', '.join(IMAGE_SUFFIXES)}")
-        return {name: CaseFiles(name, root, {})}
+        return Found({one_line(str(stem(root))): _only_file(root, above)})
     if not root.is_dir():
         raise InputError(root, "no such file or folder", "give one with masks")
-    whole: list[Path] = []
-    grouped: dict[Path, dict[str, Path]] = {}
-    for path in _mask_files(root):
-        structure = str(stem(path))
-        if structure in STRUCTURES:
-            grouped.setdefault(path.parent, {})[structure] = path
+    files, problems = image_files(root, CT_FOLDERS)
+    masks, unclear = _without_strangers(_resolve_hints([_describe(path, root) for path in files]), root)
+    masks = [replace(mask, structure=mask.structure or above) for mask in masks]
+    problems += unclear
+    cases: dict[str, CaseFiles] = {}
+    for case in _named_cases(masks, root):
+        twice = InputError(root, f"two cases are called {case.name}", "rename one")
+        cases[case.name] = replace(case, fault=twice) if case.name in cases else case
+    if not cases:
+        remedy = f"give files with suffix {', '.join(IMAGE_SUFFIXES)}"
+        raise (problems or [InputError(root, "no masks in it", remedy)])[0]
+    return Found(cases, problems)
+
+
+def _only_file(path: Path, above: str | None) -> CaseFiles:
+    """A case of one file, which was given as it is."""
+    name = stem(path)
+    if name is None:
+        raise InputError(path, "no image file", f"give one with suffix {', '.join(IMAGE_SUFFIXES)}")
+    mask = _describe(path, path.parent)
+    if fault := mask.fault or ("its name says another structure" if mask.other else None):
+        raise InputError(path, fault, "rename it")
+    structure = mask.structure or above
+    return CaseFiles(one_line(name), None if structure else path, {structure: path} if structure else {})
+
+
+def _structure_above(root: Path) -> str | None:
+    """What the folder that was given says, or, where its name is one like "predictions", the folder above it.
+
+    A file's own folder has to say nothing else; its name speaks for itself.
+    """
+    folder = Path(os.path.abspath(root))
+    if not root.is_dir():
+        folder = folder.parent
+    elif said := what_name_says(folder.name).structure:
+        return said
+    while folder.name and says_nothing(folder.name):
+        folder = folder.parent
+    said_above = what_name_says(folder.name)
+    return None if said_above.rest else said_above.structure
+
+
+def _describe(path: Path, root: Path) -> _Mask:
+    """What a file's path below the root says."""
+    parts = path.relative_to(root).parts[:-1]
+    folders, own = [what_name_says(part) for part in parts], what_name_says(str(stem(path)))
+    said = {s.structure for s in (*folders, own) if s.structure}
+    fault = own.fault or next((s.fault for s in folders if s.fault), None)
+    if len(said) == 2:
+        fault = "its path says both GTVp and GTVnd"
+    structure = said.pop() if len(said) == 1 else None
+    other = own.other or any(s.other and not s.rest for s in folders)
+    key = tuple(
+        s.rest if s.structure or (s.other and not s.rest) else p for s, p in zip(folders, parts, strict=True)
+    )
+    rest = "" if says_nothing(own.rest) and (structure or any(key)) else own.rest
+    key = tuple(part for part in (*key, rest) if part)
+    return _Mask(
+        path, key, None if other else structure, rest, own.structure is not None, other, own.hint, fault
+    )
+
+
+def _resolve_hints(masks: list[_Mask]) -> list[_Mask]:
+    """Files that end in a word like n are of that structure where another file of the case is of the other one."""
+    keys = {m.path: (*m.key[:-1], *filter(None, [without_last_word(m.own_rest)])) for m in masks if m.hint}
+    said = {(keys.get(m.path, m.key), m.structure or m.hint) for m in masks}
+    resolved = []
+    for mask in masks:
+        if mask.hint and not mask.structure:
+            others = {(keys[mask.path], s) for s in STRUCTURES if s != mask.hint}
+            if others & said:
+                rest = without_last_word(mask.own_rest)
+                mask = replace(
+                    mask, key=keys[mask.path], structure=mask.hint, own_rest=rest, says_itself=True
+                )
+        resolved.append(mask)
+    return resolved
+
+
+def _without_strangers(masks: list[_Mask], root: Path) -> tuple[list[_Mask], list[InputError]]:
+    """Masks that form cases, and what is not clear; CTs, organs and what lies in a case's folder are passed over."""
+    own_folders = {m.path.parent for m in masks if m.says_itself and not m.own_rest and not m.fault}
+    stems: dict[Path, set[str]] = {}
+    for mask in masks:
+        stems.setdefault(mask.path.parent, set()).add(str(stem(mask.path)).casefold())
+    structured = [m for m in masks if m.structure and not m.fault]
+    keys = {m.key for m in masks if not m.other}
+    kept, unclear = [], []
+    for mask in masks:
+        folder = mask.path.parent
+        in_own = folder in own_folders
+        if in_own and mask.says_itself and not mask.fault:
+            kept.append(replace(mask, key=mask.key[: -1 if mask.own_rest else None]))
+        elif _is_passed_over(mask, in_own, folder == root, keys, stems[folder]):
+            continue
+        elif mask.fault or mask.other:
+            fact = mask.fault or "its name says another structure than GTVp and GTVnd"
+            unclear.append(InputError(mask.path, fact, "rename or remove it"))
+        elif mask.is_whole and (in_own or _is_beside(mask, structured)):
+            fact = "not clear whose masks it holds beside files of GTVp or GTVnd"
+            unclear.append(InputError(mask.path, fact, "rename or remove it"))
         else:
-            whole.append(path)
-    owners = [path.with_name(str(stem(path))) for path in whole] + list(grouped)
-    if not owners:
-        raise InputError(root, "no masks in it", f"give files with suffix {', '.join(IMAGE_SUFFIXES)}")
-    repeated = {
-        name for name, count in Counter(owner.resolve().name for owner in owners).items() if count > 1
-    }
-    cases = {}
-    for owner, file in zip(owners, [*whole, *[None for _ in grouped]], strict=True):
-        name = owner.resolve().name
-        name = owner.relative_to(root).as_posix() if name in repeated else name
-        cases[name] = CaseFiles(name, file, {} if file else grouped[owner])
+            kept.append(mask)
+    return kept, unclear
+
+
+def _is_passed_over(mask: _Mask, in_own: bool, in_root: bool, keys: set[Key], stems: set[str]) -> bool:
+    """Whether it is no mask of a GTV. in_own: in a case's folder; keys: of all cases; stems: names in its folder."""
+    is_ct = str(stem(mask.path)).casefold() in CT_PAIR
+    if in_own and not mask.structure and (not in_root or mask.other or is_ct):
+        return True
+    return (mask.other and mask.key in keys) or (is_ct and stems >= CT_PAIR)
+
+
+def _is_beside(mask: _Mask, structured: list[_Mask]) -> bool:
+    """Whether its name goes on where that of a case with files by structure ends, or its folder beside theirs."""
+    name = str(stem(mask.path))
+    for of in structured:
+        same_folder = of.path.parent == mask.path.parent and of.own_rest
+        if same_folder and name.startswith(of.own_rest) and name[len(of.own_rest) :][:1] in tuple("_- ."):
+            return True
+        if len(mask.key) > 1 and not of.says_itself and (*mask.key[:-2], mask.key[-1]) == of.key:
+            return True
+    return False
+
+
+def _named_cases(masks: Iterable[_Mask], root: Path) -> list[CaseFiles]:
+    """Cases in the order of their files; one with several files for the same has a fault."""
+    grouped: dict[Key, list[_Mask]] = {}
+    for mask in masks:
+        grouped.setdefault(mask.key, []).append(mask)
+    names = _names(grouped, root)
+    cases = []
+    for key, members in grouped.items():
+        name = names[key]
+        roles = Counter(mask.structure for mask in members)
+        fault = None
+        if max(roles.values()) > 1 or (None in roles and len(roles) > 1):
+            files = ", ".join(mask.path.relative_to(root).as_posix() for mask in members)
+            fault = InputError(root, f"{files} could all be {name}", "leave one, or one for each structure")
+        whole = next((m.path for m in members if not m.structure), None)
+        by_structure = {m.structure: m.path for m in members if m.structure and not whole}
+        cases.append(CaseFiles(name, whole, by_structure, fault))
     return cases
+
+
+def _names(keys: Iterable[Key], root: Path) -> dict[Key, str]:
+    """The last part that is a name, not a word like "masks"; where that repeats, all such parts, or else all parts."""
+    told = {key: [part for part in key if not says_nothing(part)] or list(key) for key in keys}
+    ways = [
+        {
+            key: one_line(parts[-1] if parts else Path(os.path.abspath(root)).name)
+            for key, parts in told.items()
+        },
+        {key: one_line("/".join(parts)) for key, parts in told.items()},
+        {key: one_line("/".join(key)) for key in told},
+    ]
+    counts = [Counter(way.values()) for way in ways]
+    return {
+        key: next(
+            (w[key] for w, count in zip(ways, counts, strict=True) if count[w[key]] == 1), ways[-1][key]
+        )
+        for key in told
+    }
 
 
 def find_ct(root: Path, name: str) -> Path:
@@ -91,11 +247,12 @@ def find_ct(root: Path, name: str) -> Path:
     """
     if root.is_file():
         return root
-    files = _image_files(root)
+    files, _ = image_files(root)
     named = [
         p
         for p in files
-        if stem(p) in (name, f"{name}_0000") or (p.parent.name == name and stem(p) == "image")
+        if one_line(str(stem(p))) in (name, f"{name}_0000")
+        or (one_line(p.parent.name) == name and str(stem(p)).casefold() == "image")
     ]
     chosen = named or files
     if len(chosen) != 1:
@@ -112,15 +269,18 @@ class MatchedCase:
     prediction: CaseFiles | None
 
 
-def match_cases(
-    predictions: dict[str, CaseFiles], references: dict[str, CaseFiles]
-) -> tuple[list[MatchedCase], list[str]]:
+def match_cases(predictions: Found, references: Found) -> tuple[list[MatchedCase], list[str]]:
     """References with the predictions of their name, in the references' order, and names of predictions without one.
 
-    With one case on each side they belong together whatever their names.
+    With one case on each side and nothing unclear they belong together whatever their names.
     """
-    if len(predictions) == len(references) == 1:
-        (prediction,), (reference,) = predictions.values(), references.values()
+    if (
+        len(predictions.cases) == len(references.cases) == 1
+        and not predictions.problems + references.problems
+    ):
+        (prediction,), (reference,) = predictions.cases.values(), references.cases.values()
         return [MatchedCase(reference.name, reference, prediction)], []
-    matched = [MatchedCase(name, case, predictions.get(name)) for name, case in references.items()]
-    return matched, [name for name in predictions if name not in references]
+    matched = [
+        MatchedCase(name, case, predictions.cases.get(name)) for name, case in references.cases.items()
+    ]
+    return matched, [name for name in predictions.cases if name not in references.cases]

@@ -9,6 +9,10 @@ from math import isnan
 from evaluation.metrics import Score
 from evaluation.run import CaseResult, Settings
 from evaluation.summary import Difference, Summary, average_score, measures
+from model.errors import one_line
+
+# How formulas begin, also in East Asian width.
+_FORMULA = tuple("=+-@＝＋－＠")
 
 
 def row(score: Score, settings: Settings) -> dict[str, float | int | None]:
@@ -35,10 +39,16 @@ def row(score: Score, settings: Settings) -> dict[str, float | int | None]:
     return {key: None if isnan(value) else value for key, value in columns.items()}
 
 
+def _as_text(name: str) -> str:
+    """A cell of one line that a spreadsheet does not take for a formula: with an apostrophe in front."""
+    name = one_line(name)
+    return f"'{name}" if name.lstrip().startswith(_FORMULA) else name
+
+
 def csv_text(results: list[CaseResult], settings: Settings) -> str:
-    """One row per case and structure."""
+    """One row per case and structure. Names that would be formulas in a spreadsheet get an apostrophe."""
     rows = [
-        {"case": r.name, "structure": structure, **row(score, settings)}
+        {"case": _as_text(r.name), "structure": structure, **row(score, settings)}
         for r in results
         for structure, score in r.scores.items()
     ]

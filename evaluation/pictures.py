@@ -4,6 +4,7 @@ The axial slice has the patient's right on the left and the face at the top.
 """
 
 import io
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,8 @@ from model.errors import InputError
 # Of reference and prediction.
 COLOURS = {"GTVp": ("#ffd000", "#ff4fd8"), "GTVnd": ("#4dff7c", "#38c6ff")}
 WINDOW_HU = (-135.0, 215.0)
+ROW_INCHES = (1.5, 12.0)  # height of a row at least and at most, however long and thin the images are
+LONGEST_TITLE = 90  # characters of the case's name
 PLANES = ("axial", "coronal", "sagittal")
 
 
@@ -50,6 +53,7 @@ def _draw_plane(
 
 
 def _title(name: str, scores: dict[str, Score], tolerance_mm: float) -> str:
+    name = name if len(name) <= LONGEST_TITLE else f"{name[:LONGEST_TITLE]}…"
     parts = [f"{s}  DSC {100 * v.dsc:.1f} %  NSD {100 * v.nsd[0]:.1f} %" for s, v in scores.items()]
     return f"{name}   (NSD at {tolerance_mm:g} mm)\n" + "      ".join(parts)
 
@@ -63,7 +67,7 @@ def overlay(
     box = surroundings(scene)
     size_mm = [(s.stop - s.start) * mm for s, mm in zip(box, scene.spacing_zyx, strict=True)]
     widths = [size_mm[2], size_mm[2], size_mm[1]]
-    height = max(size_mm[0], size_mm[1]) / sum(widths) * 12
+    height = float(np.clip(max(size_mm[0], size_mm[1]) / sum(widths) * 12, *ROW_INCHES))
     figure = Figure((12, height * len(rows) + 1.1), facecolor="#111111", layout="constrained")
     grid = figure.subplots(len(rows), 3, squeeze=False, width_ratios=widths)
     for line, (structure, at) in zip(grid, rows.items(), strict=True):
@@ -76,10 +80,13 @@ def overlay(
         for i, what in enumerate(("reference", "prediction"))
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=4, labelcolor="white", frameon=False)
-    figure.suptitle(_title(name, scores, tolerance_mm), color="white", fontsize=11)
+    title = _title(name, scores, tolerance_mm)
+    figure.suptitle(title, color="white", fontsize=11, parse_math=False)  # a name is no formula
     FigureCanvasAgg(figure)
     buffer = io.BytesIO()
-    figure.savefig(buffer, format=kind, dpi=110 if kind == "png" else 80)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # letters that the font lacks become boxes
+        figure.savefig(buffer, format=kind, dpi=110 if kind == "png" else 80)
     return buffer.getvalue()
 
 

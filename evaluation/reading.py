@@ -24,8 +24,11 @@ class Masks:
 def read_masks(case: CaseFiles, structures: tuple[str, ...]) -> Masks:
     """Masks of a case for the structures asked for; where each structure has a file, some may be missing.
 
-    Raises InputError for unreadable or damaged files, other values than the labels, and files on several grids.
+    Raises InputError for unreadable or damaged files, other values than the labels, files on several grids, and where
+    it was not clear which files to read.
     """
+    if case.fault:
+        raise case.fault
     if case.whole:
         return _read_whole(case.whole, structures)
     arrays: dict[str, np.ndarray] = {}
@@ -34,7 +37,10 @@ def read_masks(case: CaseFiles, structures: tuple[str, ...]) -> Masks:
         if structure not in case.by_structure:
             continue
         path = case.by_structure[structure]
-        array, grid = read_label_map(path, 1)
+        try:
+            array, grid = read_label_map(path, 1)
+        except InputError as error:
+            raise InputError(error.where, f"as a mask of {structure}: {error.fact}", error.remedy) from None
         arrays[structure] = array > 0
         first = first or (path, grid)
         check_same_grid(grid, first[1], path, first[0])

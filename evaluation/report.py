@@ -54,7 +54,13 @@ def _worst_first(result: CaseResult) -> float:
     return float(np.mean([(s.dsc + s.nsd[0]) / 2 for s in result.scores.values()])) if result.scores else -1.0
 
 
-def report(cases: list[MatchedCase], results: list[CaseResult], settings: Settings, cts: Path | None) -> str:
+def report(
+    cases: list[MatchedCase],
+    results: list[CaseResult],
+    problems: list[str],
+    settings: Settings,
+    cts: Path | None,
+) -> str:
     """The HTML text; `cts` holds the CTs for the pictures, without it outlines stand on black."""
     by_name = {case.name: case for case in cases}
     ordered = sorted(results, key=_worst_first)
@@ -66,7 +72,7 @@ def report(cases: list[MatchedCase], results: list[CaseResult], settings: Settin
         tolerances=settings.tolerances_mm,
         measures=measures(settings),
         rows=[(r.name, s, row(score, settings)) for r in ordered for s, score in r.scores.items()],
-        problems=[problem for r in results for problem in r.problems],
+        problems=problems,
         plots=_data_url(_box_plots(results, settings), "png"),
         pictures=[_case_picture(by_name[r.name], r, settings, cts) for r in ordered],
     )

@@ -1,16 +1,16 @@
 """Scoring of one case after the other; a case with a problem says so and lets the others go on."""
 
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import repeat
 
 import numpy as np
 
 from evaluation.cases import MatchedCase
 from evaluation.metrics import Score, score
 from evaluation.reading import Masks, check_same_grid, read_masks
-from model.errors import InputError
+from model.errors import InputError, reason
+
+# What reading masks may raise; OSError where a disk fails or a file goes meanwhile.
+UNUSABLE = (InputError, OSError, MemoryError)
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ def _read_prediction(
     try:
         masks = read_masks(case.prediction, tuple(reference.arrays))
         check_same_grid(masks.grid, reference.grid, masks.path, reference.path)
-    except InputError as error:
-        return {}, [f"{case.name}: {error} (scored 0)"]
+    except UNUSABLE as error:
+        return {}, [f"{case.name}: {_words(error)} (scored 0)"]
     absent = [s for s in reference.arrays if s not in masks.arrays]
     return masks.arrays, [f"{case.name}: no predicted {s}, scored 0" for s in absent]
 
@@ -48,9 +48,20 @@ def _read_prediction(
 def evaluate_case(case: MatchedCase, settings: Settings) -> CaseResult:
     """Scores of one case; what cannot be read or lies on another grid than the reference counts as missing."""
     try:
-        reference = read_masks(case.reference, settings.structures)
-    except InputError as error:
-        return CaseResult(case.name, {}, (f"{case.name}: {error} (not scored)",))
+        return _evaluate(case, settings)
+    except UNUSABLE as error:
+        return CaseResult(case.name, {}, (f"{case.name}: {_words(error)} (not scored)",))
+
+
+def _words(error: BaseException) -> str:
+    if isinstance(error, MemoryError):
+        return "more memory is needed than there is"
+    return str(error) if isinstance(error, InputError) else reason(error)
+
+
+def _evaluate(case: MatchedCase, settings: Settings) -> CaseResult:
+    """Raises UNUSABLE where the reference is."""
+    reference = read_masks(case.reference, settings.structures)
     predicted, problems = _read_prediction(case, reference, settings)
     scores = {}
     for structure in settings.structures:
@@ -65,12 +76,3 @@ def evaluate_case(case: MatchedCase, settings: Settings) -> CaseResult:
             result = replace(result, dsc=0.0, nsd=tuple(0.0 for _ in settings.tolerances_mm))
         scores[structure] = result
     return CaseResult(case.name, scores, tuple(problems))
-
-
-def evaluate_cases(cases: list[MatchedCase], settings: Settings, jobs: int) -> Iterator[CaseResult]:
-    """Results in the order of the cases, from as many processes as jobs; a case's masks are gone when it is scored."""
-    if jobs == 1:
-        yield from (evaluate_case(case, settings) for case in cases)
-        return
-    with ProcessPoolExecutor(jobs) as pool:
-        yield from pool.map(evaluate_case, cases, repeat(settings))

@@ -16,10 +16,10 @@ class InputError(Exception):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        return _one_line(f"{self.where}: {self.fact}; {self.remedy}")
+        return one_line(f"{self.where}: {self.fact}; {self.remedy}")
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """Line ends and other control characters, which file names and damaged headers may have, as they are escaped."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -247,6 +248,197 @@ def test_a_result_that_cannot_be_written_is_one_line(tmp_path, capsys, option):
         (line,) = capsys.readouterr().err.splitlines()
         assert line.startswith(f"error: {name}: cannot be written (") and "; " in line
     assert [path.name for path in tmp_path.iterdir()] == ["a.mha"]
+
+
+# Of GTVp and GTVnd, below a folder; {} is the case.
+ARRANGEMENTS = [
+    ("{}_GTVp", "{}_GTVnd"), ("{}/gtvp", "{}/gtvnd"), ("GTVp/{}", "GTVnd/{}"), ("{}/GTV_p", "{}/GTV_n"),
+    ("primary/{}", "nodes/{}"), ("{}/PRIMARY", "{}/NODES"), ("GTV-P_{}", "GTV-N_{}"), ("{}.primary", "{}.nodal"),
+    ("Primary_Tumour/{}", "Lymph_Nodes/{}"), ("{}/GTVP/mask", "{}/GTVN/mask"), ("GTVp/{}_GTVp", "GTVnd/{}_GTVnd"),
+    ("Cohort1/{}GTVp", "Cohort1/{}GTVn"), ("{}_p", "{}_n"), ("{}/tumour", "{}/nodes"),
+    ("pred_gtvp/{}", "pred_gtvnd/{}"),
+]  # fmt: skip
+
+
+def arrange(root: Path, seed: int, primary: str, nodes: str, cases=("a", "b")) -> None:
+    for case in cases:
+        for label, name in ((1, primary), (2, nodes)):
+            if name:
+                write((labels(seed) == label).astype(np.uint8), root / f"{name.format(case)}.nii.gz")
+
+
+@pytest.mark.parametrize("arrangement", ARRANGEMENTS)
+def test_structures_are_told_by_names_in_any_spelling_and_place(tmp_path, capsys, arrangement):
+    for case in "ab":
+        write(labels(0), tmp_path / "r" / f"{case}.nii.gz")
+        write(labels(1), tmp_path / "q" / f"{case}.nii.gz")
+    arrange(tmp_path / "p", 1, *arrangement)
+    for name in "pq":
+        assert main([str(tmp_path / name), str(tmp_path / "r"), "--csv", str(tmp_path / f"{name}.csv")]) == 0
+    assert capsys.readouterr().err == ""
+    assert scores(tmp_path / "p.csv") == scores(tmp_path / "q.csv")  # as from label maps
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    ["{}_GTVnd", "{}_gtvn", "nodes/{}", "GTV_N/{}", "{}/Nodes", "LymphNodes_{}", "{}/nodal/mask", "{}_LN"],
+)
+def test_masks_of_nodes_are_never_scored_as_primaries(tmp_path, capsys, nodes):
+    for seed, side in enumerate("rp"):
+        arrange(tmp_path / side, seed, "", nodes)
+    assert main([str(tmp_path / "p"), str(tmp_path / "r"), "--csv", str(tmp_path / "s.csv")]) == 1
+    assert set(scores(tmp_path / "s.csv")) == {("a", "GTVnd"), ("b", "GTVnd")}
+    assert "a: no reference GTVp, not scored" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("place", ["GTVnd", "refs/nodes", "nodes/references", "GTVnd/labelsTr", "GTV_n_v2"])
+def test_the_folder_that_is_given_may_name_the_structure(tmp_path, place):
+    for seed, side in enumerate("rp"):
+        arrange(tmp_path / side / place, seed, "", "{}")
+    paths = [tmp_path / "p" / place, tmp_path / "r" / place]
+    for further in ("", "a.nii.gz"):
+        if further and place == "GTV_n_v2":  # a file's own folder has to say nothing else
+            continue
+        assert main([*(str(p / further) for p in paths), "--csv", str(tmp_path / "s.csv")]) == 1
+        assert {structure for _, structure in scores(tmp_path / "s.csv")} == {"GTVnd"}
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        ("a.nii.gz", "a.mha"), ("a.nii", "a.NII.GZ"), ("a.nii.gz", "a/mask.nii.gz"), ("a/GTVp.mha", "a/gtv_p.nii"),
+        ("a_GTVn.mha", "nodes/a.mha"), ("a_GTVp.mha", "a.mha"), ("a/GTVp.mha", "a/GTVn1.mha", "a/GTVn2.mha"),
+        ("a/nodes_near_GTVp.mha",), ("GTVp/a_GTVnd.mha",), ("GTV1_a.mha",), ("a_CTVn.mha",), ("a/Parotid_L.mha",),
+        ("a.hdr",), ("a_GTVp.mha", "a_glottis.mha"), ("GTVp/a.mha", "glottis/a.mha"),
+    ],
+)  # fmt: skip
+def test_what_is_not_clear_is_named_and_the_others_are_scored(tmp_path, capsys, files):
+    for name in files:
+        write_as(tmp_path / "r" / name, np.ones((4, 4, 4), np.uint8))
+    for side in "pr":
+        write(labels(0), tmp_path / side / "good.nii.gz")
+    assert main([str(tmp_path / "p"), str(tmp_path / "r"), "--csv", str(tmp_path / "s.csv")]) == 1
+    assert Path(files[-1]).name in capsys.readouterr().err
+    rows = scores(tmp_path / "s.csv")
+    assert {row["dsc"] for (case, _), row in rows.items() if case == "good"} == {"1.0"}
+    assert {row["dsc"] for (case, _), row in rows.items() if case != "good"} <= {"0.0"}
+
+
+def write_as(path: Path, array: np.ndarray) -> None:
+    """An image under any name, also one that ITK would not write."""
+    suffix = "".join(path.suffixes[-2:]) if path.suffix.lower() == ".gz" else path.suffix
+    path.parent.mkdir(parents=True, exist_ok=True)
+    plain = path.with_name(f"plain{suffix.lower()}")
+    if suffix == ".hdr":
+        plain = path.with_name("plain.nii")
+    write(array, plain)
+    plain.rename(path)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "image_001.nii.gz",
+        "image.mha",
+        "Image.nii.gz",
+        "IMAGES.nrrd",
+        "image-2.nii",
+        "a.NII.GZ",
+        "a.Mha",
+        "A.nII",
+        "a.NRRD",
+    ],
+)
+def test_no_case_is_lost_for_its_name_or_suffix(tmp_path, capsys, name):
+    for seed, side in enumerate("rp"):
+        write(labels(seed), tmp_path / side / "good.nii.gz")
+        write_as(tmp_path / side / name, labels(seed))
+    assert main([str(tmp_path / "p"), str(tmp_path / "r"), "--csv", str(tmp_path / "s.csv")]) == 0
+    rows = scores(tmp_path / "s.csv")
+    case = name.split(".")[0]
+    assert rows[case, "GTVp"]["dsc"] == rows["good", "GTVp"]["dsc"] and len(rows) == 4
+
+
+ODD_NAMES = [
+    "$x^{$", "$", "\\frac{", "=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "a\nb", "x" * 240, "患者", "😀", "<b>&",
+    "{{7*7}}", "%s%n", 'a,"b;c', " ", "---", "\u202eabc", os.fsdecode(b"\xff\xfe"), "＝1",
+]  # fmt: skip
+
+
+def test_names_of_any_kind_are_scored_and_no_formulas(tmp_path, capfd):
+    for side in "pr":
+        for name in ODD_NAMES:
+            write_as(tmp_path / side / f"{name}.mha", labels(0)[2:6])
+    arguments = [str(tmp_path / "p"), str(tmp_path / "r"), "--csv", str(tmp_path / "s.csv")]
+    assert main([*arguments, "--json", str(tmp_path / "s.json")]) == 0
+    assert capfd.readouterr().err == ""
+    names = {case for case, _ in scores(tmp_path / "s.csv")}
+    assert len(names) == len(ODD_NAMES) and not any(name.startswith(tuple("=+-@\t\r\n＝")) for name in names)
+    assert {"'=1+1", "'-1", "$x^{$", "a\\nb"} < names
+    assert "=1+1" in json.loads((tmp_path / "s.json").read_text())["cases"]
+
+
+@pytest.mark.parametrize("name", ["$x^{$", "\\frac{_^$", "x" * 240, "患者😀\n<b>&{{7*7}}"])
+def test_names_of_any_kind_are_drawn(tmp_path, capfd, name):
+    for side in "pr":
+        write_as(tmp_path / side / f"{name}.mha", labels(0)[2:6])
+    arguments = [str(tmp_path / "p"), str(tmp_path / "r"), "--overlay", str(tmp_path / "s.png")]
+    assert main([*arguments, "--report", str(tmp_path / "s.html")]) == 0
+    assert capfd.readouterr().err == ""
+    assert "<b>" not in (tmp_path / "s.html").read_text(encoding="utf-8")
+
+
+def test_what_is_said_of_a_case_is_one_line_whatever_its_name(tmp_path, capsys):
+    for name in ODD_NAMES:
+        write_as(tmp_path / "r" / f"{name}.mha", labels(0)[2:6])
+        (tmp_path / "p").mkdir(exist_ok=True)
+        (tmp_path / "p" / f"{name}.mha").write_bytes(b"no image")
+    write(labels(0), tmp_path / "p" / "stray\n.mha")
+    assert main([str(tmp_path / "p"), str(tmp_path / "r")]) == 1
+    assert len(capsys.readouterr().err.split("\n")) == len(ODD_NAMES) + 2
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--tolerance-mm", "inf"), ("--tolerance-mm", "nan"), ("--tolerance-mm", "-1"), ("--tolerance-mm", "1e9"),
+        ("--tolerance-mm", ""), ("--tolerance-mm", "1,"), ("--tolerance-mm", "1,inf"), ("--tolerance-mm", "1,1.0"),
+        ("--tolerance-mm=-inf",), ("--jobs", "0"), ("--jobs", "-1"), ("--jobs", "1.5"), ("--jobs", "9" * 5000),
+        ("--jobs", "two"), ("--structures", ""), ("--structures", "GTVp,\nx"), ("--structures", "gtv"), ("--port", "1"),
+        ("--csv",), ("more",), ("--csv", "{0}/r/a.mha"), ("--report", "{0}/x.nii.gz"),
+        ("--csv", "{0}/s", "--json", "{0}/s"),
+        ("--image", "{0}/none"), ("--compare", "{0}/none"), ("--rank", "{0}/none"), ("--rank", "{0}/p"),
+        ("--csv", "x" * 300),
+        ("--rank", "{0}/r", "{0}/r"), ("--compare", "x" * 300),
+    ],
+)  # fmt: skip
+def test_options_that_make_no_sense_are_one_line_before_any_work(tmp_path, capsys, options):
+    for side in "pr":
+        write(labels(0), tmp_path / side / "a.mha")
+    before = (tmp_path / "r" / "a.mha").read_bytes()
+    arguments = [str(tmp_path / "p"), str(tmp_path / "r"), *(option.format(tmp_path) for option in options)]
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    (line,) = captured.err.splitlines()
+    assert line.startswith("error: ") and "; " in line
+    assert captured.out == ""
+    assert (tmp_path / "r" / "a.mha").read_bytes() == before
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["a.mha", "a.mha", "p", "r"]
+
+
+def test_what_is_scored_is_kept_where_other_predictions_or_pictures_fail(tmp_path, capsys):
+    for side in "pr":
+        write(labels(0), tmp_path / side / "a.mha")
+    (tmp_path / "empty").mkdir()
+    for number, options in enumerate(
+        (["--compare"], ["--rank"], ["--overlay", str(tmp_path / "o.png"), "--image"])
+    ):
+        outputs = [str(tmp_path / f"{number}.{kind}") for kind in ("csv", "json")]
+        arguments = [str(tmp_path / "p"), str(tmp_path / "r"), "--csv", outputs[0], "--json", outputs[1]]
+        assert main([*arguments, *options, str(tmp_path / "empty")]) == 2
+        assert len(scores(Path(outputs[0]))) == 2
+        assert json.loads(Path(outputs[1]).read_text())["average_score"] == 1
+    assert len(capsys.readouterr().err.splitlines()) == 3
 
 
 def test_no_torch_is_loaded(root):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from evaluation.cases import find_cases, find_ct, match_cases, stem
+from evaluation.cases import Found, find_cases, find_ct, match_cases
 from model.errors import InputError
 
 
@@ -11,11 +11,6 @@ def touch(root, *names: str) -> None:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-
-
-def test_a_stem_is_the_name_of_an_image_without_its_suffix(tmp_path):
-    assert stem(tmp_path / "a.b.nii.gz") == "a.b" and stem(tmp_path / "a.mha") == "a"
-    assert stem(tmp_path / "a.txt") is None and stem(tmp_path / ".a.mha") is None
 
 
 def test_layouts_are_found_side_by_side_and_cts_are_passed_over(tmp_path):
@@ -31,15 +26,22 @@ def test_layouts_are_found_side_by_side_and_cts_are_passed_over(tmp_path):
     touch(
         tmp_path, "images/head-neck-ct/c.mha", "images/gross-tumor-volume-segmentation/c.mha", "image_d.nii"
     )
-    cases = find_cases(tmp_path)
-    assert set(cases) == {"a", "b", "c"}
+    cases = find_cases(tmp_path).cases
+    assert set(cases) == {"a", "b", "c", "image_d"}
     assert cases["a"].whole == tmp_path / "labelsTr/a.nii.gz" and not cases["a"].by_structure
     assert cases["b"].whole is None and set(cases["b"].by_structure) == {"GTVp", "GTVnd"}
 
 
 def test_names_that_repeat_become_paths(tmp_path):
     touch(tmp_path, "Cohort1/a.nii.gz", "Cohort2/a.nii.gz", "Cohort2/b.nii.gz")
-    assert set(find_cases(tmp_path)) == {"Cohort1/a", "Cohort2/a", "b"}
+    assert set(find_cases(tmp_path).cases) == {"Cohort1/a", "Cohort2/a", "b"}
+
+
+def test_words_that_tell_nothing_are_not_in_these_paths_unless_they_tell_cases_apart(tmp_path):
+    touch(tmp_path, "x/Cohort1/labels/a.mha", "x/Cohort2/labels/a.mha", "x/Cohort2/b/mask.mha")
+    assert set(find_cases(tmp_path / "x").cases) == {"Cohort1/a", "Cohort2/a", "b"}
+    touch(tmp_path, "y/labelsTr/a.mha", "y/labelsTs/a.mha")
+    assert set(find_cases(tmp_path / "y").cases) == {"labelsTr/a", "labelsTs/a"}
 
 
 @pytest.mark.parametrize("name", ["nothing", "text.txt", "empty"])
@@ -64,5 +66,77 @@ def test_cases_are_matched_by_name_or_by_being_alone(tmp_path):
     matched, extra = match_cases(predictions, references)
     assert [(case.name, case.prediction is not None) for case in matched] == [("a", True), ("b", False)]
     assert extra == ["x"]
-    ((only,), none) = match_cases({"x": predictions["x"]}, {"b": references["b"]})
-    assert only.name == "b" and only.prediction == predictions["x"] and none == []
+    x, b = predictions.cases["x"], references.cases["b"]
+    ((only,), none) = match_cases(Found({"x": x}), Found({"b": b}))
+    assert only.name == "b" and only.prediction == x and none == []
+
+
+@pytest.mark.parametrize(
+    "files, key",
+    [
+        (["a_GTVp.mha", "GTVnd/a.mha"], "a"),
+        (["a/GTVp/mask.mha", "a/GTVnd/seg.mha"], "a"),
+        (["a/masks/gtv_p.mha", "a/masks/gtv_n.mha"], "a"),
+        (["GTVp.mha", "GTVnd.mha"], None),
+        (["a/a_p.mha", "a/a_n.mha"], "a"),
+    ],
+)
+def test_structures_of_a_case_find_each_other(tmp_path, files, key):
+    touch(tmp_path, *files)
+    (case,) = find_cases(tmp_path).cases.values()
+    assert case.name == (key or tmp_path.name) and case.whole is None and case.fault is None
+    assert case.by_structure == {s: tmp_path / name for s, name in zip(("GTVp", "GTVnd"), files, strict=True)}
+
+
+@pytest.mark.parametrize("name", ["a_p", "a_n", "patient_t", "n", "Smith_N"])
+def test_a_last_letter_alone_says_nothing(tmp_path, name):
+    touch(tmp_path, f"{name}.mha", "other.mha")
+    assert find_cases(tmp_path).cases[name].whole
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        ["a.mha", "a.nii.gz"],
+        ["a.mha", "a.MHA"],
+        ["a.mha", "a/seg.mha"],
+        ["a_GTVp.mha", "primary/a.nii"],
+        ["a/GTVp.mha", "a_GTVp.mha"],
+    ],
+)
+def test_two_files_for_the_same_are_a_fault_that_names_both(tmp_path, files):
+    touch(tmp_path, *files)
+    fault = find_cases(tmp_path).cases["a"].fault
+    assert fault and all(name in str(fault) for name in files)
+
+
+def test_what_is_no_gtv_is_passed_over_in_a_case_and_named_elsewhere(tmp_path):
+    touch(
+        tmp_path,
+        "a/GTVp.mha",
+        "a/Brain.mha",
+        "a/whatever.mha",
+        "a/Image.mha",
+        "b_GTVp.mha",
+        "b_Parotid_L.mha",
+    )
+    touch(tmp_path, "c/image.mha", "c/image_contrast.mha", "d/Brain.mha", "b_other.mha")
+    found = find_cases(tmp_path)
+    assert set(found.cases) == {"a", "b"}
+    assert [problem.where for problem in found.problems] == [
+        tmp_path / "b_other.mha",
+        tmp_path / "d/Brain.mha",
+    ]
+
+
+def test_where_something_is_unclear_one_case_on_each_side_is_not_enough(tmp_path):
+    touch(tmp_path, "p/x.mha", "p/GTV1_y.mha", "r/y.mha")
+    ((only,), extra) = match_cases(find_cases(tmp_path / "p"), find_cases(tmp_path / "r"))
+    assert only.prediction is None and extra == ["x"]
+
+
+def test_names_are_one_line(tmp_path):
+    touch(tmp_path, "a\nb.mha", "a\\nb.nii", "c\td_GTVp.mha")
+    cases = find_cases(tmp_path).cases
+    assert set(cases) == {"a\\nb", "c\\td"} and cases["a\\nb"].fault  # two that look the same
+    assert find_ct(tmp_path / "c\td_GTVp.mha", "c\\td")

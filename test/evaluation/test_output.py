@@ -3,8 +3,10 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from evaluation.metrics import score
 from evaluation.output import csv_text, json_text, row
@@ -37,3 +39,27 @@ def test_volumes_are_in_cm3():
     columns = row(result(empty=False).scores["GTVp"], SETTINGS)
     assert columns["reference_cm3"] == columns["tp_cm3"] == 2 * 2 * 2 * 3 / 1000
     assert {"dsc", "nsd", "nsd_2mm"} < set(columns)
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "  =1", "＝1", "－1"])
+def test_no_name_is_a_formula_in_a_spreadsheet(name):
+    (line,) = csv.DictReader(
+        io.StringIO(csv_text([replace(result(empty=False), name=name)], SETTINGS), newline="")
+    )
+    assert line["case"] == f"'{name}"
+
+
+@pytest.mark.parametrize("name", ["a=1", "case-1", "'a", "a@b", "$x^{$", "1+1"])
+def test_other_names_stay_as_they_are(name):
+    (line,) = csv.DictReader(
+        io.StringIO(csv_text([replace(result(empty=False), name=name)], SETTINGS), newline="")
+    )
+    assert line["case"] == name
+
+
+@pytest.mark.parametrize(
+    "name, shown", [("\t=1", "\\t=1"), ("\r=1", "\\r=1"), ("a\n=1", "a\\n=1"), ("\udcff", "\\udcff")]
+)
+def test_a_name_is_one_line(name, shown):
+    text = csv_text([replace(result(empty=False), name=name)], SETTINGS)
+    assert text.encode().splitlines()[1].startswith(f"{shown},".encode())

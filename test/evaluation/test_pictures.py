@@ -43,3 +43,18 @@ def test_a_prediction_that_could_not_be_scored_is_left_out(save, label_map, tmp_
     assert drawn(case).shape[2] == 4
     with pytest.raises(InputError, match="b.mha"):
         picture(case, CaseResult("a", {}, ()), SETTINGS, None, "png")
+
+
+@pytest.mark.parametrize(
+    "shape", [(1, 1, 1), (400, 2, 2), (2, 2, 400), (1, 30, 30), (300, 1, 1), (1, 900, 2)]
+)
+def test_images_of_any_shape_are_drawn(save, tmp_path, shape):
+    array = np.ones(shape, np.uint8)
+    mask = CaseFiles("a", save(array, tmp_path / "a.mha"), {})
+    assert max(drawn(MatchedCase("a", mask, mask)).shape) < 2000
+
+
+@pytest.mark.parametrize("name", ["$x^{$", "\\frac{", "x" * 240, "患者😀", "a_b^c$d$"])
+def test_a_case_of_any_name_is_drawn(save, label_map, tmp_path, recwarn, name):
+    mask = CaseFiles(name, save(label_map, tmp_path / "a.mha"), {})
+    assert drawn(MatchedCase(name, mask, mask)).shape[2] == 4 and not recwarn.list

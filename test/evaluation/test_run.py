@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+import evaluation.run
 from evaluation.cases import CaseFiles, MatchedCase
 from evaluation.metrics import dsc
-from evaluation.run import Settings, evaluate_case, evaluate_cases
+from evaluation.run import Settings, evaluate_case
 
 SETTINGS = Settings(("GTVp", "GTVnd"), (1.0,))
 
@@ -43,7 +44,25 @@ def test_a_reference_that_cannot_be_used_is_not_scored(case, tmp_path):
     assert result.scores == {} and "(not scored)" in result.problems[0]
 
 
-def test_processes_keep_the_order(case):
-    cases = [MatchedCase(name, case.reference, case.prediction) for name in "cab"]
-    names = [result.name for result in evaluate_cases(cases, SETTINGS, 2)]
-    assert names == ["c", "a", "b"]
+@pytest.mark.parametrize(
+    "error", [MemoryError(), OSError(5, "Input/output error"), PermissionError(13, "Permission denied")]
+)
+def test_a_failing_disk_or_too_little_memory_is_a_problem_of_the_case(case, monkeypatch, error):
+    read = evaluation.run.read_masks
+
+    def fail_for(files: CaseFiles):
+        def read_or_fail(asked: CaseFiles, structures: tuple[str, ...]):
+            if asked is files:
+                raise error
+            return read(asked, structures)
+
+        return read_or_fail
+
+    monkeypatch.setattr(evaluation.run, "read_masks", fail_for(case.reference))
+    result = evaluate_case(case, SETTINGS)
+    assert (
+        result.scores == {} and result.problems[0].startswith("a: ") and "(not scored)" in result.problems[0]
+    )
+    monkeypatch.setattr(evaluation.run, "read_masks", fail_for(case.prediction))
+    result = evaluate_case(case, SETTINGS)
+    assert [s.dsc for s in result.scores.values()] == [0, 0] and "(scored 0)" in result.problems[0]

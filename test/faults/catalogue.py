@@ -1,7 +1,7 @@
 """All groups of faults."""
 
-from faults import damage, dicom
+from faults import damage, dicom, evaluator
 from faults.fault import Fault
 
-GROUPS = [damage, dicom]
+GROUPS = [damage, dicom, evaluator]
 FAULTS: list[Fault] = [fault for group in GROUPS for fault in group.FAULTS]
