@@ -6,25 +6,33 @@ import sys
 import time
 from argparse import ArgumentDefaultsHelpFormatter as DefaultsInHelp
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from model import VERSION
 from model.cases import LAYOUTS, Case, find_cases, output_folders
+from model.cohort.manifest import (
+    NAME,
+    Entry,
+    Manifest,
+    Origin,
+    inputs_of,
+    is_finished,
+    sha256_of,
+)
+from model.cohort.ranks import this_rank, wait_for_all
+from model.cohort.segmenting import Outcome, segment_all
 from model.errors import InputError, reason
-from model.images.grid import empty_labels, volume_cm3
-from model.images.pair import read_pair
-from model.images.read import read_grid
-from model.images.write import write_channels, write_label_map
-from model.network.memory import ask_for_huge_pages, peak_bytes
+from model.network.memory import ask_for_huge_pages
 from model.terminal import log, report, take_any_text
+from model.writing import write_bytes
 
 if TYPE_CHECKING:  # torch takes seconds to import: wrong input is reported before
     from model.inference.predictor import Predictor
     from model.inference.shortcuts import Shortcuts
 
 WEIGHTS = Path(__file__).resolve().parent / "weights" / "gtv.pt"
-WRITERS = {"label_map": write_label_map, "channels": write_channels}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -42,71 +50,95 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run(args: argparse.Namespace, predictor_of: Callable[[], "Predictor"]) -> list[str]:
-    """Segment every case under the input folder; returns one line for each that was left without a result."""
-    cases = find_cases(args.input, args.output, args.layout)
+    """Segment this process's share of the cases; returns one line for each that was left without a result."""
+    rank = this_rank()
+    all_cases = find_cases(args.input, args.output, args.layout)
+    manifest = None if all_cases[0].kind == "channels" else Manifest(args.output)
+    if args.json and len(all_cases) > 1:
+        raise InputError("--json", f"{len(all_cases)} cases", f"leave it out: {NAME} tells of all of them")
+    if args.resume and not manifest:
+        raise InputError("--resume", "this layout has one case and no manifest", "leave it out")
+    cases, failures = rank.share(all_cases), []
     with output_folders(cases):
-        predictor = predictor_of()
-        failures = []
-        for case in cases:
-            try:
-                segment(case, predictor)
-                continue
-            except InputError as error:
-                failure = error
-            except (RuntimeError, MemoryError) as error:
-                if len(cases) == 1:
-                    raise
-                failure = InputError(case.name, f"{type(error).__name__}: {reason(error)}", "run it alone")
-            report(failure)
-            if args.on_error == "fail" or not write_empty(case):
-                failures.append(str(failure))
+        origin = origin_of(args) if manifest or args.json else None
+        resume = args.resume or rank.restarted
+        if manifest and origin and resume:
+            cases = unfinished(cases, manifest, origin)
+        if cases:
+            predictor = predictor_of()
+            remove_earlier(cases)
+            if manifest and not resume and rank.count == 1:
+                manifest.start_anew()
+            for case, outcome in segment_all(cases, predictor, args.on_error):
+                failures += [str(outcome.error)] if outcome.error and not outcome.empty else []
+                if origin:
+                    record(entry_of(case, outcome, origin, args.output), manifest, args.json)
+        wait_for_all(rank)
     return failures
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """Time and result of one case: seconds in all and in the network, passes through it, volumes."""
-
-    seconds: float
-    network_seconds: float
-    passes: int
-    gtvp_cm3: float
-    gtvnd_cm3: float
+def unfinished(cases: list[Case], manifest: Manifest, origin: Origin) -> list[Case]:
+    """Those without a result of the same CTs, weights, options and software."""
+    entries = manifest.read()
+    left = [case for case in cases if not is_finished(case, entries.get(case.name), origin)]
+    log(f"resume: {len(cases) - len(left)} of {len(cases)} cases are finished")
+    return left
 
 
-def segment(case: Case, predictor: "Predictor") -> Outcome:
-    """Read the pair → crop, resample, normalise → network → back to the input grid → write."""
-    start = time.perf_counter()
-    if case.fault:
-        raise case.fault
-    pair = read_pair(case.ct, case.ce, log)
-    grid, shape = pair.grid, pair.ct.shape
-    prepared = predictor.prepare(pair)
-    del pair  # half a gigabyte that the network does not need
-    segmentation = predictor.predict_and_restore(prepared, shape)
-    write_start = time.perf_counter()
-    WRITERS[case.kind](case.output, segmentation.labels, grid)
-    log(f"write {case.output}: {time.perf_counter() - write_start:.1f} s")
-    gtvp_cm3, gtvnd_cm3 = (volume_cm3(segmentation.labels, label, grid) for label in (1, 2))
-    seconds, network_seconds = time.perf_counter() - start, segmentation.network_seconds
-    log(
-        f"{case.name}: GTVp {gtvp_cm3:.1f} cm³, GTVnd {gtvnd_cm3:.1f} cm³, {seconds:.1f} s (network"
-        f" {network_seconds:.1f} s, rest {seconds - network_seconds:.1f} s), {peak_memory(predictor)}"
-    )
-    return Outcome(seconds, network_seconds, segmentation.passes, gtvp_cm3, gtvnd_cm3)
-
-
-def write_empty(case: Case) -> bool:
-    """An all-background result on the CT's grid, or else the contrast CT's; False where neither is known."""
-    for path in (case.ct, case.ce):
+def remove_earlier(cases: list[Case]) -> None:
+    """Results of an earlier run under the names of these: none may pass for a result of this one."""
+    earlier = [case.output for case in cases if case.output.is_file()]
+    for path in earlier:
         try:
-            grid = read_grid(path)
-            WRITERS[case.kind](case.output, empty_labels(grid), grid)
-        except InputError:
-            continue
-        log(f"{case.name}: empty mask, since the case cannot be segmented")
-        return True
-    return False
+            path.unlink()
+        except OSError as error:
+            raise InputError(path, f"cannot be removed ({reason(error)})", "remove it") from None
+    if earlier:
+        log(f"removed {len(earlier)} results of an earlier run")
+
+
+def entry_of(case: Case, outcome: Outcome, origin: Origin, output: Path) -> Entry:
+    """The case's line in the manifest."""
+    status = "done" if outcome.error is None else "empty" if outcome.empty else "failed"
+    return Entry(
+        case=case.name,
+        status=status,
+        result=str(case.output.relative_to(output)) if status != "failed" else "",
+        sha256=sha256_of(case.output) if status != "failed" else "",
+        inputs=inputs_of(case),
+        seconds=round(outcome.seconds, 2),
+        network_seconds=round(outcome.network_seconds, 2),
+        gtvp_cm3=outcome.gtvp_cm3,
+        gtvnd_cm3=outcome.gtvnd_cm3,
+        warnings=outcome.warnings,
+        error=str(outcome.error) if outcome.error else None,
+        origin=origin,
+    )
+
+
+def record(entry: Entry, manifest: Manifest | None, json_file: Path | None) -> None:
+    """Into the manifest, and into the file of --json."""
+    if manifest:
+        manifest.append(entry)
+    if json_file:
+        try:
+            write_bytes(json_file, entry.line())
+        except OSError as error:
+            raise InputError(
+                json_file, f"cannot be written ({reason(error)})", "choose another --json"
+            ) from None
+
+
+def origin_of(args: argparse.Namespace) -> Origin:
+    """What results depend on besides the CTs."""
+    names = ("tta", "search", "all_mirrors", "keep_small", "precision")
+    options = {name: getattr(args, name) for name in names}
+    try:
+        return Origin(VERSION, sha256_of(args.weights), options)
+    except OSError as error:
+        raise InputError(
+            args.weights, f"no weights file ({reason(error)})", "give one with --weights"
+        ) from None
 
 
 def load_predictor(args: argparse.Namespace) -> "Predictor":
@@ -150,16 +182,6 @@ def serve(args: argparse.Namespace) -> int:
     return 0
 
 
-def peak_memory(predictor: "Predictor") -> str:
-    """Of the whole process so far."""
-    text = f"peak memory {peak_bytes() / 1e9:.2f} GB"
-    if predictor.device.type == "cuda":
-        import torch
-
-        text += f", of the GPU {torch.cuda.max_memory_allocated() / 1e9:.2f} GB"
-    return text
-
-
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=DefaultsInHelp)
     parser.set_defaults(tta=True, search=True)  # so that --help shows no default for --no-tta and --no-search
@@ -175,6 +197,8 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     add("--all-mirrors", action="store_true", help="all mirrors of every window, not only of those in doubt")
     add("--no-search", dest="search", **off, help="look at every window, with all mirrors unless --no-tta")
     add("--keep-small", action="store_true", help="keep lesions however small they are")
+    add("--resume", action="store_true", help="leave cases alone whose result is there and up to date")
+    add("--json", type=Path, metavar="F", help="what came of the one case, as in the manifest of many")
     add("--on-error", choices=("fail", "empty"), default="fail", help="what a case that cannot be read gets")
     add("--serve", action="store_true", help="invoke mode: GET /health, POST /invoke")
     add("--port", type=int, default=4743, help="of the invoke mode")

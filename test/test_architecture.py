@@ -17,7 +17,7 @@ FLOORS = [
     ["model.cases", "model.network"],
     ["model.preprocessing"],
     ["model.inference", "model.importing"],
-    ["model.serve"],
+    ["model.serve", "model.cohort"],
     ["evaluation", "phantom", "process"],
     ["evaluate"],
     ["training.data"],

@@ -1,5 +1,6 @@
 """The entrypoint and the invoke server with a predictor that thresholds instead of thinking."""
 
+import hashlib
 import http.client
 import json
 import subprocess
@@ -13,10 +14,12 @@ import pytest
 import SimpleITK as sitk
 import torch
 
+import model
 import model.inference.predictor
 import model.network.bundle
 import process
 from model.cases import CE_SLUG, CT_SLUG
+from model.cohort import segmenting
 from model.errors import InputError
 from model.inference.predictor import Segmentation
 from model.serve import make_server
@@ -35,12 +38,12 @@ class FakePredictor:
     def __init__(self, *arguments) -> None:
         pass
 
-    def prepare(self, pair) -> np.ndarray:
+    def prepare(self, pair, log=None) -> np.ndarray:
         labels = (pair.ct > 1000).astype(np.uint8)
         labels[pair.ce > 2000] = 2
         return labels
 
-    def predict_and_restore(self, prepared: np.ndarray, input_shape) -> Segmentation:
+    def predict_and_restore(self, prepared: np.ndarray, input_shape, log=None) -> Segmentation:
         assert prepared.shape == input_shape
         return Segmentation(prepared, 0.25)
 
@@ -83,7 +86,9 @@ def call(tmp_path: Path, *options: str, source: str = "in") -> int:
 
 
 def files_in(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    """All but the manifest."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != "manifest.jsonl")
+    return sorted(str(path.relative_to(folder)) for path in files)
 
 
 def one_error(capsys) -> str:
@@ -221,6 +226,105 @@ def test_wrong_exec_input_is_one_line_and_leaves_nothing(tmp_path, capsys, how):
     assert not (tmp_path / "out").exists()
 
 
+def lines_of(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "manifest.jsonl").read_text().splitlines()]
+
+
+def test_a_failing_case_does_not_leave_an_earlier_result_under_its_name(tmp_path, capsys):
+    save_segrap(tmp_path / "in", "Cohort1/image/a", "Cohort1/image/b")
+    assert call(tmp_path) == 0
+    break_case(tmp_path / "in/Cohort1/image/a", "truncated")
+    capsys.readouterr()
+    assert call(tmp_path) == 2
+    assert "removed 2 results of an earlier run" in capsys.readouterr().out
+    assert files_in(tmp_path / "out") == ["Cohort1/b.nii.gz"]
+
+
+def test_the_manifest_tells_what_came_of_each_case(tmp_path):
+    save_segrap(tmp_path / "in", "Cohort1/image/a", "Cohort2/image/b", "Cohort2/image/c")
+    break_case(tmp_path / "in/Cohort1/image/a", "truncated")
+    sitk.WriteImage(
+        ct_image(NODE, 2500, origin=(1.0, 2.0, 3.5)), str(tmp_path / "in/Cohort2/image/b/image.nii.gz")
+    )
+    assert call(tmp_path) == 2
+    a, b, c = lines_of(tmp_path / "out")
+    assert (a["case"], a["status"], a["result"], a["gtvp_cm3"]) == ("Cohort1/a", "failed", "", None)
+    assert "truncated" in a["error"] and str(tmp_path) in a["error"]
+    assert (c["status"], c["gtvp_cm3"], c["gtvnd_cm3"], c["error"]) == ("done", 0.5, 0.5, None)
+    written = (tmp_path / "out" / c["result"]).read_bytes()
+    assert c["sha256"] == hashlib.sha256(written).hexdigest()
+    assert c["weights"] == hashlib.sha256(process.WEIGHTS.read_bytes()).hexdigest()
+    assert c["options"]["tta"] is True and c["version"] == model.VERSION
+    assert c["seconds"] >= 0 and c["network_seconds"] == 0.25
+    assert b["status"] == "done"
+
+
+def test_a_manifest_is_of_one_run(tmp_path):
+    save_segrap(tmp_path / "in", "Cohort1/image/a", "Cohort1/image/b")
+    assert call(tmp_path) == call(tmp_path) == 0
+    assert [line["case"] for line in lines_of(tmp_path / "out")] == ["Cohort1/a", "Cohort1/b"]
+
+
+def test_resume_does_what_is_missing_alone(tmp_path, capsys, monkeypatch):
+    save_segrap(tmp_path / "in", "Cohort1/image/a", "Cohort1/image/b", "Cohort1/image/c")
+    assert call(tmp_path) == 0
+    (tmp_path / "out/Cohort1/b.nii.gz").unlink()
+    (tmp_path / "out/Cohort1/c.nii.gz").write_bytes(b"cut")
+    kept = (tmp_path / "out/Cohort1/a.nii.gz").stat().st_mtime_ns
+    assert call(tmp_path, "--resume") == 0
+    assert "resume: 1 of 3 cases are finished" in capsys.readouterr().out
+    assert (tmp_path / "out/Cohort1/a.nii.gz").stat().st_mtime_ns == kept
+    contents = {(tmp_path / f"out/Cohort1/{name}.nii.gz").read_bytes() for name in "abc"}
+    assert len(contents) == 1
+    monkeypatch.setattr(model.network.bundle, "load_bundle", lambda path: pytest.fail("loaded"))
+    assert call(tmp_path, "--resume") == 0  # all finished: no weights are needed
+
+
+def test_resume_with_other_options_does_all_again(tmp_path, capsys):
+    save_segrap(tmp_path / "in", "Cohort1/image/a", "Cohort1/image/b")
+    assert call(tmp_path) == 0
+    assert call(tmp_path, "--resume", "--no-tta") == 0
+    assert "resume: 0 of 2" in capsys.readouterr().out
+
+
+def test_one_case_has_its_line_in_a_file_of_its_own(tmp_path, capsys):
+    save_exec(tmp_path / "in")
+    assert call(tmp_path, "--json", str(tmp_path / "told/case.json")) == 0
+    told = json.loads((tmp_path / "told/case.json").read_text())
+    assert (told["case"], told["status"], told["gtvp_cm3"]) == ("plain", "done", 0.5)
+    assert files_in(tmp_path / "out") == ["images/gross-tumor-volume-segmentation/plain.mha"]
+    assert not (tmp_path / "out/manifest.jsonl").exists()  # the platform takes what lies in the output
+    save_segrap(tmp_path / "two", "Cohort1/image/a", "Cohort1/image/b")
+    assert call(tmp_path, "--json", str(tmp_path / "x.json"), source="two") == 2
+    assert "--json: 2 cases" in one_error(capsys)
+    assert call(tmp_path, "--resume") == 2
+    assert "--resume" in one_error(capsys)
+
+
+def test_the_share_of_a_rank_is_done(tmp_path, monkeypatch):
+    save_segrap(tmp_path / "in", *(f"Cohort1/image/{name}" for name in "abc"))
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")
+    assert call(tmp_path) == 0
+    assert files_in(tmp_path / "out") == ["Cohort1/b.nii.gz"]
+    monkeypatch.setenv("RANK", "0")
+    assert call(tmp_path) == 0
+    assert files_in(tmp_path / "out") == [f"Cohort1/{name}.nii.gz" for name in "abc"]
+    assert sorted(line["case"] for line in lines_of(tmp_path / "out")) == [
+        f"Cohort1/{name}" for name in "abc"
+    ]
+
+
+def test_too_little_memory_is_one_line(tmp_path, capsys, monkeypatch):
+    def no_memory(self, prepared, shape, log):
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr(FakePredictor, "predict_and_restore", no_memory)
+    save_exec(tmp_path / "in")
+    assert call(tmp_path) == 2
+    assert "plain: not enough memory" in one_error(capsys)
+
+
 def test_output_problems_are_found_before_the_model_is_loaded(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(model.network.bundle, "load_bundle", lambda path: pytest.fail("loaded"))
     save_exec(tmp_path / "in")
@@ -233,7 +337,7 @@ def test_weights_problems_are_found_before_reading(tmp_path, capsys, monkeypatch
         raise InputError(path, "other schema", "import anew")
 
     monkeypatch.setattr(model.network.bundle, "load_bundle", refuse)
-    monkeypatch.setattr(process, "read_pair", lambda *args: pytest.fail("read"))
+    monkeypatch.setattr(segmenting, "read_pair", lambda *args: pytest.fail("read"))
     save_exec(tmp_path / "in")
     assert call(tmp_path, "--weights", "mine.pt") == 2
     assert one_error(capsys) == "error: mine.pt: other schema; import anew"
@@ -241,7 +345,7 @@ def test_weights_problems_are_found_before_reading(tmp_path, capsys, monkeypatch
 
 
 def test_interruption_is_130_and_leaves_nothing(tmp_path, monkeypatch):
-    def interrupt(self, pair):
+    def interrupt(self, pair, log):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(FakePredictor, "prepare", interrupt)
@@ -255,11 +359,11 @@ def test_a_case_that_fails_otherwise_does_not_sink_the_others(tmp_path, capsys, 
     prepare = FakePredictor.prepare
     calls = []
 
-    def fails_once(self, pair):
+    def fails_once(self, pair, log):
         calls.append(1)
         if len(calls) in (1, 3):
             raise RuntimeError("no memory\nmore of it")
-        return prepare(self, pair)
+        return prepare(self, pair, log)
 
     monkeypatch.setattr(FakePredictor, "prepare", fails_once)
     save_segrap(tmp_path / "in", "Cohort1/image/a", "Cohort1/image/b")
@@ -272,7 +376,7 @@ def test_a_case_that_fails_otherwise_does_not_sink_the_others(tmp_path, capsys, 
 
 
 def test_bugs_are_not_hidden(tmp_path, monkeypatch):
-    def bug(self, pair):
+    def bug(self, pair, log):
         raise ZeroDivisionError
 
     monkeypatch.setattr(FakePredictor, "prepare", bug)

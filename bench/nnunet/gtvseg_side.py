@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import process  # noqa: E402
 from model.cases import find_cases, output_folders  # noqa: E402
+from model.cohort.segmenting import segment  # noqa: E402
 from model.network.memory import peak_bytes  # noqa: E402
 from model.terminal import take_any_text  # noqa: E402
 
@@ -25,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
         predictor = process.load_predictor(args)
         if os.environ.get("FIRST_WINDOW"):
             end_after_the_first_window()
-        outcomes = [process.segment(case, predictor) for case in cases]
+        outcomes = [segment(case, predictor) for case in cases]
     last = outcomes[-1]
     figures = {
         "total": last.seconds,

@@ -97,8 +97,15 @@ class Predictor:
         """Label map of one pair: crop, resample, normalise → windows → back to the input grid."""
         return self.predict_and_restore(self.prepare(pair), triple(pair.ct.shape))
 
-    def predict_and_restore(self, prepared: Prepared | None, input_shape: Triple) -> Segmentation:
-        """The second half of `segment`, which does not need the CTs any more: their memory can be given back before."""
+    def predict_and_restore(
+        self, prepared: Prepared | None, input_shape: Triple, log: Log | None = None
+    ) -> Segmentation:
+        """The second half of `segment`, which does not need the CTs any more: their memory can be given back before.
+
+        log: for this pair's lines, if not the predictor's.
+        """
+        if log is not None:
+            self.log = log
         if prepared is None:
             self.log("warning: nothing denser than air in the CT: both masks are empty")
             return Segmentation(np.zeros(input_shape, np.uint8))
@@ -107,10 +114,11 @@ class Predictor:
         network_seconds = time.perf_counter() - start
         return Segmentation(self.restore(prepared, prediction.logits), network_seconds, prediction.passes)
 
-    def prepare(self, pair: Pair) -> Prepared | None:
-        """What the network will see; None where the pair shows no body at all.
+    def prepare(self, pair: Pair, log: Log | None = None) -> Prepared | None:
+        """What the network will see; None where the pair shows no body at all. log: if not the predictor's.
 
-        Windows that do not touch the body are left out, unless the search is switched off.
+        Windows that do not touch the body are left out, unless the search is switched off. May run in another thread
+        than the network, for the next pair.
         """
         start = time.perf_counter()
         located = self.pipeline.find_region(pair, self.bundle)
@@ -121,7 +129,7 @@ class Predictor:
         reach = body if self.shortcuts.search else box_from(slice(0, n) for n in shape)
         corners, part = windows_touching(shape, self.bundle.patch_zyx, reach)
         image = self.pipeline.sample(pair, self.bundle, region, part)
-        self.log(
+        (log or self.log)(
             f"crop, resample, normalise: {_in_words(region.input_shape)} -> {_in_words(image.shape[1:])} voxels,"
             f" {time.perf_counter() - start:.1f} s"
         )

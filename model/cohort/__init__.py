@@ -1,0 +1,1 @@
+"""Many cases: in stages, shared out over processes, taken up again."""

@@ -1,0 +1,144 @@
+"""What came of each case, a line each in manifest.jsonl beside the results: written as cases end, read by --resume."""
+
+import contextlib
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from model.cases import Case
+from model.errors import InputError, reason
+from model.images.read import open_header
+
+NAME = "manifest.jsonl"
+CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a result depends on besides the CTs: software version, sha256 of the weights file, options."""
+
+    version: str
+    weights: str
+    options: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One case. status: done, empty (cannot be segmented, an empty mask was asked for) or failed.
+
+    result: the file, relative to the manifest; sha256 its content's. inputs: what the CTs' files were. seconds: reading
+    to writing. Volumes in cm³ are None unless done.
+    """
+
+    case: str
+    status: str
+    result: str
+    sha256: str
+    inputs: list[list[Any]]
+    seconds: float
+    network_seconds: float
+    gtvp_cm3: float | None
+    gtvnd_cm3: float | None
+    warnings: list[str]
+    error: str | None
+    origin: Origin = field(compare=False)
+
+    def line(self) -> bytes:
+        """As it stands in the manifest."""
+        values = asdict(self)
+        values |= values.pop("origin")
+        return (json.dumps(values, ensure_ascii=False) + "\n").encode(errors="backslashreplace")
+
+
+class Manifest:
+    """The manifest in a folder of results. Of several lines about one case the last counts.
+
+    Several processes may share one: each line is written at once. All methods raise InputError where they cannot.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / NAME
+
+    def read(self) -> dict[str, dict[str, Any]]:
+        """The last line of each case; lines cut short by a crash are passed over."""
+        entries: dict[str, dict[str, Any]] = {}
+        with self._errors(), contextlib.suppress(FileNotFoundError):
+            for line in self.path.read_bytes().splitlines():
+                with contextlib.suppress(ValueError, RecursionError):
+                    entry = json.loads(line)
+                    if isinstance(entry, dict) and isinstance(entry.get("case"), str):
+                        entries[entry["case"]] = entry
+        return entries
+
+    def append(self, entry: Entry) -> None:
+        """Add a line, on the disk when this returns."""
+        with self._errors():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("ab", buffering=0) as file:  # a line is one write
+                file.write(b"\n" * self._torn() + entry.line())
+                os.fsync(file.fileno())
+
+    def start_anew(self) -> None:
+        """Without lines of earlier runs."""
+        with self._errors():
+            self.path.unlink(missing_ok=True)
+
+    def _torn(self) -> bool:
+        """Whether the last line has no end."""
+        with self.path.open("rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode) or file.seek(0, os.SEEK_END) == 0:
+                return False
+            file.seek(-1, os.SEEK_END)
+            return file.read() != b"\n"
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            remedy = "free space or choose another --output"
+            raise InputError(self.path, f"cannot be read or written ({reason(error)})", remedy) from None
+
+
+def is_finished(case: Case, entry: dict[str, Any] | None, origin: Origin) -> bool:
+    """Whether a case's result is there as it was written, from the same CTs, weights, options and software."""
+    if entry is None or entry.get("status") != "done":
+        return False
+    same = all(entry.get(name) == value for name, value in asdict(origin).items())
+    if not same or entry.get("inputs") != inputs_of(case):
+        return False
+    try:
+        return sha256_of(case.output) == entry.get("sha256")
+    except OSError:
+        return False
+
+
+def inputs_of(case: Case) -> list[list[Any]]:
+    """Name, size and time of change (ns) of each file of both CTs; empty where one cannot be read."""
+    try:
+        files = [file for path in (case.ct, case.ce) for file in _files(path)]
+        return [[file.name, (found := file.stat()).st_size, found.st_mtime_ns] for file in files]
+    except (OSError, InputError):
+        return []
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        return sorted(path.iterdir())
+    return sorted({path, open_header(path).voxels.path})
+
+
+def sha256_of(path: Path) -> str:
+    """Of a file's content, as sha256sum prints it."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(CHUNK):
+            digest.update(piece)
+    return digest.hexdigest()

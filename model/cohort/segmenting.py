@@ -1,0 +1,186 @@
+"""One case from reading to writing, step by step, and all cases of a run."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from model.cases import Case
+from model.cohort.stages import in_stages
+from model.errors import InputError, reason
+from model.images.grid import Grid, empty_labels, volume_cm3
+from model.images.pair import Log, read_pair
+from model.images.read import read_grid
+from model.images.write import write_channels, write_label_map
+from model.network.memory import peak_bytes
+from model.network.plan import Triple, triple
+from model.terminal import log, report
+
+if TYPE_CHECKING:  # torch takes seconds to import: wrong input is reported before
+    from model.inference.predictor import Predictor, Prepared, Segmentation
+
+WRITERS = {"label_map": write_label_map, "channels": write_channels}
+
+
+@dataclass
+class CaseLog:
+    """What is said of one case, kept back until it is its turn. warnings: those among the lines, without that word."""
+
+    warnings: list[str] = field(default_factory=list)
+    held: list[str] | None = field(default_factory=list)
+
+    def __call__(self, line: str) -> None:
+        if line.startswith("warning: "):
+            self.warnings.append(line.removeprefix("warning: "))
+        if self.held is None:
+            log(line)
+        else:
+            self.held.append(line)
+
+    def release(self) -> None:
+        """Print what was kept back, and all that follows at once."""
+        for line in self.held or []:
+            log(line)
+        self.held = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one case. seconds: of its own work, in all and in the network. Volumes are None without a result."""
+
+    seconds: float
+    warnings: list[str]
+    network_seconds: float = 0.0
+    passes: int = 0
+    gtvp_cm3: float | None = None
+    gtvnd_cm3: float | None = None
+    error: InputError | None = None
+    empty: bool = False
+
+
+def segment_all(
+    cases: list[Case], predictor: "Predictor", on_error: str = "fail"
+) -> Iterator[tuple[Case, Outcome]]:
+    """All cases in order. While the network works on one, the next is read and the last is written."""
+    logs = {case.name: CaseLog() for case in cases}
+    expected = (InputError, RuntimeError, MemoryError) if len(cases) > 1 else (InputError, MemoryError)
+
+    def make(case: Case, loaded: Loaded) -> Made:
+        logs[case.name].release()
+        return predict(loaded, predictor, logs[case.name])
+
+    for case, outcome in in_stages(
+        cases,
+        lambda case: load(case, predictor, logs[case.name]),
+        make,
+        lambda case, made: finish(case, made, predictor, logs[case.name]),
+        expected,
+    ):
+        case_log = logs.pop(case.name)
+        case_log.release()
+        if isinstance(outcome, Exception):
+            failure = as_input_error(case, outcome)
+            report(failure)
+            empty = on_error == "empty" and write_empty(case)
+            outcome = Outcome(0.0, case_log.warnings, error=failure, empty=empty)
+        yield case, outcome
+
+
+def segment(case: Case, predictor: "Predictor") -> Outcome:
+    """One case: read the pair → crop, resample, normalise → network → back to the input grid → write."""
+    for _, outcome in segment_all([case], predictor):
+        if outcome.error:
+            raise outcome.error
+        return outcome
+    raise AssertionError("one case has one outcome")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A pair as the network will see it; prepared is None where it shows no body."""
+
+    prepared: "Prepared | None"
+    grid: Grid
+    shape_zyx: Triple
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Made:
+    """The masks of a pair, not yet written."""
+
+    segmentation: "Segmentation"
+    grid: Grid
+    seconds: float
+
+
+def load(case: Case, predictor: "Predictor", case_log: Log) -> Loaded:
+    """Read the pair → crop, resample, normalise. The CTs themselves, half a gigabyte, are given back."""
+    start = time.perf_counter()
+    if case.fault:
+        raise case.fault
+    pair = read_pair(case.ct, case.ce, case_log)
+    prepared = predictor.prepare(pair, case_log)
+    return Loaded(prepared, pair.grid, triple(pair.ct.shape), time.perf_counter() - start)
+
+
+def predict(loaded: Loaded, predictor: "Predictor", case_log: Log) -> Made:
+    """Through the network and back to the input grid."""
+    start = time.perf_counter()
+    try:
+        segmentation = predictor.predict_and_restore(loaded.prepared, loaded.shape_zyx, case_log)
+    except RuntimeError as error:
+        if "alloc" in str(error) or "out of memory" in str(
+            error
+        ):  # torch has no exception of its own for CPUs
+            raise MemoryError(reason(error)) from None
+        raise
+    return Made(segmentation, loaded.grid, loaded.seconds + time.perf_counter() - start)
+
+
+def finish(case: Case, made: Made, predictor: "Predictor", case_log: "CaseLog") -> Outcome:
+    """Write the masks, and say how it went."""
+    start, segmentation = time.perf_counter(), made.segmentation
+    WRITERS[case.kind](case.output, segmentation.labels, made.grid)
+    case_log(f"write {case.output}: {time.perf_counter() - start:.1f} s")
+    gtvp_cm3, gtvnd_cm3 = (volume_cm3(segmentation.labels, label, made.grid) for label in (1, 2))
+    seconds, network_seconds = made.seconds + time.perf_counter() - start, segmentation.network_seconds
+    case_log(
+        f"{case.name}: GTVp {gtvp_cm3:.1f} cm³, GTVnd {gtvnd_cm3:.1f} cm³, {seconds:.1f} s (network"
+        f" {network_seconds:.1f} s, rest {seconds - network_seconds:.1f} s), {peak_memory(predictor)}"
+    )
+    return Outcome(seconds, case_log.warnings, network_seconds, segmentation.passes, gtvp_cm3, gtvnd_cm3)
+
+
+def as_input_error(case: Case, error: Exception) -> InputError:
+    """The one line for a case that failed, whatever the reason."""
+    if isinstance(error, InputError):
+        return error
+    if isinstance(error, MemoryError):
+        fact, remedy = f"not enough memory ({reason(error)})", "give the container more memory"
+    else:
+        fact, remedy = f"{type(error).__name__}: {reason(error)}", "run it alone"
+    return InputError(case.name, fact, remedy)
+
+
+def write_empty(case: Case) -> bool:
+    """An all-background result on the CT's grid, or else the contrast CT's; False where neither is known."""
+    for path in (case.ct, case.ce):
+        try:
+            grid = read_grid(path)
+            WRITERS[case.kind](case.output, empty_labels(grid), grid)
+        except InputError:
+            continue
+        log(f"{case.name}: empty mask, since the case cannot be segmented")
+        return True
+    return False
+
+
+def peak_memory(predictor: "Predictor") -> str:
+    """Of the whole process so far."""
+    text = f"peak memory {peak_bytes() / 1e9:.2f} GB"
+    if predictor.device.type == "cuda":
+        import torch
+
+        text += f", of the GPU {torch.cuda.max_memory_allocated() / 1e9:.2f} GB"
+    return text
