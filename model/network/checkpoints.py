@@ -9,14 +9,15 @@ import pickle
 import warnings
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
 from model.errors import LONGEST_REASON, reason
+from model.network.plain import DEEPEST
 
 # Of pickled values without tensors: nnU-Net's checkpoints have less than 1 MB, after 8000 epochs some more.
-MOST_VALUE_BYTES = 16_000_000
+MOST_VALUE_BYTES = 8_000_000
 # torch's names of storages: bytes an element.
 _SIZES = {
     "ComplexDouble": 16, "Double": 8, "Long": 8, "ComplexFloat": 8, "Float": 4, "Int": 4, "Half": 2, "BFloat16": 2,
@@ -117,9 +118,23 @@ class _Named:
     __setitem__ = append = extend = add = __setstate__ = ignore
 
 
-class _Inspector(
-    pickle._Unpickler
-):  # the one in Python: the one in C takes memory by what numbers a pickle says
+class BoundedUnpickler(pickle._Unpickler):
+    """The one in Python, since that in C takes memory by what numbers a pickle says; and no deep nesting."""
+
+    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
+
+    def begin(self: Any) -> None:
+        """What comes next belongs together."""
+        if len(self.metastack) > DEEPEST:
+            raise ValueError("values lie too deep in each other")
+        self.metastack.append(self.stack)
+        stack: list[Any] = []
+        self.stack, self.append = stack, stack.append
+
+    dispatch[pickle.MARK[0]] = begin
+
+
+class _Inspector(BoundedUnpickler):
     """Goes through a pickle only to see the claims of its tensors."""
 
     def __init__(self, file: io.BytesIO, claims: dict[str, int]) -> None:

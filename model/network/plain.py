@@ -44,8 +44,9 @@ class _Copy:
             return self.of(value.tolist(), depth)
         if isinstance(value, dict):
             return {self.of(key, depth + 1): self.of(item, depth + 1) for key, item in value.items()}
-        if type(value) in (list, tuple):
-            return type(value)([self.of(item, depth + 1) for item in value])
+        if isinstance(value, (list, tuple)):
+            items = [self.of(item, depth + 1) for item in value]
+            return items if isinstance(value, list) else tuple(items)
         if isinstance(value, str) and len(value) > LONGEST_TEXT:
             raise ValueError(f"a text of {len(value)} characters")
         if type(value) is int and value.bit_length() > MOST_BITS:
