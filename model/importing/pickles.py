@@ -43,8 +43,9 @@ class _Array(list[Any]):
 
     def __setstate__(self, state: Any) -> None:
         _, shape, dtype, fortran, raw = state
-        values = _Dtype.read(dtype, raw).reshape(shape, order="F" if fortran is True else "C").tolist()
-        self[:] = values if isinstance(values, list) else [values]
+        flat = _Dtype.read(dtype, raw)
+        values = flat.reshape(shape, order="F" if fortran is True else "C").tolist() if flat.size else []
+        self[:] = values if isinstance(values, list) else [values]  # 10**9 rows of nothing are nothing
 
 
 def _reconstruct(*_: Any) -> _Array:

@@ -106,10 +106,18 @@ class _Named:
     def __new__(cls, *args: Any) -> "_Named":
         return object.__new__(_Named)
 
-    def __init__(self, name: str = "") -> None:
+    def __init__(self, name: str = "", count: int = 0) -> None:
         self.name = name
+        self.count = count  # of a tensor's data: elements
 
     def __call__(self, *args: Any) -> "_Named":
+        if self.name.startswith("_rebuild_tensor"):
+            data, first, sides, strides = args[:4]
+            last = first + sum((side - 1) * stride for side, stride in zip(sides, strides, strict=True))
+            if (
+                last >= max(data.count, 1) or min((first, *sides, *strides)) < 0
+            ):  # torch would make the data larger
+                raise ValueError("a tensor beyond its data")
         return _Named()
 
     def ignore(self, *args: Any) -> None:
@@ -122,6 +130,7 @@ class BoundedUnpickler(pickle._Unpickler):
     """The one in Python, since that in C takes memory by what numbers a pickle says; and no deep nesting."""
 
     dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
+    del dispatch[pickle.BYTEARRAY8[0]]  # takes the memory that a pickle says before there is any content
 
     def begin(self: Any) -> None:
         """What comes next belongs together."""
@@ -152,7 +161,7 @@ class _Inspector(BoundedUnpickler):
         claim = self.claims.setdefault(key, count * size)
         if claim != count * size:
             raise ValueError(f"tensor data {key} is claimed twice")
-        return _Named()
+        return _Named("data", count)
 
 
 def _culprit(error: Exception) -> str:

@@ -98,6 +98,7 @@ def numpy_pickle(shape: bytes, code: bytes = b"f8", raw: bytes = bytes(16)) -> b
         numpy_pickle(b"K\x02\x85", b"M8"), numpy_pickle(b"N"), numpy_pickle(b"X\x01\x00\x00\x00x"),
         b"\x80\x02r\xff\xff\xff\x7f.", b"\x80\x02]r\xff\xff\xff\xffe.", b"(" * 10**6,
         b"]" * 10**5 + b"a" * (10**5 - 1) + b".",
+        b"\x80\x05\x96\x00\x00\x00\x00\x02\x00\x00\x00.",
         b"\x80\x04\x8d\xff\xff\xff\xff\xff\xff\xff\x7f", b"\x8b\xff\xff\xff\x7f1.", b"I" + b"9" * 10**5 + b"\n.",
         b"cnumpy\ndtype\n.", b"cnumpy\nndarray\n(tR.", b"cnumpy.core.multiarray\nscalar\n(K\x01K\x01tR.",
         b"cos\nsystem\n.",
@@ -121,6 +122,8 @@ def test_arrays_are_what_is_there_of_them(tmp_path):
     path = tmp_path / "plans.pkl"
     path.write_bytes(numpy_pickle(b"K\x02\x85"))
     assert load_plain(path) == [0.0, 0.0]
+    path.write_bytes(numpy_pickle(b"J\xff\xff\xff\x7fK\x00\x86", raw=b""))
+    assert load_plain(path) == []
     path.write_bytes(numpy_pickle(b"K\x03\x85"))
     with pytest.raises(InputError):
         load_plain(path)

@@ -96,10 +96,21 @@ def test_tensors_that_claim_more_data_than_there_is_are_refused(count, stream, t
     assert "as a whole" in message or "which weights are not" in message
 
 
-def test_a_view_beyond_its_data_is_refused(tmp_path):
-    path = saved(tmp_path / "w.pt")
-    rewritten(path, data_pkl=data_pickle(path).replace(b"K\x02K\x03\x86", b"M\xff\xffM\xff\xff\x86"))
-    refused(path)
+@pytest.mark.parametrize(
+    "sides", [b"M\xff\xffM\xff\xff\x86", b"K\x02J\xff\xff\xff\xff\x86", b"K\x02K\x04\x86", b"K\x02\x85"]
+)
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_view_beyond_its_data_is_refused(sides, stream, tmp_path):
+    """Of a stream torch would make the data larger."""
+    path = saved(tmp_path / "w.pt", stream=stream)
+    original = path.read_bytes() if stream else data_pickle(path)
+    changed = original.replace(b"K\x02K\x03\x86", sides)
+    assert changed != original
+    if stream:
+        path.write_bytes(changed)
+    else:
+        rewritten(path, data_pkl=changed)
+    refused(path, streams=stream)
 
 
 @pytest.mark.parametrize("name", ["data_pkl", "0", "1"])
@@ -113,6 +124,7 @@ def test_missing_records_are_refused(name, tmp_path):
         b"", b"(" * 1000, b"N.", b"]" * 10**5 + b"a" * (10**5 - 1) + b".",
         b"\x80\x02r\xff\xff\xff\x7f.", b"\x80\x02]r\xff\xff\xff\xff.",
         b"(lp0\n" * 1000, b"cos\nsystem\n(S'true'\ntR.", b"c__builtin__\neval\n.", b"\x80\x63.", bytes(range(256)),
+        b"\x80\x05\x96\x00\x00\x00\x00\x02\x00\x00\x00.",
         b"\x80\x04\x8d\xff\xff\xff\xff\xff\xff\xff\x7f", b"I" + b"9" * 10_000 + b"\n.", b"Q.", b"K\x01Q.",
         b"\x82\x01.",
         b"}}}u.", b"}]K\x01s.", b"N}b.", b"]]e.", b"K\x01K\x01R.", b"(i__main__\nX\n.",
