@@ -6,6 +6,8 @@ folds become an ensemble. Nothing in the files is executed. Exit codes: 0 writte
 """
 
 import argparse
+import os
+import re
 import sys
 from argparse import ArgumentDefaultsHelpFormatter as DefaultsInHelp
 from pathlib import Path
@@ -18,12 +20,16 @@ from model.importing.read import read_model
 from model.network.bundle import save_bundle
 from model.terminal import report, take_any_text
 
+# As nnU-Net names them.
+FOLD = re.compile("all|[0-9]{1,3}")
+
 
 def main(arguments: list[str] | None = None) -> int:
     args = parse_arguments(arguments)
     command = ["python", "-m", "model.importing", *(sys.argv[1:] if arguments is None else arguments)]
     try:
-        model = read_model(args.model, args.folds.split(","), args.checkpoint)
+        check_options(args)
+        model = read_model(args.model, args.folds.split(","), args.checkpoint, args.trainer)
         bundle = to_bundle(
             model, args.model, channels=args.channels, labels=args.labels, command=" ".join(command)
         )
@@ -54,8 +60,28 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     )
     add("--labels", help="values of GTVp and GTVnd, 1,2 or 2,1; by their names in dataset.json if not given")
     add("--checkpoint", default="checkpoint_final.pth", help="v2: file in each fold's folder")
+    add(
+        "--trainer",
+        help="a trainer of nnU-Net's own that has the same network and mirrors as the model's, where that is not known",
+    )
     add("--half", action="store_true", help="store weights in half precision: half the size")
     return parser.parse_args(arguments)
+
+
+def check_options(args: argparse.Namespace) -> None:
+    """Raise InputError for options that make no sense, before any work."""
+    folds = args.folds.split(",")
+    if not all(FOLD.fullmatch(fold) for fold in folds) or len(set(folds)) < len(folds):
+        raise InputError("--folds", f"{args.folds!r} are no folds", "give numbers such as 0,1,2,3,4, or all")
+    if args.checkpoint != Path(args.checkpoint).name or args.checkpoint in ("", ".."):
+        raise InputError(
+            "--checkpoint", f"{args.checkpoint!r} is no file's name", "give one such as checkpoint_best.pth"
+        )
+    if not args.out.name:
+        raise InputError("--out", "no file's name", "give one such as weights/mine.pt")
+    model, out = Path(os.path.realpath(args.model)), Path(os.path.realpath(args.out))
+    if model in out.parents and os.path.exists(out):
+        raise InputError("--out", f"{args.out} is a file of the model", "choose another")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from model.errors import InputError, reason
 from model.importing.model import Model
-from model.network.bundle import CHANNELS, Bundle
+from model.network.bundle import CHANNELS, Bundle, check_bundle
+from model.network.plain import quoted
 
 # The layers whose output channels are classes.
 HEADS = "decoder.seg_layers."
@@ -26,7 +27,7 @@ def to_bundle(
     InputError where these do not fit the model.
     """
     count = model.network.in_channels
-    names = tuple(channels.split(",")) if channels else CHANNELS
+    names = CHANNELS if channels is None else tuple(channels.split(","))
     if len(names) != count or len(set(names)) != count or not set(names) <= set(CHANNELS):
         raise InputError(
             source,
@@ -34,14 +35,13 @@ def to_bundle(
             f"say which with --channels, for example {'ct,ce or ce,ct' if count == 2 else 'ce'}"
             " (ct: non-contrast, ce: contrast-enhanced)",
         )
-    values = {"1,2": (1, 2), "2,1": (2, 1)}.get(labels) if labels else model.labels
+    values = {"1,2": (1, 2), "2,1": (2, 1)}.get(labels) if labels is not None else model.labels
     if values is None or sorted(values) != [1, 2]:
         raise InputError(
             source,
             "the labels' names do not say which is GTVp and which GTVnd",
             "say it with --labels 1,2 or --labels 2,1 (GTVp first)",
         )
-    bundle = _reordered(model, [0, *values])
     provenance = {
         "data": f"imported from {source.resolve().name}",
         "command": command,
@@ -49,17 +49,19 @@ def to_bundle(
         "trainer": model.trainer,
         "torch": str(torch.__version__),
     }
-    bundle = replace(bundle, provenance=provenance, channels=names)
     try:
-        bundle.build_networks()
-    except RuntimeError as error:
-        fact = f"weights and plans do not fit ({reason(error)})"
+        bundle = replace(_reordered(model, [0, *values]), provenance=provenance, channels=names)
+        check_bundle(bundle)
+    except (ValueError, TypeError, IndexError, RuntimeError) as error:
+        fact = f"weights and plans do not fit or are damaged ({reason(error)})"
         raise InputError(source, fact, "give the checkpoint that belongs to the plans") from None
     return bundle
 
 
 def _reordered(model: Model, classes: list[int]) -> Bundle:
-    """The model with its axes as (z, y, x) and its classes in this order."""
+    """The model with its axes as (z, y, x) and its classes in this order. Raises ValueError where axes are none."""
+    if sorted(model.transpose) != [0, 1, 2]:
+        raise ValueError(f"the order of axes is {quoted(model.transpose)}")
     back = [model.transpose.index(axis) for axis in range(3)]
 
     def turned(value: Any) -> Any:
@@ -67,7 +69,8 @@ def _reordered(model: Model, classes: list[int]) -> Bundle:
 
     def moved(name: str, tensor: Tensor) -> Tensor:
         tensor = tensor.permute(0, 1, *(2 + axis for axis in back)) if tensor.ndim == 5 else tensor
-        return tensor[classes] if name.startswith(HEADS) else tensor
+        tensor = tensor[classes] if name.startswith(HEADS) else tensor
+        return tensor.detach().to(torch.float32).clone(memory_format=torch.contiguous_format)
 
     network = replace(
         model.network,

@@ -1,6 +1,5 @@
 """nnU-Net v1 models (Generic_UNet): plans.pkl, fold_x/model_final_checkpoint.model and .model.pkl."""
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -8,65 +7,64 @@ import torch
 from torch import Tensor
 
 from model.errors import InputError
-from model.importing.model import Model, ct_normalisation, spacing_of, triple_of
+from model.importing.model import Model, ct_normalisation, spacing_of, state_of, triple_of
 from model.importing.pickles import load_plain, load_tensors
+from model.importing.trainers import mirrors_of
 from model.network.bundle import Normalisation
+from model.network.plain import quoted
 from model.network.plan import NetworkPlan
 
 CHECKPOINT = "model_final_checkpoint.model"
 # Index of the stage among the trainer's arguments.
 STAGE = 5
-# In a trainer's name; the weights do not tell.
-OTHER_NETWORKS = re.compile("_(ReLU|GeLU|Mish|LReLU_slope)")
+# nnU-Net's normalisations without figures, and their names here.
+SCHEMES = {"nonCT": "zscore", "noNorm": "none"}
 # What a convolution block consists of: names there and here.
 LAYERS = (("conv", "conv"), ("instnorm", "norm"))
 
 
-def read_v1(folder: Path, folds: list[str]) -> Model:
-    """Raises InputError for what is unreadable or unsupported."""
-    try:
-        plans = load_plain(folder / "plans.pkl")
-        paths = [folder / (fold if fold == "all" else f"fold_{fold}") / CHECKPOINT for fold in folds]
-        about = load_plain(paths[0].with_name(paths[0].name + ".pkl"))
-        trainer, number = str(about["name"]), about["init"][STAGE]
-        stage = plans["plans_per_stage"][max(plans["plans_per_stage"]) if number is None else number]
-        check_supported(folder, trainer, plans, stage)
-        strides = [(1, 1, 1), *(triple_of(pool) for pool in stage["pool_op_kernel_sizes"])]
-        states, networks = [], []
-        for path in paths:
-            state = load_tensors(path)["state_dict"]
-            networks.append(network_plan(state, strides))
-            states.append(renamed(state, networks[-1]))
-        if len(set(networks)) > 1:
-            raise InputError(folder, "the folds are different networks", "import one fold with --folds")
-        return Model(
-            network=networks[0],
-            patch=triple_of(stage["patch_size"]),
-            spacing=spacing_of(stage["current_spacing"]),
-            normalisation=channel_schemes(folder, plans),
-            mirror_axes=() if "nomirroring" in trainer.lower() else (0, 1, 2),
-            transpose=triple_of(plans["transpose_forward"]),
-            labels=(1, 2),  # v1 keeps no names; SegRap's baseline has them in this order
-            states=tuple(states),
-            pipeline="nnunet-v1",
-            trainer=trainer,
+def read_v1(folder: Path, folds: list[str], trainer: str | None = None) -> Model:
+    """trainer: as for read_model. Raises InputError for what is unreadable or unsupported, others for other plans."""
+    plans = load_plain(folder / "plans.pkl")
+    paths = [folder / (fold if fold == "all" else f"fold_{fold}") / CHECKPOINT for fold in folds]
+    abouts = [load_plain(path.with_name(path.name + ".pkl")) for path in paths]
+    own, number = abouts[0]["name"], abouts[0]["init"][STAGE]
+    if any((about["name"], about["init"][STAGE]) != (own, number) for about in abouts):
+        raise InputError(
+            folder, "the folds are of different trainers or stages", "import one fold with --folds"
         )
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-        fact = f"not a complete nnU-Net v1 model ({type(error).__name__}: {error})"
-        raise InputError(folder, fact, "give a trained-model folder") from None
+    mirrors = mirrors_of(folder, "nnunet-v1", own, trainer)
+    stage = plans["plans_per_stage"][max(plans["plans_per_stage"]) if number is None else number]
+    check_supported(folder, plans, stage)
+    strides = [(1, 1, 1), *(triple_of(pool) for pool in stage["pool_op_kernel_sizes"])]
+    states, networks = [], []
+    for path in paths:
+        state = state_of(load_tensors(path)["state_dict"])
+        networks.append(network_plan(state, strides))
+        states.append(renamed(state, networks[-1]))
+    if len(set(networks)) > 1:
+        raise InputError(folder, "the folds are different networks", "import one fold with --folds")
+    return Model(
+        network=networks[0],
+        patch=triple_of(stage["patch_size"]),
+        spacing=spacing_of(stage["current_spacing"]),
+        normalisation=channel_schemes(folder, plans),
+        mirror_axes=mirrors,
+        transpose=triple_of(plans["transpose_forward"]),
+        labels=(1, 2),  # v1 keeps no names; SegRap's baseline has them in this order
+        states=tuple(states),
+        pipeline="nnunet-v1",
+        trainer=own if trainer is None else f"{quoted(own)}, taken as {trainer}",
+    )
 
 
-def check_supported(folder: Path, trainer: str, plans: dict[str, Any], stage: dict[str, Any]) -> None:
+def check_supported(folder: Path, plans: dict[str, Any], stage: dict[str, Any]) -> None:
     """Raise InputError for what this container would not reproduce."""
-    if "cascade" in trainer.lower():
-        raise InputError(folder, "a cascade", "only single-stage networks are supported")
-    if OTHER_NETWORKS.search(trainer):
-        raise InputError(folder, f"{trainer} has another nonlinearity", "only leaky ReLU is supported")
     if len(stage["patch_size"]) != 3:
         raise InputError(folder, "a 2D configuration", "only 3D networks are supported")
     preprocessor = plans.get("preprocessor_name")
     if preprocessor not in (None, "GenericPreprocessor"):
-        raise InputError(folder, f"{preprocessor} is not supported", "only GenericPreprocessor is")
+        raise InputError(folder, f"{quoted(preprocessor)} is not supported", "only GenericPreprocessor is")
     if any(dict(plans["use_mask_for_norm"]).values()):
         raise InputError(folder, "normalisation within a mask", "only v2 models may have it")
 
@@ -76,14 +74,13 @@ def channel_schemes(folder: Path, plans: dict[str, Any]) -> tuple[Normalisation,
     schemes = []
     for channel in range(plans["num_modalities"]):
         name = plans["normalization_schemes"][channel]
-        if name == "CT2":
-            raise InputError(
-                folder, f"normalisation {name} is not supported", "only CT, z-score and none are"
-            )
+        if name not in ("CT", *SCHEMES):
+            fact = f"normalisation {quoted(name)} is not supported"
+            raise InputError(folder, fact, f"only CT, {' and '.join(SCHEMES)} are")
         if name == "CT":
             schemes.append(ct_normalisation(figures[channel], "sd"))
         else:
-            schemes.append(Normalisation(scheme="none" if name == "noNorm" else "zscore"))
+            schemes.append(Normalisation(scheme=SCHEMES[name]))
     return tuple(schemes)
 
 

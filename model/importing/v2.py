@@ -4,13 +4,17 @@ import json
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from model.errors import InputError, reason
-from model.importing.model import Model, ct_normalisation, per_stage, spacing_of, triple_of
+from model.importing.model import Model, ct_normalisation, per_stage, spacing_of, state_of, triple_of
 from model.importing.pickles import load_tensors
+from model.importing.trainers import mirrors_of
 from model.network.bundle import Normalisation
-from model.network.plan import NetworkPlan
+from model.network.checkpoints import check_regular
+from model.network.plain import plain, quoted
+from model.network.plan import NetworkPlan, whole
 from model.network.unet import UNet
 from model.structures import LABELS
 
@@ -23,42 +27,54 @@ SCHEMES = {
 }
 # The spline order of the only supported resampling function.
 RESAMPLING = {"resampling_fn_data": 3, "resampling_fn_probabilities": 1}
-# Prefixes that data-parallel and compiled networks give to parameters.
-WRAPPERS = ("module.", "_orig_mod.")
+MOST_JSON_BYTES = 16_000_000
 # Labels' names, without case and separators.
 LABEL_NAMES = {"gtvp": "GTVp", "gtvnd": "GTVnd"}
 
 
-def read_v2(folder: Path, folds: list[str], checkpoint: str) -> Model:
-    """Plans of either form, which changed in 2.4. Raises InputError for what is unreadable or unsupported."""
+def read_v2(folder: Path, folds: list[str], checkpoint: str, trainer: str | None = None) -> Model:
+    """Plans of either form, which changed in 2.4. trainer: as for read_model.
+
+    Raises InputError for what is unreadable or unsupported, others for other plans.
+    """
     plans, dataset = read_json(folder / "plans.json"), read_json(folder / "dataset.json")
     paths = [folder / f"fold_{fold}" / checkpoint for fold in folds]
     checkpoints = [load_tensors(path) for path in paths]
-    first = checkpoints[0]
-    try:
-        configuration = inherited(plans, first["init_args"]["configuration"])
-        check_supported(folder / "plans.json", plans, configuration)
-        channels = len(dataset.get("channel_names") or dataset["modality"])
-        network = network_plan(folder / "plans.json", configuration, channels, len(LABELS) + 1)
+    told = [told_of(content) for content in checkpoints]
+    if any(other != told[0] for other in told):
+        fact = "the folds are of different trainers, mirrors or configurations"
+        raise InputError(folder, fact, "import one fold with --folds")
+    own, mirrors, name = told[0]
+    trained = mirrors_of(folder, "nnunet-v2", own, trainer)
+    configuration = inherited(plans, name)
+    check_supported(folder / "plans.json", plans, configuration)
+    channels = len(dataset.get("channel_names") or dataset["modality"])
+    network = network_plan(folder / "plans.json", configuration, channels, len(LABELS) + 1)
+    with torch.device("meta"):
         names = list(UNet(network).state_dict())
-        return Model(
-            network=network,
-            patch=triple_of(configuration["patch_size"]),
-            spacing=spacing_of(configuration["spacing"]),
-            normalisation=normalisations(folder / "plans.json", plans, configuration, channels),
-            mirror_axes=tuple(first.get("inference_allowed_mirroring_axes") or ()),
-            transpose=triple_of(plans["transpose_forward"]),
-            labels=label_values(folder / "dataset.json", dataset["labels"]),
-            states=tuple(
-                pick_state(path, content["network_weights"], names)
-                for path, content in zip(paths, checkpoints, strict=True)
-            ),
-            pipeline="nnunet-v2",
-            trainer=str(first.get("trainer_name")),
-        )
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-        fact = f"not a complete nnU-Net v2 model ({type(error).__name__}: {error})"
-        raise InputError(folder, fact, "give a trained-model folder") from None
+    return Model(
+        network=network,
+        patch=triple_of(configuration["patch_size"]),
+        spacing=spacing_of(configuration["spacing"]),
+        normalisation=normalisations(folder / "plans.json", plans, configuration, channels),
+        # Early versions without augmentation allowed mirrors that they had not trained with.
+        mirror_axes=tuple(axis for axis in map(whole, mirrors or ()) if axis in trained),
+        transpose=triple_of(plans["transpose_forward"]),
+        labels=label_values(folder / "dataset.json", dataset["labels"]),
+        states=tuple(
+            pick_state(path, state_of(content["network_weights"]), names)
+            for path, content in zip(paths, checkpoints, strict=True)
+        ),
+        pipeline="nnunet-v2",
+        trainer=own if trainer is None else f"{quoted(own)}, taken as {trainer}",
+    )
+
+
+def told_of(content: dict[str, Any]) -> list[Any]:
+    """What a checkpoint tells: its trainer's name, the axes of mirrors (None without), the configuration's name."""
+    axes = content.get("inference_allowed_mirroring_axes")
+    told: list[Any] = plain([content["trainer_name"], axes, content["init_args"]["configuration"]])
+    return told
 
 
 def normalisations(
@@ -70,7 +86,9 @@ def normalisations(
     schemes = []
     for channel, (name, mask) in enumerate(zip(configuration["normalization_schemes"], masks, strict=True)):
         if name not in SCHEMES:
-            raise InputError(path, f"normalisation {name} is not supported", f"only {', '.join(SCHEMES)} are")
+            raise InputError(
+                path, f"normalisation {quoted(name)} is not supported", f"only {', '.join(SCHEMES)} are"
+            )
         figures = properties.get(str(channel), {}) if name == "CTNormalization" else {}
         scheme = f"masked-{SCHEMES[name]}" if mask and SCHEMES[name] == "zscore" else SCHEMES[name]
         schemes.append(ct_normalisation(figures, "std") if figures else Normalisation(scheme=scheme))
@@ -78,11 +96,15 @@ def normalisations(
 
 
 def inherited(plans: dict[str, Any], name: str) -> dict[str, Any]:
-    """A configuration with what it inherits."""
-    configuration = plans["configurations"][name]
-    if "inherits_from" not in configuration:
-        return dict(configuration)
-    return inherited(plans, configuration["inherits_from"]) | configuration
+    """A configuration with what it inherits. Raises ValueError where it inherits from itself."""
+    configuration, seen = dict(plans["configurations"][name]), {name}
+    while "inherits_from" in configuration:
+        name = configuration.pop("inherits_from")
+        if name in seen:
+            raise ValueError(f"configuration {quoted(name)} inherits from itself")
+        seen.add(name)
+        configuration = plans["configurations"][name] | configuration
+    return configuration
 
 
 def check_supported(path: Path, plans: dict[str, Any], configuration: dict[str, Any]) -> None:
@@ -94,11 +116,11 @@ def check_supported(path: Path, plans: dict[str, Any], configuration: dict[str, 
     reader = plans.get("image_reader_writer", "SimpleITKIO")
     if reader not in ("SimpleITKIO", "NibabelIO"):
         raise InputError(
-            path, f"images were read by {reader}", "only SimpleITKIO and NibabelIO are supported"
+            path, f"images were read by {quoted(reader)}", "only SimpleITKIO and NibabelIO are supported"
         )
     preprocessor = configuration.get("preprocessor_name", "DefaultPreprocessor")
     if preprocessor != "DefaultPreprocessor":
-        raise InputError(path, f"{preprocessor} is not supported", "only DefaultPreprocessor is")
+        raise InputError(path, f"{quoted(preprocessor)} is not supported", "only DefaultPreprocessor is")
     for key, order in RESAMPLING.items():
         arguments = configuration.get(f"{key}_kwargs", {})
         asked = (configuration.get(key, "resample_data_or_seg_to_shape"), arguments.get("order", order))
@@ -143,23 +165,25 @@ def network_plan(path: Path, configuration: dict[str, Any], channels: int, class
         name, kwargs = architecture["network_class_name"].rsplit(".", 1)[-1], architecture["arch_kwargs"]
     if name not in ("PlainConvUNet", "ResidualEncoderUNet"):
         raise InputError(
-            path, f"architecture {name} is not supported", "PlainConvUNet and ResidualEncoderUNet are"
+            path, f"architecture {quoted(name)} is not supported", "PlainConvUNet and ResidualEncoderUNet are"
         )
     settings = (kwargs.get("norm_op_kwargs") or {}) | (kwargs.get("nonlin_kwargs") or {})
     if settings.get("eps", 1e-5) != 1e-5 or settings.get("negative_slope", 0.01) != 0.01:
-        raise InputError(path, f"norm or nonlinearity with {settings} is not supported", "nnU-Net's own is")
+        raise InputError(
+            path, f"norm or nonlinearity with {quoted(settings)} is not supported", "nnU-Net's own is"
+        )
     usual = {"conv_bias": True, "dropout_op": None, "norm_op": "InstanceNorm3d", "nonlin": "LeakyReLU"}
     for key, value in usual.items():
         given = kwargs.get(key, value)
         if (str(given).rsplit(".", 1)[-1] if given is not None else None) != (str(value) if value else None):
-            raise InputError(path, f"{key} is {given}", f"only {value} is supported")
+            raise InputError(path, f"{key} is {quoted(given)}", f"only {value} is supported")
     residual = name == "ResidualEncoderUNet"
     stages = len(kwargs["features_per_stage"])
     encoder = kwargs["n_blocks_per_stage"] if "n_blocks_per_stage" in kwargs else kwargs["n_conv_per_stage"]
     return NetworkPlan(
         channels,
         classes,
-        tuple(kwargs["features_per_stage"]),
+        per_stage(kwargs["features_per_stage"], stages),
         tuple(triple_of(kernel) for kernel in kwargs["kernel_sizes"]),
         tuple(triple_of(stride) for stride in kwargs["strides"]),
         per_stage(encoder, stages),
@@ -170,31 +194,28 @@ def network_plan(path: Path, configuration: dict[str, Any], channels: int, class
 
 def pick_state(path: Path, state: dict[str, Tensor], names: list[str]) -> dict[str, Tensor]:
     """The tensors of these names; nnU-Net stores most of them again under the names of modules that share them."""
-    plain = {}
-    for name, tensor in state.items():
-        for wrapper in WRAPPERS:
-            name = name.removeprefix(wrapper)
-        plain[name] = tensor
-    missing = [name for name in names if name not in plain]
+    missing = [name for name in names if name not in state]
     other = [
         n
-        for n in plain
+        for n in state
         if n not in names and ".all_modules." not in n and not n.startswith("decoder.encoder.")
     ]
     if missing or other:
         raise InputError(
             path,
             f"its weights are not those of the network in plans.json ({len(missing)} missing, "
-            f"{len(other)} unknown, first: {(missing + other)[0]})",
+            f"{len(other)} unknown, first: {quoted((missing + other)[0])})",
             "give the checkpoint that belongs to the plans",
         )
-    return {name: plain[name] for name in names}
+    return {name: state[name] for name in names}
 
 
 def read_json(path: Path) -> Any:
+    """Raises InputError for what is no JSON, or more than plans or a data set's description have."""
     try:
+        check_regular(path, MOST_JSON_BYTES)
         return json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(
             path, f"cannot be read as JSON ({reason(error)})", "give a trained-model folder"
         ) from None

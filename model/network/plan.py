@@ -5,16 +5,27 @@ All triples are (z, y, x).
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, SupportsInt
+from typing import Any
+
+from model.network.plain import check_whole, quoted
 
 Triple = tuple[int, int, int]
 Spacing = tuple[float, float, float]
+# More than any network for CTs has: stages, features, layers of a stage, kernel and stride along an axis.
+MOST_STAGES, MOST_FEATURES, MOST_CONVS, MOST_KERNEL, MOST_STRIDE = 12, 4096, 32, 15, 16
 
 
-def triple(values: Iterable[SupportsInt]) -> Triple:
-    """Three whole numbers (z, y, x) as a tuple."""
-    z, y, x = (int(value) for value in values)
+def triple(values: Iterable[Any]) -> Triple:
+    """Three whole numbers (z, y, x) as a tuple. Raises ValueError where they are not three, or not whole."""
+    z, y, x = (whole(value) for value in values)
     return (z, y, x)
+
+
+def whole(value: Any) -> int:
+    """A whole number of whatever type, 2.0 as 2. Raises ValueError for other numbers, booleans and text."""
+    if isinstance(value, (bool, str)) or not float(value).is_integer():
+        raise ValueError(f"{quoted(value)} is no whole number")
+    return int(value)
 
 
 def as_lists(value: Any) -> Any:
@@ -55,6 +66,25 @@ class NetworkPlan:
             raise ValueError(
                 f"a plan of {stages} stages needs as many kernels, strides and convolutions, got {lengths}"
             )
+        check_whole("number of stages", stages, 2, MOST_STAGES)
+        for name, counts, most in (
+            ("number of channels or classes", (self.in_channels, self.num_classes), MOST_FEATURES),
+            ("number of features", self.features, MOST_FEATURES),
+            ("number of convolutions", (*self.encoder_convs, *self.decoder_convs), MOST_CONVS),
+        ):
+            for count in counts:
+                check_whole(name, count, 1, most)
+        for name, triples, most in (
+            ("stride", self.strides, MOST_STRIDE),
+            ("kernel", (*self.kernels, *self.decoder_kernels), MOST_KERNEL),
+        ):
+            for sides in triples:
+                if len(sides) != 3 or (name == "kernel" and any(side % 2 == 0 for side in sides)):
+                    raise ValueError(f"{name} is {quoted(sides)}, expected three (odd ones for kernels)")
+                for side in sides:
+                    check_whole(name, side, 1, most)
+        if type(self.residual) is not bool:
+            raise ValueError(f"residual is {quoted(self.residual)}, expected True or False")
 
     @property
     def total_stride_zyx(self) -> Triple:

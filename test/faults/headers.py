@@ -171,9 +171,9 @@ FAULTS = [
     ),
     Fault(
         "headers",
-        ".nii without qform and sform",
+        ".nii of one CT without qform and sform, so that it lies elsewhere",
         _nifti(False, "hh", 252, 0, 0),
-        warned("how the patient lies", results=(*GOOD, "a.nii")),
+        refused("overlap", results=GOOD),
     ),
     Fault(
         "headers",

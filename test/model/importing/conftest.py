@@ -37,7 +37,7 @@ def _v2_network(kind) -> nn.Module:
 
 
 def _v2_folder(folder: Path, networks: list[nn.Module], **changes) -> Path:
-    """A trained-model folder in today's form; changes: configuration, plans or dataset entries by 'where.key'."""
+    """A trained-model folder in today's form; changes: configuration, plans, dataset or (told) checkpoint entries."""
     kind = type(networks[0])
     blocks, counts = CLASSES[kind]
     configuration = {
@@ -65,6 +65,7 @@ def _v2_folder(folder: Path, networks: list[nn.Module], **changes) -> Path:
         "foreground_intensity_properties_per_channel": {"0": FIGURES, "1": FIGURES},
     }
     dataset = {"channel_names": {"0": "CT", "1": "CE"}, "labels": {"background": 0, "GTVp": 1, "GTVnd": 2}}
+    told = {key.removeprefix("told__"): changes.pop(key) for key in list(changes) if key.startswith("told__")}
     for key, value in changes.items():
         where, name = key.split("__")
         network = configuration["architecture"]["arch_kwargs"]
@@ -80,14 +81,14 @@ def _v2_folder(folder: Path, networks: list[nn.Module], **changes) -> Path:
             "logging": {"mean_fg_dice": [np.float64(0.5), np.float32(0.6)], "epoch": np.arange(3)},
             "trainer_name": "nnUNetTrainer",
             "inference_allowed_mirroring_axes": (0, 1, 2),
-        }
+        } | told
         (folder / f"fold_{fold}").mkdir()
         torch.save(content, folder / f"fold_{fold}" / "checkpoint_final.pth")
     return folder
 
 
-def _imported(folder: Path, folds=("0",), channels=None, labels=None):
-    model = read_model(folder, list(folds), "checkpoint_final.pth")
+def _imported(folder: Path, folds=("0",), channels=None, labels=None, trainer=None):
+    model = read_model(folder, list(folds), "checkpoint_final.pth", trainer)
     return to_bundle(model, folder, channels=channels, labels=labels)
 
 

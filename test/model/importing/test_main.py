@@ -1,5 +1,6 @@
 """The command line of the importer."""
 
+import os
 import subprocess
 import sys
 
@@ -28,7 +29,12 @@ def test_command_line(root, v2_network, v2_folder, tmp_path):
 @pytest.mark.parametrize(
     "wrong",
     [["--folds", "7"], ["--channels", "ct"], ["--channels", "ct,ct"], ["--labels", "1,1"], ["--labels", "a,b"],
-     ["--out", "dataset.json/x.pt"], ["--out", "fold_0"]],
+     ["--out", "dataset.json/x.pt"], ["--out", "fold_0"], ["--folds", ""], ["--folds", "0,0"], ["--folds", "0,"],
+     ["--folds=-1"], ["--folds", "../0"], ["--folds", "1e3"], ["--folds", "0,1"], ["--folds", "all"],
+     ["--checkpoint", ""], ["--checkpoint", ".."], ["--checkpoint", "/dev/zero"], ["--checkpoint", "../../x.pth"],
+     ["--checkpoint", "n" * 300], ["--channels", ""], ["--channels", "ct,ce,ct"], ["--labels", ""], ["--out", ""],
+     ["--out", "/dev/null"], ["--out", "plans.json"], ["--out", "fold_0/checkpoint_final.pth"], ["--out", "n" * 300],
+     ["--trainer", ""], ["--trainer", "mine"], ["--trainer", "nnUNetTrainerV2"]],
 )  # fmt: skip
 def test_wrong_arguments_are_one_line_and_leave_nothing(
     v2_network, v2_folder, wrong, tmp_path, monkeypatch, capsys
@@ -39,3 +45,17 @@ def test_wrong_arguments_are_one_line_and_leave_nothing(
     assert main([".", "--out", "x.pt", *wrong]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
     assert sorted(folder.rglob("*")) == before
+
+
+def test_folders_that_are_none_are_one_line(tmp_path, capsys):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "v1").mkdir()
+    os.mkfifo(tmp_path / "v1" / "plans.pkl")
+    (tmp_path / "v2").mkdir()
+    (tmp_path / "v2" / "plans.json").symlink_to("/dev/zero")
+    for name in ("pipe", "loop", "none", "v1", "v2", "", "n" * 300):
+        assert main([str(tmp_path / name), "--out", str(tmp_path / "x.pt")]) == 2
+        assert len(capsys.readouterr().err.splitlines()) == 1
+    assert main(["/dev/zero", "--out", str(tmp_path / "x.pt")]) == 2
+    assert not (tmp_path / "x.pt").exists()
