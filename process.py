@@ -130,15 +130,13 @@ def record(entry: Entry, manifest: Manifest | None, json_file: Path | None) -> N
 
 
 def origin_of(args: argparse.Namespace) -> Origin:
-    """What results depend on besides the CTs."""
+    """What results depend on besides the CTs. A weights file that cannot be read is refused when it is loaded."""
     names = ("tta", "search", "all_mirrors", "keep_small", "precision")
     options = {name: getattr(args, name) for name in names}
     try:
-        return Origin(VERSION, sha256_of(args.weights), options)
-    except OSError as error:
-        raise InputError(
-            args.weights, f"no weights file ({reason(error)})", "give one with --weights"
-        ) from None
+        return Origin(VERSION, sha256_of(args.weights) if args.weights.is_file() else "", options)
+    except OSError:
+        return Origin(VERSION, "", options)
 
 
 def load_predictor(args: argparse.Namespace) -> "Predictor":
