@@ -1,19 +1,20 @@
 """nnU-Net v2 models: plans.json, dataset.json, fold_x/checkpoint_final.pth; PlainConvUNet and ResidualEncoderUNet."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from model.errors import InputError, reason
+from model.documents import read_object
+from model.errors import InputError
 from model.importing.model import Model, ct_normalisation, per_stage, spacing_of, triple_of
 from model.importing.pickles import load_tensors
 from model.network.bundle import Normalisation
 from model.network.plan import NetworkPlan
 from model.network.unet import UNet
-from model.structures import LABELS
+from model.structures import LABELS, named_labels
 
+REMEDY = "give a trained-model folder"
 # nnU-Net's normalisations and their names here.
 SCHEMES = {
     "CTNormalization": "ct",
@@ -25,13 +26,11 @@ SCHEMES = {
 RESAMPLING = {"resampling_fn_data": 3, "resampling_fn_probabilities": 1}
 # Prefixes that data-parallel and compiled networks give to parameters.
 WRAPPERS = ("module.", "_orig_mod.")
-# Labels' names, without case and separators.
-LABEL_NAMES = {"gtvp": "GTVp", "gtvnd": "GTVnd"}
 
 
 def read_v2(folder: Path, folds: list[str], checkpoint: str) -> Model:
     """Plans of either form, which changed in 2.4. Raises InputError for what is unreadable or unsupported."""
-    plans, dataset = read_json(folder / "plans.json"), read_json(folder / "dataset.json")
+    plans, dataset = (read_object(folder / name, REMEDY) for name in ("plans.json", "dataset.json"))
     paths = [folder / f"fold_{fold}" / checkpoint for fold in folds]
     checkpoints = [load_tensors(path) for path in paths]
     first = checkpoints[0]
@@ -58,7 +57,7 @@ def read_v2(folder: Path, folds: list[str], checkpoint: str) -> Model:
         )
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         fact = f"not a complete nnU-Net v2 model ({type(error).__name__}: {error})"
-        raise InputError(folder, fact, "give a trained-model folder") from None
+        raise InputError(folder, fact, REMEDY) from None
 
 
 def normalisations(
@@ -109,20 +108,17 @@ def check_supported(path: Path, plans: dict[str, Any], configuration: dict[str, 
             )
 
 
-def label_values(path: Path, labels: dict[str, Any]) -> tuple[int, int] | None:
+def label_values(path: Path, labels: Any) -> tuple[int, int] | None:
     """Values of GTVp and GTVnd by their names; None where the names do not tell."""
-    if any(isinstance(value, (list, tuple)) for value in labels.values()):
-        raise InputError(path, "region-based labels are not supported", "train with plain labels")
-    values = {name: int(value) for name, value in labels.items() if name != "ignore" and int(value) != 0}
+    try:
+        values = named_labels(labels)
+    except ValueError as error:
+        raise InputError(path, str(error), "train with plain labels") from None
     if sorted(values.values()) != [1, 2]:
         raise InputError(
             path, f"labels {values}", "exactly two are needed, GTVp and GTVnd, with values 1 and 2"
         )
-    known = {
-        LABEL_NAMES.get("".join(c for c in name.lower() if c.isalnum())): value
-        for name, value in values.items()
-    }
-    return (known["GTVp"], known["GTVnd"]) if set(known) == set(LABEL_NAMES.values()) else None
+    return (values["GTVp"], values["GTVnd"]) if set(values) == set(LABELS) else None
 
 
 def network_plan(path: Path, configuration: dict[str, Any], channels: int, classes: int) -> NetworkPlan:
@@ -189,12 +185,3 @@ def pick_state(path: Path, state: dict[str, Tensor], names: list[str]) -> dict[s
             "give the checkpoint that belongs to the plans",
         )
     return {name: plain[name] for name in names}
-
-
-def read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise InputError(
-            path, f"cannot be read as JSON ({reason(error)})", "give a trained-model folder"
-        ) from None
