@@ -112,8 +112,11 @@ def _log(
 
 
 def _not_finite(loss: float, state: State, names: list[str], folder: Path) -> TrainingError:
+    remedy = "look at these or lower the learning rate"
+    if state.kept:
+        remedy = f"{folder / CHECKPOINT} is still good: {remedy}, then --resume"
     return TrainingError(
         f"iteration {state.iteration}",
         f"loss or gradient is NaN or infinite (loss {loss:g}), with {' and '.join(names)}",
-        f"{folder / CHECKPOINT} is still good: look at these or lower the learning rate, then --resume",
+        remedy,
     )
