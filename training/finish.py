@@ -21,8 +21,9 @@ def finish(bundle: Bundle, out: Path, held_out: list[TrainingCase], device: str,
 
     The table is printed; validation.csv lies in the work folder. Raises InputError where a file cannot be written.
     """
-    # Before the validation, which takes time.
+    # Before the validation, which takes time and may fail.
     save_bundle(bundle, out)
+    log(f"wrote {out}")
     if held_out:
         scoring = validate(bundle, held_out, device)
         scored = list(tqdm(scoring, total=len(held_out), desc="validate", unit="case"))
@@ -37,4 +38,4 @@ def finish(bundle: Bundle, out: Path, held_out: list[TrainingCase], device: str,
         data = f"{len(held_out)} held-out cases of the same data, pieces of any size counted"
         scores = bundle.provenance | {"metrics": metrics(data, summaries)}
         save_bundle(replace(bundle, provenance=scores, least_cm3=least), out)
-    log(f"wrote {out}")
+        log(f"wrote {out} again, with these scores")

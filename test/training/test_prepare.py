@@ -5,7 +5,8 @@ import pytest
 import SimpleITK as sitk
 
 from model.errors import InputError
-from training.data.planning import DataPlan, fingerprint, plan_for, read_plan
+from training.data.planning import fingerprint, plan_for, read_plan
+from training.data.plans import DataPlan
 from training.data.sources import find_training_cases
 from training.prepare import PLAN, checked, prepare
 

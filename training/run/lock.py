@@ -53,7 +53,9 @@ def _refuse_if_held(path: Path) -> None:
         raise InputError(path, "not a readable lock", "delete it if no run works there") from None
     by = f"process {process} on {host}"
     if host != socket.gethostname():
-        raise InputError(path.parent, f"in use by {by}", f"if that has ended, delete {path}; or choose another --work")
+        raise InputError(
+            path.parent, f"in use by {by}", f"if that has ended, delete {path}; or choose another --work"
+        )
     now = _began(process)
     if now is not None and now == began and process != os.getpid():
         raise InputError(path.parent, f"in use by {by}", "wait for its end or choose another --work")

@@ -19,7 +19,7 @@ PATIENCE = timedelta(hours=12)  # the others wait while the first prepares the c
 
 
 class FailedElsewhere(Exception):
-    """Another process failed; that one says why."""
+    """Another process failed; that one says why. With a text where it left without a word."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,15 @@ class Processes:
                 given = [action()]
             except BaseException as error:  # raised again below, once the others know
                 failure = error
-        if self.count > 1:
-            distributed.broadcast_object_list(given, device=self.device)
-        (failed,) = self.largest(failure is not None)
+        try:
+            if self.count > 1:
+                with _exchange():
+                    distributed.broadcast_object_list(given, device=self.device)
+            (failed,) = self.largest(failure is not None)
+        except FailedElsewhere:
+            if failure is None:
+                raise
+            failed = 1.0
         if failed:
             raise failure or FailedElsewhere
         result: Result = given[0]
@@ -60,11 +66,18 @@ class Processes:
         if self.count == 1:
             return list(values)
         tensor = torch.tensor(values, dtype=torch.float64, device=self.device)
-        try:
+        with _exchange():
             distributed.all_reduce(tensor, distributed.ReduceOp.MAX)
-        except RuntimeError as error:
-            raise FailedElsewhere(reason(error)) from None
         return [float(value) for value in tensor]
+
+
+@contextmanager
+def _exchange() -> Iterator[None]:
+    """Raises FailedElsewhere, with the reason, where another process has left."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise FailedElsewhere(reason(error)) from None
 
 
 @contextmanager

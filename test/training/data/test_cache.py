@@ -17,7 +17,7 @@ from training.data.cache import (
     is_cached,
     load_case,
 )
-from training.data.planning import DataPlan
+from training.data.plans import DataPlan
 from training.data.sources import find_training_cases
 from training.data.survey import survey_case
 

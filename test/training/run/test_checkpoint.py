@@ -89,7 +89,19 @@ def spoilt(whole: bytes, how: str, tmp_path: Path) -> bytes:
     return buffer.getvalue()
 
 
-WAYS = ["empty", "half", "text", "zeros", "zip", "pickle", "memo", "list", "NaN", "without network", "without optimiser"]
+WAYS = [
+    "empty",
+    "half",
+    "text",
+    "zeros",
+    "zip",
+    "pickle",
+    "memo",
+    "list",
+    "NaN",
+    "without network",
+    "without optimiser",
+]
 
 
 @pytest.mark.parametrize("how", WAYS)

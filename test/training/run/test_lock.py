@@ -37,7 +37,9 @@ def test_it_is_there_while_it_is_taken(tmp_path):
 def test_a_second_run_is_refused(root, tmp_path):
     take(tmp_path)
     code = "import pathlib, sys; from training.run.lock import take; take(pathlib.Path(sys.argv[1]))"
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=root, capture_output=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], cwd=root, capture_output=True, check=False
+    )
     assert f"in use by process {os.getpid()} on {socket.gethostname()}; wait" in done.stderr.decode()
     assert [path.name for path in tmp_path.iterdir()] == [LOCK]
 
@@ -61,11 +63,15 @@ def test_one_whose_number_another_process_has_now_is_taken_over(tmp_path, other_
 
 def test_one_of_another_computer_is_refused_and_how_to_remove_it_is_said(tmp_path):
     lock_of(tmp_path, host="another", process=1)
-    with pytest.raises(InputError, match=f"process 1 on another; if that has ended, delete {tmp_path / LOCK}"):
+    with pytest.raises(
+        InputError, match=f"process 1 on another; if that has ended, delete {tmp_path / LOCK}"
+    ):
         take(tmp_path)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "3", '{"process": 1}', '{"process": 1e999, "host": "a", "began": 1}'])
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", "3", '{"process": 1}', '{"process": 1e999, "host": "a", "began": 1}']
+)
 def test_one_that_cannot_be_read_is_refused(tmp_path, content):
     (tmp_path / LOCK).write_text(content)
     with pytest.raises(InputError, match="not a readable lock; delete it"):
