@@ -20,6 +20,8 @@ from model.terminal import ASKED_TO_END, STOPPED
 Result = TypeVar("Result")
 # How often a worker looks whether the run is still there.
 LOOK_SECONDS = 0.5
+# Whether this process is in the middle of a case.
+_working = False
 
 
 def on_workers(
@@ -69,13 +71,22 @@ def _end_with(parent: int) -> None:
 
 
 def _stop(signum: int, frame: FrameType | None) -> None:
-    """So that a half-written file is removed on the way out, once."""
+    """In the middle of a case an exception, so that a half-written file is removed; once.
+
+    Else at once: others would take what is left of a half-read row for a whole one.
+    """
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise SystemExit(STOPPED)
+    if _working:
+        raise SystemExit(STOPPED)
+    os._exit(STOPPED)
 
 
 def _run(function: Callable[..., Result], row: tuple[Any, ...]) -> Result:
+    global _working
     try:
+        _working = True
         return function(*row)
     except SystemExit:
         os._exit(STOPPED)  # the pool would go on with the next case
+    finally:
+        _working = False
