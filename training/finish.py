@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from evaluation.output import csv_text
 from evaluation.summary import summarise, table
+from model.errors import InputError
 from model.network.bundle import Bundle, save_bundle
 from model.terminal import log
 from model.writing import write_bytes
@@ -22,7 +23,11 @@ def finish(bundle: Bundle, out: Path, held_out: list[TrainingCase], device: str,
     The table is printed; validation.csv lies in the work folder. Raises InputError where a file cannot be written.
     """
     # Before the validation, which takes time and may fail.
-    save_bundle(bundle, out)
+    try:
+        save_bundle(bundle, out)
+    except InputError as error:
+        remedy = "free space or choose another --out, then --resume: the checkpoint has them"
+        raise InputError(error.where, error.fact, remedy) from None
     log(f"wrote {out}")
     if held_out:
         scoring = validate(bundle, held_out, device)

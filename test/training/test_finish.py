@@ -65,3 +65,11 @@ def test_a_validation_that_fails_leaves_the_weights(bundle, tmp_path, capsys, mo
         finish(bundle, tmp_path / "w.pt", [None], "cpu", tmp_path / "work")
     assert load_bundle(tmp_path / "w.pt").provenance == {"data": "x"}
     assert f"wrote {tmp_path / 'w.pt'}" in capsys.readouterr().out
+
+
+def test_where_the_weights_cannot_be_written_it_is_said_that_they_are_not_lost(bundle, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(
+        InputError, match=r"file/w\.pt: cannot be written .*; .* then --resume: the checkpoint has them"
+    ):
+        finish(bundle, tmp_path / "file" / "w.pt", [], "cpu", tmp_path / "work")
