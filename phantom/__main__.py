@@ -51,7 +51,8 @@ def generate(options: argparse.Namespace) -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=options.out):  # found out now, not after a minute
         pass
-    for number in tqdm(range(options.first, options.first + options.cases), desc="phantoms", unit="case"):
+    numbers = range(options.first, options.first + options.cases)
+    for number in tqdm(numbers, desc="phantoms", unit="case", disable=None):
         phantom = make_phantom(options.seed, number, options.geometry)
         with whole_case(options.out, number) as unfinished:
             write(phantom, unfinished, options, number)

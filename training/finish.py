@@ -31,7 +31,7 @@ def finish(bundle: Bundle, out: Path, held_out: list[TrainingCase], device: str,
     log(f"wrote {out}")
     if held_out:
         scoring = validate(bundle, held_out, device)
-        scored = list(tqdm(scoring, total=len(held_out), desc="validate", unit="case"))
+        scored = list(tqdm(scoring, total=len(held_out), desc="validate", unit="case", disable=None))
         results, tables = [result for result, _ in scored], [by_least for _, by_least in scored]
         summaries = summarise(results, SETTINGS, np.random.default_rng(0))
         log(table(summaries, SETTINGS))

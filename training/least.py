@@ -49,7 +49,9 @@ def choose(weights: Path, data: Path, device: str) -> tuple[float, ...]:
     """Score the cases, print the table, write what is best into the weights file. Raises InputError."""
     bundle, cases = load_bundle(weights), find_training_cases(data)
     scoring = validate(bundle, cases, device)
-    tables = [gains for _, gains in tqdm(scoring, total=len(cases), desc="validate", unit="case")]
+    tables = [
+        gains for _, gains in tqdm(scoring, total=len(cases), desc="validate", unit="case", disable=None)
+    ]
     print("mean DSC" + "".join(f"{name:>10}" for name in LABELS))
     for least, row in zip(LEAST_CM3, np.mean(tables, axis=0), strict=True):
         print(f"{least:>4g} cm³" + "".join(f"{value:>10.4f}" for value in row))

@@ -76,33 +76,34 @@ def _find_segrap(root: Path) -> list[TrainingCase]:
         ct, ce = (_only(images[name]) or folder / f"{name}.nii.gz" for name in CTS)
         labels = _masks(folder) or _label_map(folder.name, files.get(folder.name, []))
         cases.append(TrainingCase(folder.name, ct, ce, labels))
-    _refuse_same_names(cases)
+    case_of = {case.name: case for case in cases}
+    for case in cases:
+        if (other := case_of[case.name]) is not case:
+            raise InputError(f"{case.ct.parent} and {other.ct.parent}", "two cases of one name", "rename one")
     return cases
 
 
 def _images_below(root: Path) -> dict[str, list[Path]]:
-    """Image files by their name without suffix. Raises InputError where only capital letters differ."""
+    """Image files by their name without suffix; of CTs in small letters."""
     files: dict[str, list[Path]] = {}
     for path in sorted(root.rglob("*")):
         if any(part.startswith(".") for part in path.relative_to(root).parts):
             continue  # half-written, or another system's hidden files
-        suffix = image_suffix(path)
-        name = path.name.removesuffix(suffix)
-        small = path.with_name(path.name.lower())
-        if not suffix and image_suffix(small) and path.is_file():
-            raise InputError(path, "its suffix has capital letters", f"call it {name}{image_suffix(small)}")
-        if suffix and name not in CTS and name.lower() in CTS:
-            raise InputError(path, f"not called {name.lower()}", "correct its name")
-        if suffix:
-            files.setdefault(name, []).append(path)
+        if image_suffix(path):
+            name = _stem(path)
+            files.setdefault(name.lower() if name.lower() in CTS else name, []).append(path)
     return files
+
+
+def _stem(path: Path) -> str:
+    return path.name[: len(path.name) - len(image_suffix(path))]
 
 
 def _masks(folder: Path) -> dict[str, Path]:
     """The masks in a case's folder by structure. Raises InputError for two of one, and for a GTV of another name."""
     masks: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        name = path.name.removesuffix(image_suffix(path))
+        name = _stem(path)
         if name == path.name or name.startswith(".") or name == folder.name:
             continue
         structure = structure_of(name)
@@ -130,37 +131,32 @@ def _label_map(name: str, paths: list[Path]) -> dict[str, Path]:
     return {"": of_task[0]} if of_task else {}
 
 
-def _refuse_same_names(cases: list[TrainingCase]) -> None:
-    case_of = {case.name: case for case in cases}
-    for case in cases:
-        if (other := case_of[case.name]) is not case:
-            raise InputError(f"{case.ct} and {other.ct}", "two cases of one name", "rename one")
-
-
 def _find_nnunet(root: Path) -> list[TrainingCase]:
     if (root / "dataset.json").exists():
         _check_description(root / "dataset.json")
-    images, labels = (_images_in(root / folder) for folder in ("imagesTr", "labelsTr"))
-    names = {(name, suffix) for name, suffix in labels}
-    for name, suffix in images:
-        if not name.endswith(ENDS):
-            fact = f"its name does not end in {' or '.join(ENDS)}"
-            raise InputError(root / "imagesTr" / f"{name}{suffix}", fact, "two channels are read: see --help")
-        names.add((name[: -len(ENDS[0])], suffix))
+    files: dict[str, dict[str, list[Path]]] = {}
+    for path in _images_in(root / "imagesTr"):
+        name, end = _stem(path)[: -len(ENDS[0])], _stem(path)[-len(ENDS[0]) :]
+        if end not in ENDS:
+            raise InputError(
+                path, f"its name does not end in {' or '.join(ENDS)}", "leave two channels a case"
+            )
+        files.setdefault(name, {}).setdefault(end, []).append(path)
+    for path in _images_in(root / "labelsTr"):
+        files.setdefault(_stem(path), {}).setdefault("", []).append(path)
     cases = []
-    for name, suffix in sorted(names):
-        label = root / "labelsTr" / f"{name}{suffix}"
-        ct, ce = (root / "imagesTr" / f"{name}{end}{suffix}" for end in ENDS)
-        cases.append(TrainingCase(name, ct, ce, {"": label} if (name, suffix) in labels else {}))
-    _refuse_same_names(cases)
+    for name, of_case in sorted(files.items()):
+        suffix = image_suffix(next(iter(of_case.values()))[0])
+        ct, ce = (_only(of_case.get(end, [])) or root / "imagesTr" / f"{name}{end}{suffix}" for end in ENDS)
+        label = _only(of_case.get("", []))
+        cases.append(TrainingCase(name, ct, ce, {"": label} if label else {}))
     return cases
 
 
-def _images_in(folder: Path) -> set[tuple[str, str]]:
-    """Names and suffixes of the images that lie directly in a folder."""
-    paths = _images_below(folder).values() if folder.is_dir() else ()
-    of_folder = [path for several in paths for path in several if path.parent == folder]
-    return {(path.name.removesuffix(image_suffix(path)), image_suffix(path)) for path in of_folder}
+def _images_in(folder: Path) -> list[Path]:
+    """Those that lie directly in a folder, if there is one."""
+    paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [path for path in paths if image_suffix(path) and not path.name.startswith(".")]
 
 
 def _check_description(path: Path) -> None:

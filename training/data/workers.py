@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import active_children
+from multiprocessing import active_children, get_context
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -35,7 +35,8 @@ def on_workers(
     if not rows:
         return []
     others = set(active_children())
-    pool = ProcessPoolExecutor(min(jobs, len(rows)), initializer=_begin, initargs=(os.getpid(),))
+    # Forked, whatever is usual: torch is loaded, and who is gone when the parent's number changes is this process.
+    pool = ProcessPoolExecutor(min(jobs, len(rows)), get_context("fork"), _begin, (os.getpid(),))
     try:
         # A process that begins is not to be asked to end before it can be.
         signal.pthread_sigmask(signal.SIG_BLOCK, ASKED_TO_END)
@@ -43,7 +44,7 @@ def on_workers(
             results = pool.map(_run, [function] * len(rows), rows)
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, ASKED_TO_END)
-        return list(tqdm(results, total=len(rows), desc=words, unit="case"))
+        return list(tqdm(results, total=len(rows), desc=words, unit="case", disable=None))
     except BrokenProcessPool:
         fact = "a process that prepares cases was killed, as where memory is short"
         raise InputError("--jobs", fact, "give fewer, then --resume") from None

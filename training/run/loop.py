@@ -91,7 +91,7 @@ def _over_processes(state: State, team: Processes) -> nn.Module:
 def _progress(plan: TrainPlan, team: Processes) -> tqdm:
     """A bar that counts iterations or seconds."""
     total = plan.iterations or round(60 * (plan.minutes or 0))
-    return tqdm(total=total, unit="" if plan.iterations else "s", disable=not team.first)
+    return tqdm(total=total, unit="" if plan.iterations else "s", disable=None if team.first else True)
 
 
 def _log(

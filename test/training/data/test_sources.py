@@ -174,12 +174,11 @@ def test_masks_of_other_spelling_are_understood(make, truth, tmp_path, name):
         ("masks", "cases/case_1/GTVnd.nii.gz", "cases/case_1/gtvnd.nii.gz", "two masks of GTVnd"),
         ("masks", "cases/case_1/GTVp.nii.gz", "cases/case_1/GTVp.mha", "two masks of GTVp"),
         ("masks", "cases/case_1/image.nii.gz", "cases/case_1/image.mha", "two files for one thing"),
-        ("masks", "cases/case_1/image.nii.gz", "cases/case_2/Image.nii.gz", "not called image"),
-        ("masks", "cases/case_1/image.nii.gz", "cases/case_2/image.NII.GZ", "capital letters"),
-        ("nnunet", "imagesTr/case_1_0000.nii.gz", "imagesTr/case_2_0000.NII.GZ", "capital letters"),
-        ("nnunet", "imagesTr/case_1_0000.nii.gz", "imagesTr/case_1_0002.nii.gz", "two channels"),
-        ("nnunet", "imagesTr/case_1_0000.nii.gz", "imagesTr/case_2.nii.gz", "two channels"),
-        ("nnunet", "imagesTr/case_1_0000.nii.gz", "imagesTr/case_1_0000.mha", "two cases of one name"),
+        ("masks", "cases/case_1/image.nii.gz", "cases/case_1/Image.NII.GZ", "two files for one thing"),
+        ("nnunet", "labelsTr/case_1.nii.gz", "labelsTr/case_1.nrrd", "two files for one thing"),
+        ("nnunet", "imagesTr/case_1_0000.nii.gz", "imagesTr/case_1_0002.nii.gz", "does not end in"),
+        ("nnunet", "imagesTr/case_1_0000.nii.gz", "imagesTr/case_2.nii.gz", "does not end in"),
+        ("nnunet", "imagesTr/case_1_0000.nii.gz", "imagesTr/case_1_0000.mha", "two files for one thing"),
     ],
 )  # fmt: skip
 def test_nothing_that_looks_like_a_file_of_a_case_is_passed_over(make, tmp_path, layout, copied, to, words):
@@ -188,6 +187,18 @@ def test_nothing_that_looks_like_a_file_of_a_case_is_passed_over(make, tmp_path,
     shutil.copy(tmp_path / copied, tmp_path / to)
     with pytest.raises(InputError, match=words):
         find_training_cases(tmp_path)
+
+
+@pytest.mark.parametrize("layout", ["masks", "map", "nnunet"])
+def test_the_case_of_letters_does_not_matter(make, truth, tmp_path, layout):
+    make(tmp_path, layout)
+    for path in [path for path in tmp_path.rglob("*.nii.gz") if "image" in str(path.relative_to(tmp_path))]:
+        name = path.name.capitalize() if layout != "nnunet" else path.name
+        path.rename(path.with_name(name.replace(".nii.gz", ".NII.GZ")))
+    (case,) = find_training_cases(tmp_path)
+    pair, label = read_training_case(case)
+    np.testing.assert_array_equal(label, truth())
+    np.testing.assert_array_equal(pair.ce, 80 * truth().astype(np.int16) - 100)
 
 
 def test_a_label_map_without_images_is_told(make, tmp_path):
