@@ -1,4 +1,93 @@
-"""What is segmented: the structures in their order, and the label of each in a label map (0 is background)."""
+"""What is segmented: the structures in their order, and the label of each in a label map (0 is background).
+
+And how data sets of others call them: the one rule by which names of labels and of channels are understood, for
+training data as for imported models.
+"""
 
 LABELS = {"GTVp": 1, "GTVnd": 2}
 STRUCTURES = tuple(LABELS)
+
+# Names of channels, without case and separators. In this order: what has "contrast" in it may say that there is none.
+_WITHOUT = (
+    "noncontrast", "nocontrast", "withoutcontrast", "wocontrast", "contrastfree", "precontrast", "nonenhanced",
+    "unenhanced", "noncect", "ncct", "nect", "plain", "native",
+)  # fmt: skip
+_WITH = ("contrast", "enhanced", "cect")
+_WITH_ALONE = ("ce", "ctce")
+# nnU-Net takes the normalisation from a channel's name, so that both are often called CT.
+_SAYS_NOTHING = ("ct", "image", "zscore", "nonorm", "rescaleto01")
+
+
+def structure_of(name: str) -> str | None:
+    """GTVp or GTVnd, however it is spelled (gtvp, GTV_nd, "GTV-ND"); None for any other name."""
+    plain = _plain(name)
+    return next((structure for structure in STRUCTURES if _plain(structure) == plain), None)
+
+
+def named_labels(labels: object) -> dict[str, int]:
+    """Values by name, without background and ignore, of the labels in a data set's description.
+
+    labels: {name: value} as nnU-Net v2 has it, or {value: name} as v1. Structures get the names they have here, other
+    labels keep their own. Raises ValueError for whatever is not clear.
+    """
+    values: dict[str, int] = {}
+    for value, name in _numbered(labels, "labels").items():
+        structure, background = structure_of(name), _plain(name) == "background"
+        if background if value else structure:
+            raise ValueError(f"{name} has label {value}")
+        if not value or _plain(name) == "ignore":
+            continue
+        if (structure or name) in values:
+            raise ValueError(f"two labels are called {structure or name}")
+        values[structure or name] = value
+    return values
+
+
+def channel_kinds(channels: object) -> list[str | None]:
+    """What each channel in a data set's description is: "ct" (no contrast), "ce", "" (it does not say), None (another).
+
+    channels: {number: name}. Raises ValueError for whatever is not clear.
+    """
+    names = _numbered(channels, "channels")
+    if sorted(names) != list(range(len(names))):
+        raise ValueError(f"channels have the numbers {sorted(names)}")
+    return [_kind(names[number]) for number in range(len(names))]
+
+
+def _kind(name: str) -> str | None:
+    plain = _plain(name)
+    if any(part in plain for part in _WITHOUT):
+        return "ct"
+    if plain in _WITH_ALONE or any(part in plain for part in _WITH):
+        return "ce"
+    return "" if plain in _SAYS_NOTHING else None
+
+
+def _plain(name: str) -> str:
+    """Without case and separators."""
+    return "".join(c for c in name.lower() if c.isalnum())
+
+
+def _numbered(content: object, what: str) -> dict[int, str]:
+    """{number: name} of a dictionary that has the numbers as keys, or else as values. Raises ValueError."""
+    if not isinstance(content, dict) or not content:
+        raise ValueError(f"{what} are no names with numbers")
+    if any(isinstance(value, (list, tuple)) for value in content.values()):
+        raise ValueError(f"region-based {what} are not supported")
+    items = list(content.items())
+    if not all(_is_number(key) for key, _ in items):
+        items = [(value, key) for key, value in items]
+    if not all(
+        _is_number(number) and isinstance(name, str) and not _is_number(name) for number, name in items
+    ):
+        raise ValueError(f"{what} are no names with whole numbers")
+    numbered = {int(number): name for number, name in items}
+    if len(numbered) < len(items):
+        raise ValueError(f"two {what} have one number")
+    return numbered
+
+
+def _is_number(value: object) -> bool:
+    """A whole number of at most three digits, which JSON may have as text."""
+    text = str(value) if isinstance(value, (int, str)) and not isinstance(value, bool) else ""
+    return text.isascii() and text.isdigit() and len(text) <= 3

@@ -1,6 +1,14 @@
-"""What the programs print: progress on stdout, one line per error on stderr."""
+"""What the programs print: progress on stdout, one line per error on stderr. And how they are asked to end."""
 
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+ASKED_TO_END = (signal.SIGTERM, signal.SIGINT)
+# Exit code of a program that was asked to end.
+STOPPED = 130
 
 
 def take_any_text() -> None:
@@ -17,3 +25,23 @@ def log(line: str) -> None:
 def report(error: Exception) -> None:
     """Print an error's text in the one form that all programs have."""
     print(f"error: {error}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """SIGTERM and Ctrl-C raise KeyboardInterrupt within, so that what was begun is taken back; once alone.
+
+    What is taken back is not stopped by further ones.
+    """
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        for number in ASKED_TO_END:
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in ASKED_TO_END}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -9,24 +9,36 @@ import numpy as np
 from tqdm import tqdm
 
 from model.errors import InputError, reason
-from model.terminal import report
+from model.options import LARGEST_SEED, Parser, whole
+from model.terminal import STOPPED, log, report, stoppable, take_any_text
 from phantom.scene import GEOMETRIES, Phantom, case_name, make_phantom
-from phantom.write import LAYOUTS, write_exec, write_folder, write_nnunet, write_nnunet_description
+from phantom.write import (
+    LAYOUTS,
+    whole_case,
+    write_exec,
+    write_folder,
+    write_nnunet,
+    write_nnunet_description,
+)
+
+MOST_CASES = 100_000
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Generate the cases; case k of seed S is the same whatever the number of cases. Exit code 2: cannot be written."""
+    """Generate the cases; case k of seed S is the same whatever the number of cases.
+
+    Exit codes: 0 done, 2 bad options or cannot be written, 130 stopped. Cases are there whole or not at all.
+    """
+    take_any_text()
     options = _parser().parse_args(arguments)
     try:
-        options.out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=options.out):  # found out now, not after a minute
-            pass
-        for number in tqdm(range(options.first, options.first + options.cases), desc="phantoms", unit="case"):
-            write(make_phantom(options.seed, number, options.geometry), options, number)
-        if options.layout == "nnunet":
-            write_nnunet_description(options.out, len(list((options.out / "labelsTr").glob("*.nii.gz"))))
+        with stoppable():
+            generate(options)
+    except KeyboardInterrupt:
+        log("stopped; the cases that are there are whole")
+        return STOPPED
     except OSError as error:
-        report(InputError(options.out, reason(error), "choose another folder"))
+        report(InputError(options.out, f"cannot be written ({reason(error)})", "choose another folder"))
         return 2
     except InputError as error:
         report(error)
@@ -34,33 +46,49 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def write(phantom: Phantom, options: argparse.Namespace, number: int) -> None:
+def generate(options: argparse.Namespace) -> None:
+    """Raises InputError or OSError where the folder cannot be written to."""
+    options.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=options.out):  # found out now, not after a minute
+        pass
+    numbers = range(options.first, options.first + options.cases)
+    for number in tqdm(numbers, desc="phantoms", unit="case", disable=None):
+        phantom = make_phantom(options.seed, number, options.geometry)
+        with whole_case(options.out, number) as unfinished:
+            write(phantom, unfinished, options, number)
+    if options.layout == "nnunet":
+        write_nnunet_description(options.out, len(list((options.out / "labelsTr").glob("*.nii.gz"))))
+
+
+def write(phantom: Phantom, folder: Path, options: argparse.Namespace, number: int) -> None:
     """In the layout that the options name."""
     case = case_name(number)
     if options.layout == "exec":
         names = np.random.default_rng((options.seed, number, 1))
-        write_exec(phantom, options.out if options.cases == 1 else options.out / case, names)
+        write_exec(phantom, folder if options.cases == 1 else folder / case, names)
     elif options.layout == "folder":
-        write_folder(phantom, options.out / case)
+        write_folder(phantom, folder / case)
     else:
-        write_nnunet(phantom, options.out, case)
+        write_nnunet(phantom, folder, case)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m phantom",
         description="Make paired head-and-neck CT phantoms with a known GTVp and GTVnd.",
     )
-    parser.add_argument("out", type=Path, help="folder to write to")
-    parser.add_argument("--cases", type=int, default=1, help="how many (default: 1)")
-    parser.add_argument("--first", type=int, default=0, help="number of the first case (default: 0)")
-    parser.add_argument(
-        "--seed", type=int, default=0, help="with the case's number, fixes everything (default: 0)"
+    add = parser.add_argument
+    add("out", type=Path, help="folder to write to")
+    add("--cases", type=whole(1, MOST_CASES), default=1, help="how many (default: 1)")
+    add("--first", type=whole(0, MOST_CASES), default=0, help="number of the first case (default: 0)")
+    add(
+        "--seed",
+        type=whole(0, LARGEST_SEED),
+        default=0,
+        help="with the case's number, fixes everything (default: 0)",
     )
-    parser.add_argument(
-        "--geometry", choices=GEOMETRIES, default="segrap", help="output grid (default: segrap)"
-    )
-    parser.add_argument("--layout", choices=LAYOUTS, default="exec", help="files and folders (default: exec)")
+    add("--geometry", choices=GEOMETRIES, default="segrap", help="output grid (default: segrap)")
+    add("--layout", choices=LAYOUTS, default="exec", help="files and folders (default: exec)")
     return parser
 
 

@@ -4,19 +4,59 @@ All raise InputError where a file cannot be written, and leave none that is cut 
 """
 
 import json
+import shutil
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.cases import CE_SLUG, CT_SLUG
+from model.errors import InputError, reason
 from model.images.write import write_image
 from model.structures import LABELS
 from model.writing import write_bytes
-from phantom.scene import Phantom
+from phantom.scene import Phantom, case_name
 
 LAYOUTS = ("exec", "folder", "nnunet")
+
+
+@contextmanager
+def whole_case(root: Path, number: int) -> Iterator[Path]:
+    """A folder to write a case to; its files move to the same places below the root when all are there.
+
+    After an exception none is. What an earlier, killed attempt left is removed. Raises InputError.
+    """
+    unfinished = root / f".{case_name(number)}"
+    try:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(parents=True)
+        yield unfinished
+        _move_into(unfinished, root)
+    except InputError as error:  # the file's name is one that is not to be seen
+        raise InputError(root / case_name(number), error.fact, error.remedy) from None
+    except OSError as error:
+        remedy = "free space or choose another folder"
+        raise InputError(root / case_name(number), f"cannot be written ({reason(error)})", remedy) from None
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _move_into(source: Path, target: Path) -> None:
+    """All of it, or none: folders that are not there yet as a whole."""
+    moved: list[Path] = []
+    try:
+        for path in sorted(source.rglob("*")):
+            there = target / path.relative_to(source)
+            if path.exists() and not (path.is_dir() and there.is_dir()):
+                path.replace(there)
+                moved.append(there)
+    except BaseException:
+        for path in moved:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        raise
 
 
 def write_exec(phantom: Phantom, folder: Path, rng: np.random.Generator) -> None:

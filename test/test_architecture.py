@@ -12,7 +12,8 @@ ROOT = Path(__file__).parents[1]
 # Each room imports from itself and from rooms above it in this list; what shares a line may not import each other.
 FLOORS = [
     ["model.errors", "model.structures"],
-    ["model.writing", "model.terminal"],
+    ["model.writing", "model.terminal", "model.documents"],
+    ["model.options"],
     ["model.images"],
     ["model.cases", "model.network"],
     ["model.preprocessing"],
@@ -33,16 +34,19 @@ ALLOWED_BETWEEN = {
         "model.structures",
         "model.writing",
         "model.terminal",
+        "model.options",
         "model.images",
         "model.cases",
     },
-    "process": {room for floor in FLOORS[:7] for room in floor} - {"model.importing"},
+    "process": {room for floor in FLOORS[:8] for room in floor} - {"model.importing"},
 }
 WITHOUT_TORCH = (
     "model.errors",
     "model.structures",
     "model.writing",
     "model.terminal",
+    "model.documents",
+    "model.options",
     "model.images",
     "model.cases",
 )

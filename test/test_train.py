@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ from scipy import ndimage
 import train as command_line
 from model.network.bundle import load_bundle
 from training.data.cache import load_case
+from training.run.lock import _began
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -203,12 +205,119 @@ def test_what_cannot_work_is_said_before_it_starts(segrap_data, tmp_path, monkey
     monkeypatch.setattr(shutil, "disk_usage", lambda path: free)
     code, words = run(str(segrap_data))
     assert code == 2 and "the preprocessed cases take 0.0 GB, 0.0 GB are free" in words
-    with pytest.raises(SystemExit, match="2"):
-        run(str(segrap_data), "--epochs", "0")
-    assert "invalid count value: '0'" in capsys.readouterr().err
+    for words, where in (
+        (("--epochs", "0"), "--epochs"),
+        (("--fold", "7"), "--fold"),
+        (("--nonsense",), "--nonsense"),
+    ):
+        with pytest.raises(SystemExit, match="2"):
+            run(str(segrap_data), *words)
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith(f"error: {where}: ")
 
 
 def test_a_device_that_is_not_there_is_said_in_one_line(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert command_line.main([str(tmp_path), "--out", str(tmp_path / "w.pt"), "--device", "cuda"]) == 2
     assert capsys.readouterr().err.startswith("error: --device cuda: ")
+
+
+@pytest.mark.parametrize(
+    ("words", "where"),
+    [
+        (("--folds", "50"), "error: --folds: 50 of 4 cases; "),
+        (("--folds", "5", "--fold", "4"), "error: --folds: 5 of 4 cases; "),
+        (("--fold", "4"), "error: --fold: 4 of 4, as there are cases; "),
+        (("--start", "none.pt"), "error: none.pt: no such weights file; "),
+        (("--out", "{folder}"), "error: --out: {folder} is a folder; "),
+        (("--out", "{folder}/config.json/w.pt"), "error: --out: {folder}/config.json/w.pt cannot be written"),
+        (("--work", "{folder}/config.json"), "error: {folder}/config.json: "),
+    ],
+)
+def test_what_makes_no_sense_of_the_data_is_said_before_any_work(segrap_data, tmp_path, capsys, words, where):
+    words = tuple(word.replace("{folder}", str(tmp_path)) for word in words)
+    command = [*train_command(tmp_path, str(segrap_data))[2:], *words]
+    assert command_line.main(command) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(where.replace("{folder}", str(tmp_path)))
+    assert not (tmp_path / "work").exists() or not list((tmp_path / "work").iterdir())
+
+
+@pytest.mark.parametrize(
+    "content", ["3", "[]", '{"patches": 1}', '{"batch": "2"}', "[" * 100_000, '{"features": [1e999]}']
+)
+def test_a_config_that_makes_no_sense_is_one_line(segrap_data, tmp_path, capsys, content):
+    command = train_command(tmp_path, str(segrap_data))[2:]
+    (tmp_path / "config.json").write_text(content)
+    assert command_line.main(command) == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith(f"error: {tmp_path / 'config.json'}: ") and not (tmp_path / "w.pt").exists()
+
+
+def test_another_run_in_the_same_folder_is_refused(segrap_data, tmp_path, capsys):
+    (tmp_path / "work").mkdir()
+    held = {"process": os.getppid(), "host": socket.gethostname(), "began": _began(os.getppid())}
+    (tmp_path / "work" / "lock").write_text(json.dumps(held))
+    command = train_command(tmp_path, str(segrap_data), "--minutes", "0.02", "--fold", "all")[2:]
+    assert command_line.main(command) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"in use by process {os.getppid()} on {socket.gethostname()}; " in line
+    assert [path.name for path in (tmp_path / "work").iterdir()] == ["lock"]
+    (tmp_path / "work" / "lock").write_text(json.dumps(held | {"process": 2**22 + 1}))
+    assert command_line.main(command) == 0
+    assert not (tmp_path / "work" / "lock").exists()
+
+
+PHASES = {
+    "phantoms": "training.data.phantoms.make_phantom",
+    "survey": "training.data.survey.read_training_case",
+    "prepare": "training.data.cache.read_training_case",
+    "train": "training.run.loop.step",
+    "validate": "training.validate.read_training_case",
+}
+# A full test takes seconds: each phase is ended in one of both ways, work shared out over processes in both.
+ENDS = [
+    ("phantoms", signal.SIGINT),
+    ("survey", signal.SIGINT),
+    ("prepare", signal.SIGINT),
+    ("prepare", signal.SIGTERM),
+    ("train", signal.SIGINT),
+    ("validate", signal.SIGTERM),
+]
+
+
+@pytest.mark.parametrize(("phase", "number"), ENDS)
+def test_asked_to_end_in_any_phase_it_says_so_and_leaves_nobody(segrap_data, tmp_path, phase, number):
+    """Each phase is made to last, and says when it has begun."""
+    module, _, name = PHASES[phase].rpartition(".")
+    wait = f"lambda *a, **k: (pathlib.Path({str(tmp_path / 'begun')!r}).touch(), time.sleep(1), real(*a, **k))[2]"
+    script = (
+        f"import pathlib, sys, time; sys.path.insert(0, {str(ROOT)!r}); import train, {module} as module;"
+        f"real = module.{name}; module.{name} = {wait}; sys.exit(train.main(sys.argv[1:]))"
+    )
+    data = ("--phantoms", "2", "--folds", "2") if phase == "phantoms" else (str(segrap_data), "--folds", "2")
+    minutes = "0.01" if phase == "validate" else "5"
+    command = [
+        sys.executable,
+        "-c",
+        script,
+        *train_command(tmp_path, *data, "--minutes", minutes)[2:],
+        "--jobs",
+        "2",
+    ]
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "encoding": "utf-8"}
+    with subprocess.Popen(command, **streams, start_new_session=True) as process:
+        while process.poll() is None and not (tmp_path / "begun").exists():
+            time.sleep(0.02)
+        os.killpg(process.pid, number) if number == signal.SIGINT else process.terminate()  # as Ctrl-C does
+        output, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert (
+        "Traceback" not in errors
+        and "error" not in errors
+        and "go on with --resume" in output.splitlines()[-1]
+    )
+    assert not (tmp_path / "work" / "lock").exists() and not list(tmp_path.rglob(".writing-*"))
+    assert (tmp_path / "w.pt").exists() == (phase == "validate")
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)

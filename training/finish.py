@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from evaluation.output import csv_text
 from evaluation.summary import summarise, table
+from model.errors import InputError
 from model.network.bundle import Bundle, save_bundle
 from model.terminal import log
 from model.writing import write_bytes
@@ -21,11 +22,16 @@ def finish(bundle: Bundle, out: Path, held_out: list[TrainingCase], device: str,
 
     The table is printed; validation.csv lies in the work folder. Raises InputError where a file cannot be written.
     """
-    # Before the validation, which takes time.
-    save_bundle(bundle, out)
+    # Before the validation, which takes time and may fail.
+    try:
+        save_bundle(bundle, out)
+    except InputError as error:
+        remedy = "free space or choose another --out, then --resume: the checkpoint has them"
+        raise InputError(error.where, error.fact, remedy) from None
+    log(f"wrote {out}")
     if held_out:
         scoring = validate(bundle, held_out, device)
-        scored = list(tqdm(scoring, total=len(held_out), desc="validate", unit="case"))
+        scored = list(tqdm(scoring, total=len(held_out), desc="validate", unit="case", disable=None))
         results, tables = [result for result, _ in scored], [by_least for _, by_least in scored]
         summaries = summarise(results, SETTINGS, np.random.default_rng(0))
         log(table(summaries, SETTINGS))
@@ -37,4 +43,4 @@ def finish(bundle: Bundle, out: Path, held_out: list[TrainingCase], device: str,
         data = f"{len(held_out)} held-out cases of the same data, pieces of any size counted"
         scores = bundle.provenance | {"metrics": metrics(data, summaries)}
         save_bundle(replace(bundle, provenance=scores, least_cm3=least), out)
-    log(f"wrote {out}")
+        log(f"wrote {out} again, with these scores")

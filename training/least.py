@@ -6,7 +6,6 @@ it gains half a percent. For weights trained on every case (`--fold all`), or wh
 held out to choose well.
 """
 
-import argparse
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -16,27 +15,26 @@ from tqdm import tqdm
 
 from model.errors import InputError
 from model.network.bundle import load_bundle, save_bundle
+from model.options import Parser
 from model.structures import LABELS
-from model.terminal import report
+from model.terminal import STOPPED, log, report, stoppable, take_any_text
 from training.data.sources import find_training_cases
 from training.validate import LEAST_CM3, choose_least, least_in_words, validate
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser("python -m training.least", description=__doc__)
+    take_any_text()
+    parser = Parser(prog="python -m training.least", description=__doc__)
     parser.add_argument("weights", type=Path)
     parser.add_argument("data", type=Path, help="folder of cases, SegRap's raw layout or nnU-Net's")
     parser.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto")
     args = parser.parse_args(arguments)
     try:
-        bundle, cases = load_bundle(args.weights), find_training_cases(args.data)
-        scoring = validate(bundle, cases, args.device)
-        tables = [gains for _, gains in tqdm(scoring, total=len(cases), desc="validate", unit="case")]
-        print("mean DSC" + "".join(f"{name:>10}" for name in LABELS))
-        for least, row in zip(LEAST_CM3, np.mean(tables, axis=0), strict=True):
-            print(f"{least:>4g} cm³" + "".join(f"{value:>10.4f}" for value in row))
-        chosen = choose_least(tables)
-        save_bundle(replace(bundle, least_cm3=chosen), args.weights, None)
+        with stoppable():
+            chosen = choose(args.weights, args.data, args.device)
+    except KeyboardInterrupt:
+        log(f"stopped; {args.weights} is as it was")
+        return STOPPED
     except InputError as error:
         report(error)
         return 2
@@ -45,6 +43,21 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     print(f"{args.weights}: pieces below so many cm³ are left out from now on: {least_in_words(chosen)}")
     return 0
+
+
+def choose(weights: Path, data: Path, device: str) -> tuple[float, ...]:
+    """Score the cases, print the table, write what is best into the weights file. Raises InputError."""
+    bundle, cases = load_bundle(weights), find_training_cases(data)
+    scoring = validate(bundle, cases, device)
+    tables = [
+        gains for _, gains in tqdm(scoring, total=len(cases), desc="validate", unit="case", disable=None)
+    ]
+    print("mean DSC" + "".join(f"{name:>10}" for name in LABELS))
+    for least, row in zip(LEAST_CM3, np.mean(tables, axis=0), strict=True):
+        print(f"{least:>4g} cm³" + "".join(f"{value:>10.4f}" for value in row))
+    chosen = choose_least(tables)
+    save_bundle(replace(bundle, least_cm3=chosen), weights, None)
+    return chosen
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ import argparse
 from argparse import ArgumentDefaultsHelpFormatter as DefaultsInHelp
 from pathlib import Path
 
-from model.network.plan import Spacing
+from model.options import LARGEST_SEED, MOST_JOBS, Parser, above, refuse, spacing, whole
+from training.data.plans import MOST_FEATURES
 from training.run.loss import LossPlan
 from training.run.plan import EPOCH
 
@@ -15,14 +16,17 @@ LOSSES = {
 }
 # Learning rate, weight decay.
 OPTIMISERS = {"sgd": (1e-2, 3e-5), "adamw": (1e-3, 1e-2)}
+USUAL_FOLDS = 5
+# More than anybody trains with.
+MOST_CASES, MOST_EPOCHS, MOST_MINUTES, MOST_GB, MOST_RATE = 100_000, 1_000_000, 1_000_000, 10_000, 10
 
 
 def parse_arguments(arguments: list[str] | None, description: str | None) -> argparse.Namespace:
     """Ends the program with 2 where the options make no sense."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=DefaultsInHelp)
+    parser = Parser(description=description, formatter_class=DefaultsInHelp)
     add = parser.add_argument
     add("data", type=Path, nargs="?", help="folder of cases, SegRap's raw layout or nnU-Net's")
-    add("--phantoms", type=int, metavar="N", help="generate N synthetic cases instead")
+    add("--phantoms", type=whole(1, MOST_CASES), metavar="N", help="generate N synthetic cases instead")
     add("--out", type=Path, required=True, default=argparse.SUPPRESS, help="the weights file to write")
     add(
         "--work",
@@ -34,12 +38,16 @@ def parse_arguments(arguments: list[str] | None, description: str | None) -> arg
     add("--spacing", type=spacing, metavar="Z,Y,X", help="network grid in mm; the data's median if not given")
     add(
         "--memory-gb",
-        type=positive,
+        type=above(0, MOST_GB),
         default=11.0,
         help="memory of the GPU, or of the process on a CPU: decides patch size",
     )
-    add("--features", type=int, default=32, help="of the first stage")
-    add("--folds", type=count, default=5, help="parts that the cases are cut into")
+    add("--features", type=whole(1, MOST_FEATURES), default=32, help="of the first stage")
+    add(
+        "--folds",
+        type=whole(2, MOST_CASES),
+        help=f"parts that the cases are cut into; {USUAL_FOLDS}, or as many as there are cases, if not given",
+    )
     add("--fold", default="0", help="the one held out for validation; all: train on every case")
     add(
         "--no-validation", action="store_true", help="leave out the scores of whole held-out cases at the end"
@@ -47,9 +55,10 @@ def parse_arguments(arguments: list[str] | None, description: str | None) -> arg
     _add_run_options(parser)
     args = parser.parse_args(arguments)
     if (args.data is None) == (args.phantoms is None):
-        parser.error("give either a folder of cases or --phantoms N")
-    if args.fold != "all" and args.fold not in map(str, range(args.folds)):
-        parser.error(f"--fold {args.fold}: a number below {args.folds}, or all")
+        refuse("data", "either a folder of cases or --phantoms N is needed", "give one of them")
+    folds = args.folds or USUAL_FOLDS
+    if args.fold != "all" and args.fold not in map(str, range(folds)):
+        refuse("--fold", f"{args.fold[:40]!r} of {folds}", f"give a number from 0 to {folds - 1}, or all")
     return args
 
 
@@ -58,15 +67,20 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--loss", choices=LOSSES, default="dice-focal", help="what is minimised")
     add("--optimiser", choices=OPTIMISERS, default="sgd", help="SGD with Nesterov momentum, or AdamW")
-    add("--learning-rate", type=float, help="1e-2 for sgd, 1e-3 for adamw if not given")
+    add("--learning-rate", type=above(0, MOST_RATE), help="1e-2 for sgd, 1e-3 for adamw if not given")
     length = parser.add_mutually_exclusive_group()
-    length.add_argument("--epochs", type=count, default=1000, help=f"of {EPOCH} iterations")
+    length.add_argument("--epochs", type=whole(1, MOST_EPOCHS), default=1000, help=f"of {EPOCH} iterations")
     length.add_argument(
         "--minutes",
-        type=positive,
+        type=above(0, MOST_MINUTES),
         help="training time instead, resumed parts included, preparation and validation not",
     )
-    add("--seed", type=int, default=0, help="of phantoms, folds, initial weights and patches")
+    add(
+        "--seed",
+        type=whole(0, LARGEST_SEED),
+        default=0,
+        help="of phantoms, folds, initial weights and patches",
+    )
     add(
         "--start",
         type=Path,
@@ -79,21 +93,4 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         help="go on with the plan and from the checkpoint in --work, if they are there",
     )
     add("--device", choices=("auto", "cuda", "cpu"), default="auto")
-    add("--jobs", type=int, default=2, help="processes that prepare cases")
-
-
-def positive(text: str) -> float:
-    if not (value := float(text)) > 0:
-        raise ValueError
-    return value
-
-
-def count(text: str) -> int:
-    if (value := int(text)) < 1:
-        raise ValueError
-    return value
-
-
-def spacing(text: str) -> Spacing:
-    z, y, x = (float(part) for part in text.split(","))
-    return (z, y, x)
+    add("--jobs", type=whole(1, MOST_JOBS), default=2, help="processes that prepare cases")

@@ -4,18 +4,16 @@ What is there already is not done again. A run that goes on keeps its plan.
 """
 
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-
-import torch
-from tqdm import tqdm
 
 from model.errors import InputError
 from model.terminal import log
 from training.data.cache import cache_from_files, check_space, is_cached
-from training.data.planning import DataPlan, read_plan, write_plan
+from training.data.planning import read_plan, write_plan
+from training.data.plans import DataPlan
 from training.data.sources import TrainingCase
-from training.data.survey import Survey, survey_all, survey_table
+from training.data.survey import Survey, survey_case, survey_table
+from training.data.workers import on_workers
 
 # In the work folder.
 PLAN = "plan.json"
@@ -29,35 +27,36 @@ def prepare(
     *,
     resume: bool,
     jobs: int,
-) -> None:
-    """Leave plan.json in the work folder and every case in the folder for preprocessed ones.
+) -> DataPlan:
+    """Leave plan.json in the work folder and every case in the folder for preprocessed ones; returns the plan.
 
     decide: from what the cases hold to the plan. folder_of: where cases preprocessed by a plan lie. Raises InputError
     where a case cannot be used or the disk is too small.
     """
     work.mkdir(parents=True, exist_ok=True)
     plan_file = work / PLAN
-    resumed = resume and plan_file.exists()
-    surveys = [] if resumed else checked(cases, jobs)
-    plan = read_plan(plan_file) if resumed else decide(surveys)
-    folder = folder_of(plan)
-    missing = [case for case in cases if not is_cached(case, folder)]
-    names = {case.name for case in missing}
-    check_space(work, [survey for survey in surveys if survey.name in names], plan)
-    if resumed:
+    if resume and plan_file.exists():
+        plan = read_plan(plan_file)
+        missing = [case for case in cases if not is_cached(case, folder_of(plan))]
+        check_space(work, checked(missing, jobs), plan)
         log(f"going on with {plan_file}; options that would change it are not looked at")
     else:
+        surveys = checked(cases, jobs)
+        plan = decide(surveys)
+        missing = [case for case in cases if not is_cached(case, folder_of(plan))]
+        names = {case.name for case in missing}
+        check_space(work, [survey for survey in surveys if survey.name in names], plan)
         write_plan(plan, plan_file)
         log(plan_file.read_text(encoding="utf-8").rstrip())
-    with ProcessPoolExecutor(jobs, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        done = pool.map(cache_from_files, missing, [plan] * len(missing), [folder] * len(missing))
-        list(tqdm(done, total=len(missing), desc="preprocess", unit="case"))
+    on_workers(cache_from_files, [(case, plan, folder_of(plan)) for case in missing], jobs, "preprocess")
+    return plan
 
 
 def checked(cases: list[TrainingCase], jobs: int) -> list[Survey]:
     """What the cases hold, shown in a table. Raises InputError where any cannot be used."""
-    surveys = list(tqdm(survey_all(cases, jobs), total=len(cases), desc="check", unit="case"))
-    log(survey_table(surveys))
+    surveys = on_workers(survey_case, [(case,) for case in cases], jobs, "check")
+    if surveys:
+        log(survey_table(surveys))
     bad = [survey for survey in surveys if survey.problem]
     if bad:
         fact = f"{len(bad)} of {len(cases)} cases cannot be used, see above"

@@ -3,28 +3,51 @@
 JSON is what `evaluate.py --json` wrote; DATA says in words what was scored.
 """
 
-import argparse
 import dataclasses
-import json
 import sys
 from pathlib import Path
 
+from model.documents import read_object
+from model.errors import InputError
 from model.network.bundle import load_bundle, save_bundle
+from model.options import Parser
+from model.terminal import report, take_any_text
+
+REMEDY = "give what evaluate.py --json wrote"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    take_any_text()
+    parser = Parser(prog="python -m training.record_scores", description=__doc__)
     parser.add_argument("weights", type=Path)
     parser.add_argument("scores", type=Path)
     parser.add_argument("data", help="what was scored, in words")
     args = parser.parse_args(arguments)
-    bundle = load_bundle(args.weights)
-    summary = json.loads(args.scores.read_bytes())["summary"]
-    scores = {"metrics": {"data": args.data, "summary": summary}}
-    bundle = dataclasses.replace(bundle, provenance=bundle.provenance | scores)
-    save_bundle(bundle, args.weights, None)
+    try:
+        summary = read_summary(args.scores)
+        bundle = load_bundle(args.weights)
+        scores = {"metrics": {"data": args.data, "summary": summary}}
+        bundle = dataclasses.replace(bundle, provenance=bundle.provenance | scores)
+        save_bundle(bundle, args.weights, None)
+    except InputError as error:
+        report(error)
+        return 2
     print(f"recorded {len(summary)} figures in {args.weights}")
     return 0
+
+
+def read_summary(path: Path) -> list[dict[str, object]]:
+    """The rows of an evaluation's summary. Raises InputError where the file is no such."""
+    rows = read_object(path, REMEDY).get("summary")
+    if (
+        not isinstance(rows, list)
+        or not rows
+        or not all(isinstance(row, dict) and "mean" in row for row in rows)
+    ):
+        raise InputError(path, "no summary of an evaluation in it", REMEDY)
+    if any(isinstance(value, (list, dict)) for row in rows for value in row.values()):
+        raise InputError(path, "its summary holds more than figures", REMEDY)
+    return rows
 
 
 if __name__ == "__main__":

@@ -1,23 +1,23 @@
 """nnU-Net v2 models: plans.json, dataset.json, fold_x/checkpoint_final.pth; PlainConvUNet and ResidualEncoderUNet."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from model.errors import InputError, reason
+from model.documents import read_object
+from model.errors import InputError
 from model.importing.model import Model, ct_normalisation, per_stage, spacing_of, state_of, triple_of
 from model.importing.pickles import load_tensors
 from model.importing.trainers import mirrors_of
 from model.network.bundle import Normalisation
-from model.network.checkpoints import check_regular
 from model.network.plain import plain, quoted
 from model.network.plan import NetworkPlan, whole
 from model.network.unet import UNet
-from model.structures import LABELS
+from model.structures import LABELS, named_labels
 
+REMEDY = "give a trained-model folder"
 # nnU-Net's normalisations and their names here.
 SCHEMES = {
     "CTNormalization": "ct",
@@ -27,9 +27,6 @@ SCHEMES = {
 }
 # The spline order of the only supported resampling function.
 RESAMPLING = {"resampling_fn_data": 3, "resampling_fn_probabilities": 1}
-MOST_JSON_BYTES = 16_000_000
-# Labels' names, without case and separators.
-LABEL_NAMES = {"gtvp": "GTVp", "gtvnd": "GTVnd"}
 
 
 def read_v2(folder: Path, folds: list[str], checkpoint: str, trainer: str | None = None) -> Model:
@@ -37,7 +34,7 @@ def read_v2(folder: Path, folds: list[str], checkpoint: str, trainer: str | None
 
     Raises InputError for what is unreadable or unsupported, others for other plans.
     """
-    plans, dataset = read_json(folder / "plans.json"), read_json(folder / "dataset.json")
+    plans, dataset = (read_object(folder / name, REMEDY) for name in ("plans.json", "dataset.json"))
     paths = [folder / f"fold_{fold}" / checkpoint for fold in folds]
     checkpoints = [load_tensors(path) for path in paths]
     told = [told_of(content) for content in checkpoints]
@@ -131,20 +128,17 @@ def check_supported(path: Path, plans: dict[str, Any], configuration: dict[str, 
             )
 
 
-def label_values(path: Path, labels: dict[str, Any]) -> tuple[int, int] | None:
+def label_values(path: Path, labels: Any) -> tuple[int, int] | None:
     """Values of GTVp and GTVnd by their names; None where the names do not tell."""
-    if any(isinstance(value, (list, tuple)) for value in labels.values()):
-        raise InputError(path, "region-based labels are not supported", "train with plain labels")
-    values = {name: int(value) for name, value in labels.items() if name != "ignore" and int(value) != 0}
+    try:
+        values = named_labels(labels)
+    except ValueError as error:
+        raise InputError(path, str(error), "train with plain labels") from None
     if sorted(values.values()) != [1, 2]:
         raise InputError(
             path, f"labels {values}", "exactly two are needed, GTVp and GTVnd, with values 1 and 2"
         )
-    known = {
-        LABEL_NAMES.get("".join(c for c in name.lower() if c.isalnum())): value
-        for name, value in values.items()
-    }
-    return (known["GTVp"], known["GTVnd"]) if set(known) == set(LABEL_NAMES.values()) else None
+    return (values["GTVp"], values["GTVnd"]) if set(values) == set(LABELS) else None
 
 
 def network_plan(path: Path, configuration: dict[str, Any], channels: int, classes: int) -> NetworkPlan:
@@ -208,14 +202,3 @@ def pick_state(path: Path, state: dict[str, Tensor], names: list[str]) -> dict[s
             "give the checkpoint that belongs to the plans",
         )
     return {name: state[name] for name in names}
-
-
-def read_json(path: Path) -> Any:
-    """Raises InputError for what is no JSON, or more than plans or a data set's description have."""
-    try:
-        check_regular(path, MOST_JSON_BYTES)
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(
-            path, f"cannot be read as JSON ({reason(error)})", "give a trained-model folder"
-        ) from None

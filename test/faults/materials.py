@@ -1,6 +1,8 @@
 """Good inputs to be spoilt: a small patient, the pair of his CTs in every layout, small weights."""
 
+import atexit
 import functools
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -29,7 +31,9 @@ def bundle() -> Bundle:
 @functools.cache
 def weights() -> str:
     """Its file, written once per process."""
-    path = Path(tempfile.mkdtemp(prefix="faults-")) / "small.pt"
+    folder = tempfile.mkdtemp(prefix="faults-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = Path(folder) / "small.pt"
     save_bundle(bundle(), path)
     return str(path)
 

@@ -1,6 +1,8 @@
 """Layouts on disk, and the command line that makes them."""
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +11,10 @@ import SimpleITK as sitk
 
 import model.images.write as write
 import phantom.__main__ as phantom_main
+from model.errors import InputError
 from phantom.__main__ import main
 from phantom.scene import Phantom
-from phantom.write import write_exec, write_folder, write_nnunet
+from phantom.write import whole_case, write_exec, write_folder, write_nnunet
 
 
 @pytest.fixture
@@ -79,25 +82,86 @@ def test_a_folder_that_cannot_be_written_to_is_one_line(tmp_path, capsys):
     assert line.startswith(f"error: {tmp_path / 'file' / 'out'}: ") and "; " in line
 
 
-def test_a_full_disk_is_one_line_and_leaves_no_cut_file(tmp_path, capsys, monkeypatch):
-    """ITK says nothing when it could not write all: here it leaves out the end of every third file."""
-    written = []
-    original = write.sitk.WriteImage
+@pytest.fixture
+def full_at(phantom, monkeypatch):
+    """ITK says nothing when it could not write all: here it leaves out the end of the n-th file."""
 
-    def cut(image, path, **options):
-        original(image, path, **options)
-        written.append(path)
-        if len(written) == 3:
-            Path(path).write_bytes(Path(path).read_bytes()[:-100])
+    def fill(number: int) -> None:
+        written = []
+        original = sitk.WriteImage
 
-    scan, mask = np.zeros((4, 8, 8), np.int16), np.zeros((4, 8, 8), np.uint8)
-    phantom = Phantom(scan, scan, mask, mask, (1.0,) * 3, (0.0,) * 3)
+        def cut(image, path, **options):
+            original(image, path, **options)
+            written.append(path)
+            if len(written) == number:
+                Path(path).write_bytes(Path(path).read_bytes()[:-20])
+
+        monkeypatch.setattr(write.sitk, "WriteImage", cut)
+
     monkeypatch.setattr(phantom_main, "make_phantom", lambda seed, number, geometry: phantom)
-    monkeypatch.setattr(write.sitk, "WriteImage", cut)
-    assert phantom_main.main([str(tmp_path), "--layout", "folder"]) == 2
+    return fill
+
+
+@pytest.mark.parametrize("layout", ["folder", "exec", "nnunet"])
+@pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.parametrize("cases", ["1", "2"])
+def test_on_a_full_disk_a_case_is_not_there_at_all(full_at, tmp_path, capsys, layout, number, cases):
+    full_at(number)
+    assert main([str(tmp_path), "--layout", layout, "--cases", cases]) == 2
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
-    assert len(lines) == 1 and "GTVp.nii.gz: cannot be written" in lines[0]
-    assert sorted(path.name for path in (tmp_path / "phantom_0000").iterdir()) == [
-        "image.nii.gz",
-        "image_contrast.nii.gz",
+    assert len(lines) == 1 and f"{tmp_path / 'phantom_0000'}: cannot be written" in lines[0]
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_cases_before_a_full_disk_stay(full_at, tmp_path):
+    full_at(5)
+    assert main([str(tmp_path), "--layout", "nnunet", "--cases", "2"]) == 2
+    names = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file())
+    assert names == [
+        "imagesTr/phantom_0000_0000.nii.gz",
+        "imagesTr/phantom_0000_0001.nii.gz",
+        "labelsTr/phantom_0000.nii.gz",
     ]
+
+
+def test_where_one_file_cannot_take_its_name_none_does(phantom, tmp_path):
+    (tmp_path / "labelsTr" / "case.nii.gz" / "x").mkdir(parents=True)
+    with (
+        pytest.raises(InputError, match="phantom_0003: cannot be written"),
+        whole_case(tmp_path, 3) as folder,
+    ):
+        write_nnunet(phantom, folder, "case")
+    assert [path.name for path in tmp_path.rglob("*.nii.gz")] == ["case.nii.gz"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["labelsTr"]
+
+
+def test_what_a_killed_attempt_left_is_removed(phantom, tmp_path):
+    (tmp_path / ".phantom_0003" / "phantom_0003").mkdir(parents=True)
+    (tmp_path / ".phantom_0003" / "phantom_0003" / "GTVp.nii.gz").touch()
+    with whole_case(tmp_path, 3) as folder:
+        (folder / "a").touch()
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_asked_to_end_it_leaves_whole_cases(phantom, tmp_path, monkeypatch, capsys, number):
+    def ask(folder: Path) -> None:
+        os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(phantom_main, "make_phantom", lambda seed, number, geometry: phantom)
+    monkeypatch.setattr(phantom_main, "write_nnunet", lambda *given: ask(tmp_path))
+    assert main([str(tmp_path), "--layout", "nnunet"]) == 130
+    assert not list(tmp_path.iterdir()) and "stopped" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["--seed=-1", "--seed=1.5", "--seed=4294967296", "--cases=0", "--cases=nan", "--cases=100001", "--first=-1",
+     "--geometry=huge", "--layout=dicom"],
+)  # fmt: skip
+def test_options_that_make_no_sense_are_one_line_before_anything_is_made(tmp_path, capsys, words):
+    with pytest.raises(SystemExit, match="2"):
+        main([str(tmp_path / "out"), words])
+    assert not (tmp_path / "out").exists()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {words.partition('=')[0]}: ")

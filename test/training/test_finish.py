@@ -7,6 +7,7 @@ import torch
 import training.finish
 from evaluation.metrics import score
 from evaluation.run import CaseResult
+from model.errors import InputError
 from model.network.bundle import Bundle, Normalisation, load_bundle
 from model.network.plan import NetworkPlan
 from model.network.unet import UNet
@@ -52,3 +53,23 @@ def test_scores_and_least_volumes_of_held_out_cases_are_added(bundle, tmp_path, 
     assert "GTVnd 0.3" in capsys.readouterr().out
     for name, tensor in bundle.states[0].items():
         torch.testing.assert_close(loaded.states[0][name].float(), tensor, rtol=1e-3, atol=1e-6)
+
+
+def test_a_validation_that_fails_leaves_the_weights(bundle, tmp_path, capsys, monkeypatch):
+    def validate(weights, cases, device):
+        raise InputError("a", "unreadable", "replace it")
+        yield
+
+    monkeypatch.setattr(training.finish, "validate", validate)
+    with pytest.raises(InputError, match="unreadable"):
+        finish(bundle, tmp_path / "w.pt", [None], "cpu", tmp_path / "work")
+    assert load_bundle(tmp_path / "w.pt").provenance == {"data": "x"}
+    assert f"wrote {tmp_path / 'w.pt'}" in capsys.readouterr().out
+
+
+def test_where_the_weights_cannot_be_written_it_is_said_that_they_are_not_lost(bundle, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(
+        InputError, match=r"file/w\.pt: cannot be written .*; .* then --resume: the checkpoint has them"
+    ):
+        finish(bundle, tmp_path / "file" / "w.pt", [], "cpu", tmp_path / "work")

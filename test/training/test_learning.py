@@ -13,7 +13,7 @@ from model.network.bundle import Bundle, Normalisation
 from phantom import make_phantom
 from training.data.augment import Augmentation
 from training.data.cache import CachedCase, cache_case, load_case
-from training.data.planning import DataPlan
+from training.data.plans import DataPlan
 from training.run.loop import train
 from training.run.plan import TrainPlan
 from training.run.processes import Processes

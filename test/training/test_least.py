@@ -1,5 +1,7 @@
 """python -m training.least writes the least volumes that cases gain by into a weights file, and nothing else."""
 
+import os
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -105,3 +107,21 @@ def test_a_case_without_labels_is_refused(weights, data, capsys):
 def test_bad_input_is_one_line(weights, tmp_path, capsys):
     assert run(weights, tmp_path / "nowhere") == 2
     assert capsys.readouterr().err.startswith("error: ") and load_bundle(weights).least_cm3 == (1.0, 1.0)
+
+
+def test_asked_to_end_the_weights_stay(weights, data, monkeypatch, capsys):
+    def ask(*given):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(least, "validate", ask)
+    before = weights.read_bytes()
+    assert run(weights, data) == 130
+    assert weights.read_bytes() == before and "stopped" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [[], ["w.pt"], ["a", "b", "c"], ["a", "b", "--device=tpu"]])
+def test_a_command_line_that_makes_no_sense_is_one_line(capsys, words):
+    with pytest.raises(SystemExit, match="2"):
+        least.main(words)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")

@@ -13,7 +13,13 @@ def parse(*words: str):
 
 def test_defaults_are_nnunets_length_and_one_held_out_fifth():
     args = parse("data")
-    assert (args.data, args.epochs, args.minutes, args.folds, args.fold) == (Path("data"), 1000, None, 5, "0")
+    assert (args.data, args.epochs, args.minutes, args.folds, args.fold) == (
+        Path("data"),
+        1000,
+        None,
+        None,
+        "0",
+    )
     assert args.loss in LOSSES and args.optimiser in OPTIMISERS and args.spacing is None
 
 
@@ -21,20 +27,45 @@ def test_spacing_is_three_numbers():
     assert parse("data", "--spacing", "3,1,0.5").spacing == (3.0, 1.0, 0.5)
 
 
+NONSENSE = {
+    "--phantoms": ("0", "-1", "nan", "1e9"),
+    "--spacing": ("nan,1,1", "-3,1,1", "0,1,1", "1,2", "inf,1,1", "1e5,1,1", "x"),
+    "--memory-gb": ("0", "-1", "nan", "inf", "1e30"),
+    "--features": ("0", "-4", "1.5", "1000000"),
+    "--folds": ("0", "1", "-2", "x"),
+    "--fold": ("5", "7", "-1", "x", "1.0", ""),
+    "--learning-rate": ("0", "-1", "nan", "inf", "1000"),
+    "--epochs": ("0", "-1", "1.5", "99999999999"),
+    "--minutes": ("0", "-1", "nan", "inf", "1e30"),
+    "--seed": ("-1", "1.5", "99999999999", "x"),
+    "--jobs": ("0", "-1", "100000", "two"),
+    "--loss": ("hinge",),
+    "--optimiser": ("lion",),
+    "--device": ("tpu",),
+}
+
+
+@pytest.mark.parametrize(("option", "text"), [(o, t) for o, texts in NONSENSE.items() for t in texts])
+def test_nonsense_is_one_line_that_names_the_option(option, text, capsys):
+    data = () if option == "--phantoms" else ("data",)
+    with pytest.raises(SystemExit, match="2"):
+        parse(*data, f"{option}={text}")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {option}: ") and "; " in line
+
+
 @pytest.mark.parametrize(
-    "words",
+    ("words", "where"),
     [
-        (),
-        ("data", "--phantoms", "3"),
-        ("data", "--fold", "5"),
-        ("data", "--fold", "x"),
-        ("data", "--epochs", "0"),
-        ("data", "--minutes", "-1"),
-        ("data", "--minutes", "3", "--epochs", "2"),
-        ("data", "--spacing", "1,2"),
+        ((), "data"),
+        (("data", "--phantoms", "3"), "data"),
+        (("data", "--minutes", "3", "--epochs", "2"), "--epochs"),
+        (("data", "--spacing", "-3,1,1"), "--spacing"),
+        (("data", "--folds", "3", "--fold", "3"), "--fold"),
     ],
 )
-def test_what_makes_no_sense_ends_with_two(words, capsys):
+def test_what_makes_no_sense_together_ends_alike(words, where, capsys):
     with pytest.raises(SystemExit, match="2"):
         parse(*words)
-    assert "error: " in capsys.readouterr().err
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {where}: ")

@@ -5,7 +5,8 @@ import pytest
 import SimpleITK as sitk
 
 from model.errors import InputError
-from training.data.planning import DataPlan, fingerprint, plan_for, read_plan
+from training.data.planning import fingerprint, plan_for, read_plan
+from training.data.plans import DataPlan
 from training.data.sources import find_training_cases
 from training.prepare import PLAN, checked, prepare
 
@@ -57,3 +58,34 @@ def test_all_wrong_cases_are_named_before_anything_is_decided(cases, tmp_path, c
     table = capsys.readouterr().out
     assert all(str(case.ce) in table for case in cases)
     assert not (tmp_path / "work" / PLAN).exists()
+
+
+def test_a_run_that_goes_on_checks_what_it_prepares_again(cases, tmp_path, capsys):
+    """A contour or a CT that was changed meanwhile may be wrong."""
+    work, folder = tmp_path / "work", tmp_path / "cache"
+    prepare(cases, work, decide, lambda plan: folder, resume=False, jobs=1)
+    image = sitk.ReadImage(str(cases[1].ct))
+    sitk.WriteImage(image * 0 - 1000, str(cases[1].ct))
+    with pytest.raises(InputError, match="1 of 1 cases cannot be used"):
+        prepare(cases, work, decide, lambda plan: folder, resume=True, jobs=1)
+    assert "nothing denser than air" in capsys.readouterr().out
+
+
+def test_a_kept_case_that_was_damaged_is_made_again(cases, tmp_path):
+    work, folder = tmp_path / "work", tmp_path / "cache"
+    plan = prepare(cases, work, decide, lambda plan: folder, resume=False, jobs=1)
+    whole = (folder / "case_0" / "image.npy").read_bytes()
+    (folder / "case_0" / "image.npy").write_bytes(whole[:-7])
+    (folder / "case_1" / "label.npy").unlink()
+    assert prepare(cases, work, decide, lambda plan: folder, resume=True, jobs=1) == plan
+    assert (folder / "case_0" / "image.npy").read_bytes() == whole
+    assert (folder / "case_1" / "label.npy").exists()
+
+
+def test_a_plan_that_was_damaged_is_one_line(cases, tmp_path):
+    work, folder = tmp_path / "work", tmp_path / "cache"
+    work.mkdir()
+    for content in ("", "[" * 100_000, '{"batch": 1}'):
+        (work / PLAN).write_text(content)
+        with pytest.raises(InputError, match=r"plan\.json: "):
+            prepare(cases, work, decide, lambda plan: folder, resume=True, jobs=1)

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from model.network.bundle import Bundle, Normalisation
-from training.data.planning import DataPlan
+from training.data.plans import DataPlan
 from training.provenance import commit, lineage, provenance
 from training.run.plan import TrainPlan
 from training.run.state import fresh_state

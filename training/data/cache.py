@@ -15,13 +15,14 @@ from scipy import ndimage
 
 from model.errors import InputError, reason
 from model.images.pair import Pair
-from model.network.bundle import Normalisation
+from model.images.read import MAX_VOXELS
+from model.network.bundle import CHANNELS, Normalisation
 from model.network.plan import Spacing
 from model.preprocessing.gtvseg import preprocess
 from model.preprocessing.region import Region, interpolation_matrix
 from model.structures import LABELS
-from model.writing import write_bytes
-from training.data.planning import DataPlan
+from model.writing import whole_file, write_bytes
+from training.data.plans import DataPlan
 from training.data.sources import TrainingCase, read_training_case
 from training.data.survey import Survey
 
@@ -50,8 +51,12 @@ def cache_folder(work: Path, data: Path | None, seed: int, plan: DataPlan) -> Pa
 
 
 def check_space(work: Path, surveys: list[Survey], plan: DataPlan) -> None:
-    """Raises InputError where the preprocessed cases would not fit on the disk."""
+    """Raises InputError where the preprocessed cases would not fit on the disk, or one not into memory."""
     needed, free = cache_gb(surveys, plan), shutil.disk_usage(work).free / 1e9
+    for survey in surveys:
+        if (gb := cache_gb([survey], plan)) * 1e9 > BYTES_PER_VOXEL * MAX_VOXELS:
+            fact = f"case {survey.name} would take {gb:.3g} GB"
+            raise InputError("spacing_zyx", fact, "choose a coarser --spacing")
     if needed > free:
         fact = f"the preprocessed cases take {needed:.1f} GB, {free:.1f} GB are free"
         raise InputError(work, fact, "free space, choose another --work or a coarser --spacing")
@@ -70,22 +75,32 @@ def cache_gb(surveys: list[Survey], plan: DataPlan) -> float:
 
 def is_cached(case: TrainingCase, folder: Path) -> bool:
     """Whether the case lies there whole, made from its files as they are now."""
-    record = folder / case.name / SOURCE
-    return record.exists() and record.read_text(encoding="utf-8") == source_of(case)
+    try:
+        if (folder / case.name / SOURCE).read_bytes() != source_of(case):
+            return False
+        load_case(folder / case.name)
+    except (OSError, InputError):
+        return False
+    return True
 
 
-def source_of(case: TrainingCase) -> str:
-    """Size and time of every file of a case."""
-    files = {path.name: path.stat() for path in (case.ct, case.ce, *case.labels.values())}
-    return json.dumps({name: [stat.st_size, stat.st_mtime_ns] for name, stat in files.items()})
+def source_of(case: TrainingCase) -> bytes:
+    """Size and time of every file of a case that is there."""
+    files = {path.name: path.stat() for path in (case.ct, case.ce, *case.labels.values()) if path.exists()}
+    return json.dumps({name: [stat.st_size, stat.st_mtime_ns] for name, stat in files.items()}).encode()
 
 
 def cache_from_files(case: TrainingCase, plan: DataPlan, folder: Path) -> None:
-    """Read a case and keep it. The record of its files comes last: without it the case counts as not there."""
-    pair, label = read_training_case(case)
+    """Read a case and keep it. The record of its files comes last: without it the case counts as not there.
+
+    The files are looked at before they are read: what is saved meanwhile makes it count as not there either.
+    """
     try:
+        source = source_of(case)
+        pair, label = read_training_case(case)
+        shutil.rmtree(folder / case.name, ignore_errors=True)
         cache_case(folder / case.name, pair, label, plan.spacing_zyx, plan.normalisation)
-        write_bytes(folder / case.name / SOURCE, source_of(case).encode())
+        write_bytes(folder / case.name / SOURCE, source)
     except OSError as error:
         fact = f"cannot be written ({reason(error)})"
         raise InputError(folder / case.name, fact, "free space, then --resume") from None
@@ -98,21 +113,30 @@ def cache_case(
     spacing_zyx: Spacing,
     normalisation: tuple[Normalisation, ...],
 ) -> None:
-    """Bring a pair and its label map (uint8 0/1/2, the pair's grid) to the network's grid and write them."""
+    """Bring a pair and its label map (uint8 0/1/2, the pair's grid) to the network's grid and write them.
+
+    Raises InputError where the CT shows no body, OSError where a file cannot be written.
+    """
     prepared = preprocess(pair, spacing_zyx, normalisation)
     if prepared is None:
-        raise ValueError(f"{folder.name}: nothing denser than air in the CT")
+        raise InputError(f"case {folder.name}", "nothing denser than air in the CT", "leave the case out")
     image, region = prepared
     folder.mkdir(parents=True, exist_ok=True)
-    np.save(folder / "image.npy", image.numpy().astype(np.float16))
+    _save(folder / "image.npy", image.numpy().astype(np.float16))
     resampled = resample_label(label, region)
     tumours = {
         f"{value}_{k}": voxels
         for value in LABELS.values()
         for k, voxels in enumerate(_tumours(resampled == value))
     }
-    np.savez(folder / "tumours.npz", **tumours)  # type: ignore[arg-type]
-    np.save(folder / "label.npy", resampled)
+    with whole_file(folder / "tumours.npz") as temporary:
+        np.savez(temporary, **tumours)  # type: ignore[arg-type]
+    _save(folder / "label.npy", resampled)
+
+
+def _save(path: Path, array: np.ndarray) -> None:
+    with whole_file(path) as temporary:
+        np.save(temporary, array)
 
 
 def resample_label(label: np.ndarray, region: Region) -> np.ndarray:
@@ -131,13 +155,26 @@ def resample_label(label: np.ndarray, region: Region) -> np.ndarray:
 
 
 def load_case(folder: Path) -> CachedCase:
-    image = np.load(folder / "image.npy", mmap_mode="r")
-    label = np.load(folder / "label.npy", mmap_mode="r")
-    with np.load(folder / "tumours.npz") as arrays:
-        of_label = [
-            [arrays[name] for name in arrays.files if name.startswith(f"{value}_")]
-            for value in LABELS.values()
-        ]
+    """Raises InputError where it is not there whole."""
+    try:
+        image = np.load(folder / "image.npy", mmap_mode="r")
+        label = np.load(folder / "label.npy", mmap_mode="r")
+        if image.shape != (len(CHANNELS), *label.shape) or (image.dtype, label.dtype) != (
+            np.float16,
+            np.uint8,
+        ):
+            raise ValueError("image and label do not belong together")
+        with np.load(folder / "tumours.npz") as arrays:
+            of_label = [
+                [arrays[name] for name in arrays.files if name.startswith(f"{value}_")]
+                for value in LABELS.values()
+            ]
+        for voxels in (voxels for tumours in of_label for voxels in tumours):
+            if voxels.size == 0 or voxels.min() < 0 or (voxels.max(0) >= label.shape).any():
+                raise ValueError("tumours and label do not belong together")
+    except Exception as error:  # numpy and zipfile raise whatever a damaged file happens to cause
+        fact = f"not a whole preprocessed case ({reason(error)})"
+        raise InputError(folder, fact, "run again with --resume: it is made anew") from None
     return CachedCase(image, label, tuple(tumours for tumours in of_label if tumours))
 
 

@@ -13,11 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from model.errors import InputError, reason
+from model.documents import read_object
+from model.errors import InputError
 from model.network.bundle import Normalisation
-from model.network.plan import NetworkPlan, Spacing, Triple, as_tuples, triple
-from model.structures import LABELS
+from model.network.plan import Spacing, Triple, triple
+from model.options import SPACING_MM
 from model.writing import write_bytes
+from training.data.plans import DataPlan, checked_plan
 from training.data.survey import Survey
 
 # An axis this much coarser than the finest is neither pooled nor convolved along.
@@ -29,6 +31,7 @@ MOST_FEATURES = 320
 MEMORY_FACTOR = 2.1
 # Libraries and weights.
 FIXED_GB = 0.5
+REMEDY = "plan.json in the work folder shows the keys"
 
 
 @dataclass(frozen=True)
@@ -39,33 +42,6 @@ class Fingerprint:
     shape_zyx: Triple
     spacing_zyx: Spacing
     tumour_hu: tuple[tuple[float, float, float, float], ...]
-
-
-@dataclass(frozen=True)
-class DataPlan:
-    """What the planning decides and a user may override; the content of plan.json."""
-
-    spacing_zyx: Spacing
-    patch_zyx: Triple
-    batch: int
-    features: tuple[int, ...]
-    kernels: tuple[Triple, ...]
-    strides: tuple[Triple, ...]
-    normalisation: tuple[Normalisation, ...]
-
-    @property
-    def network(self) -> NetworkPlan:
-        """Two convolutions per stage, both ways."""
-        stages = len(self.features)
-        return NetworkPlan(
-            in_channels=len(self.normalisation),
-            num_classes=1 + len(LABELS),
-            features=self.features,
-            kernels=self.kernels,
-            strides=self.strides,
-            encoder_convs=(2,) * stages,
-            decoder_convs=(2,) * (stages - 1),
-        )
 
 
 def fingerprint(surveys: list[Survey]) -> Fingerprint:
@@ -93,9 +69,14 @@ def plan_for(
 ) -> DataPlan:
     """The plan for a data set and the memory of the device that trains, in numbers of so many bytes.
 
-    spacing_zyx replaces the median. Raises InputError where the memory is too small for any.
+    spacing_zyx replaces the median. Raises InputError where the memory is too small for any, or the median is no CT's.
     """
     spacing = spacing_zyx or data.spacing_zyx
+    if not all(SPACING_MM[0] <= mm <= SPACING_MM[1] for mm in spacing):
+        shown = ", ".join(f"{mm:g}" for mm in spacing)
+        raise InputError(
+            "training data", f"the median spacing is {shown} mm", "correct it, or give --spacing"
+        )
     shape = [
         max(SMALLEST, round(n * s / t))
         for n, s, t in zip(data.shape_zyx, data.spacing_zyx, spacing, strict=True)
@@ -173,16 +154,11 @@ def override(plan: DataPlan, path: Path) -> DataPlan:
 
 
 def _plan_from(path: Path, defaults: dict[str, Any]) -> DataPlan:
+    content = read_object(path, REMEDY)
     try:
-        content = defaults | json.loads(path.read_bytes())
-        normalisation = tuple(Normalisation(**channel) for channel in content["normalisation"])
-        plan = DataPlan(**{k: as_tuples(v) for k, v in content.items()} | {"normalisation": normalisation})
-        stride = plan.network.total_stride_zyx
-        if any(p % s for p, s in zip(plan.patch_zyx, stride, strict=True)):
-            raise ValueError(f"patch_zyx {plan.patch_zyx} is no multiple of the strides' product {stride}")
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise InputError(path, reason(error), "plan.json in the work folder shows the keys") from None
-    return plan
+        return checked_plan(defaults | content)
+    except ValueError as error:
+        raise InputError(path, str(error), REMEDY) from None
 
 
 def _normalisation(data: Fingerprint) -> tuple[Normalisation, ...]:

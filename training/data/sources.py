@@ -3,23 +3,27 @@
 SegRap: `<case>/image.nii.gz`, `<case>/image_contrast.nii.gz` and either `<case>/GTVp.nii.gz` and `<case>/GTVnd.nii.gz`
 or a label map `<case>.nii.gz` (0, 1 GTVp, 2 GTVnd), anywhere below the folder or below one beside it whose name begins
 alike and has "label" in it. nnU-Net: `imagesTr/<case>_0000.*` without and `_0001.*` with contrast,
-`labelsTr/<case>.*`. The phantoms' layouts `folder` and `nnunet` are these.
+`labelsTr/<case>.*`. The phantoms' layouts `folder` and `nnunet` are these. What looks like a file of a case and is not
+understood is refused: a case, or one of its structures, would be left out without a word.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from model.documents import read_object
 from model.errors import InputError
 from model.images.pair import Pair, read_pair
-from model.images.read import IMAGE_SUFFIXES, image_suffix, read_labels
-from model.structures import LABELS
+from model.images.read import image_suffix, read_labels
+from model.structures import LABELS, channel_kinds, named_labels, structure_of
 
 # SegRap's archive has label maps of both tasks under the same names; this folder is the tumours'.
 TASK = "Task002"
+CTS = ("image", "image_contrast")
+# Of the channels in nnU-Net's layout.
+ENDS = ("_0000", "_0001")
 
 
 @dataclass(frozen=True)
@@ -66,30 +70,58 @@ def _find_segrap(root: Path) -> list[TrainingCase]:
         if folder.is_dir() and "label" in folder.name.removeprefix(root.resolve().name).lower():
             for name, paths in _images_below(folder).items():
                 files.setdefault(name, []).extend(paths)
-    cts = files.get("image", []) + files.get("image_contrast", [])
-    suffix_of = {path.parent: "".join(path.name.partition(".")[1:]) for path in cts}
     cases = []
-    for folder, suffix in sorted(suffix_of.items()):
-        masks = {s: folder / f"{s}{suffix}" for s in LABELS if (folder / f"{s}{suffix}").is_file()}
-        labels = masks or _label_map(folder.name, files.get(folder.name, []))
-        ct, ce = (folder / f"{name}{suffix}" for name in ("image", "image_contrast"))
+    for folder in sorted({path.parent for name in CTS for path in files.get(name, [])}):
+        images = {name: [path for path in files.get(name, []) if path.parent == folder] for name in CTS}
+        ct, ce = (_only(images[name]) or folder / f"{name}.nii.gz" for name in CTS)
+        labels = _masks(folder) or _label_map(folder.name, files.get(folder.name, []))
         cases.append(TrainingCase(folder.name, ct, ce, labels))
-    folder_of = {case.name: case.ct.parent for case in cases}
+    case_of = {case.name: case for case in cases}
     for case in cases:
-        if (other := folder_of[case.name]) != case.ct.parent:
-            raise InputError(f"{case.ct.parent} and {other}", "two cases of one name", "rename one")
+        if (other := case_of[case.name]) is not case:
+            raise InputError(f"{case.ct.parent} and {other.ct.parent}", "two cases of one name", "rename one")
     return cases
 
 
 def _images_below(root: Path) -> dict[str, list[Path]]:
-    """Image files by their name without suffix."""
+    """Image files by their name without suffix; of CTs in small letters."""
     files: dict[str, list[Path]] = {}
     for path in sorted(root.rglob("*")):
         if any(part.startswith(".") for part in path.relative_to(root).parts):
             continue  # half-written, or another system's hidden files
-        if suffix := image_suffix(path):
-            files.setdefault(path.name.removesuffix(suffix), []).append(path)
+        if image_suffix(path):
+            name = _stem(path)
+            files.setdefault(name.lower() if name.lower() in CTS else name, []).append(path)
     return files
+
+
+def _stem(path: Path) -> str:
+    return path.name[: len(path.name) - len(image_suffix(path))]
+
+
+def _masks(folder: Path) -> dict[str, Path]:
+    """The masks in a case's folder by structure. Raises InputError for two of one, and for a GTV of another name."""
+    masks: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        name = _stem(path)
+        if name == path.name or name.startswith(".") or name == folder.name:
+            continue
+        structure = structure_of(name)
+        if structure is None and name.lower().startswith("gtv"):
+            fact = "its name does not say which structure it is"
+            raise InputError(path, fact, f"call it {' or '.join(LABELS)}, or move it")
+        if structure:
+            if structure in masks:
+                raise InputError(f"{masks[structure]} and {path}", f"two masks of {structure}", "leave one")
+            masks[structure] = path
+    return masks
+
+
+def _only(paths: list[Path]) -> Path | None:
+    """The one of several that there may be. Raises InputError for more."""
+    if len(paths) > 1:
+        raise InputError(f"{paths[0]} and {paths[1]}", "two files for one thing", "leave one")
+    return paths[0] if paths else None
 
 
 def _label_map(name: str, paths: list[Path]) -> dict[str, Path]:
@@ -100,28 +132,53 @@ def _label_map(name: str, paths: list[Path]) -> dict[str, Path]:
 
 
 def _find_nnunet(root: Path) -> list[TrainingCase]:
-    _check_description(root / "dataset.json")
+    if (root / "dataset.json").exists():
+        _check_description(root / "dataset.json")
+    files: dict[str, dict[str, list[Path]]] = {}
+    for path in _images_in(root / "imagesTr"):
+        name, end = _stem(path)[: -len(ENDS[0])], _stem(path)[-len(ENDS[0]) :]
+        if end not in ENDS:
+            raise InputError(
+                path, f"its name does not end in {' or '.join(ENDS)}", "leave two channels a case"
+            )
+        files.setdefault(name, {}).setdefault(end, []).append(path)
+    for path in _images_in(root / "labelsTr"):
+        files.setdefault(_stem(path), {}).setdefault("", []).append(path)
     cases = []
-    for suffix in IMAGE_SUFFIXES:
-        ends = [f"_{channel:04d}{suffix}" for channel in (0, 1)]
-        images = [path.name for end in ends for path in (root / "imagesTr").glob(f"*{end}")]
-        for name in {image[: -len(ends[0])] for image in images}:
-            label = root / "labelsTr" / f"{name}{suffix}"
-            ct, ce = (root / "imagesTr" / f"{name}{end}" for end in ends)
-            cases.append(TrainingCase(name, ct, ce, {"": label} if label.is_file() else {}))
-    return sorted(cases, key=lambda case: case.name)
+    for name, of_case in sorted(files.items()):
+        suffix = image_suffix(next(iter(of_case.values()))[0])
+        ct, ce = (_only(of_case.get(end, [])) or root / "imagesTr" / f"{name}{end}{suffix}" for end in ENDS)
+        label = _only(of_case.get("", []))
+        cases.append(TrainingCase(name, ct, ce, {"": label} if label else {}))
+    return cases
+
+
+def _images_in(folder: Path) -> list[Path]:
+    """Those that lie directly in a folder, if there is one."""
+    paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [path for path in paths if image_suffix(path) and not path.name.startswith(".")]
 
 
 def _check_description(path: Path) -> None:
-    """dataset.json, where there is one, must give the labels the values they have here. Raises InputError."""
-    if not path.is_file():
-        return
+    """dataset.json must give labels and channels the numbers that they have here. Raises InputError."""
+    content = read_object(path, "correct it")
+    named = content.get("channel_names"), content.get("modality")  # nnU-Net v2 and v1
     try:
-        labels = json.loads(path.read_bytes())["labels"]
-        by_name = {str(k): int(v) for k, v in labels.items()} if "background" in labels else None
-        by_name = by_name or {str(name): int(value) for value, name in labels.items()}  # nnU-Net v1
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(path, f"no nnU-Net dataset description ({error})", "correct it") from None
+        values = named_labels(content.get("labels"))
+        channels = [channel_kinds(names) for names in named if names is not None]
+    except ValueError as error:
+        raise InputError(path, str(error), "correct it") from None
     for structure, value in LABELS.items():
-        if by_name.get(structure, value) != value:
-            raise InputError(path, f"{structure} has label {by_name[structure]}", f"it must have {value}")
+        if values.get(structure, value) != value:
+            raise InputError(path, f"{structure} has label {values[structure]}", f"it must have {value}")
+    for name in values.keys() - LABELS.keys():
+        fact = f"label {values[name]} is called {name}"
+        raise InputError(path, fact, f"only {' and '.join(LABELS)} are labels here")
+    for kinds in channels:
+        if len(kinds) != len(ENDS):
+            raise InputError(path, f"{len(kinds)} channel(s)", "two are needed: CT, CT with contrast")
+        if None in kinds or kinds[0] == "ce" or kinds[1] == "ct":
+            fact = "channels are not first the CT without, then the one with contrast"
+            raise InputError(
+                path, fact, 'correct the files\' order, or the names to "CT" and "CT with contrast"'
+            )

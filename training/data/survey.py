@@ -1,7 +1,5 @@
 """What a data set holds: every case read wholly, so that whatever is wrong with it shows before training."""
 
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,12 +62,6 @@ def survey_case(case: TrainingCase) -> Survey:
         region.network_shape,
         warnings=tuple(line for line in messages if line.startswith("warning")),
     )
-
-
-def survey_all(cases: Iterable[TrainingCase], jobs: int) -> Iterator[Survey]:
-    """survey_case for each, in order, on so many processes."""
-    with ProcessPoolExecutor(jobs) as pool:
-        yield from pool.map(survey_case, cases)
 
 
 def survey_table(surveys: list[Survey]) -> str:

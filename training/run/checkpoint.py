@@ -1,13 +1,12 @@
 """Checkpoints: a run saved whole, and gone on with."""
 
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
 
 from model.errors import InputError, reason
-from model.network.bundle import Bundle
+from model.network.bundle import CHANNELS, Bundle
 from model.writing import whole_file
 from training.run.curves import write_curves, write_log
 from training.run.plan import TrainPlan
@@ -16,6 +15,18 @@ from training.run.state import State, fresh_state
 
 CHECKPOINT = "checkpoint.pt"
 CHECKPOINT_SECONDS = 180.0
+# What a checkpoint holds.
+CONTENT = {
+    "network": dict,
+    "optimiser": dict,
+    "scaler": dict,
+    "iteration": int,
+    "seconds": float,
+    "history": list,
+    "recent": list,
+    "finished": bool,
+    "run": dict,
+}
 
 
 class TrainingError(InputError):
@@ -42,6 +53,9 @@ def begin(plan: TrainPlan, folder: Path, team: Processes, *, resume: bool, start
     if start is not None:
         if start.network != plan.data.network:
             raise TrainingError("--start", "its network is not the plan's", "give its plan with --config")
+        if start.channels != CHANNELS or len(start.states) > 1:
+            fact = f"its channels are {','.join(start.channels)}, its networks {len(start.states)}"
+            raise TrainingError("--start", fact, f"give one network of {','.join(CHANNELS)}")
         state.network.load_state_dict(start.states[0])
     return state
 
@@ -82,35 +96,50 @@ def save(state: State, plan: TrainPlan, folder: Path) -> None:
     try:
         with whole_file(folder / CHECKPOINT) as temporary:
             torch.save(content, temporary)
+        state.kept = True
         write_log(state.history, folder / "log.csv")
         write_curves(state.history, folder / "curves.png")
     except (OSError, RuntimeError) as error:
         fact = f"cannot write the checkpoint ({reason(error)})"
-        remedy = "the last one is still good: free space, then --resume"
+        remedy = "free space"
+        if state.kept:
+            remedy = f"the last one is still good: {remedy}, then --resume"
         raise TrainingError(folder, fact, remedy) from None
 
 
 def read(path: Path, device: torch.device) -> dict[str, Any]:
     """A checkpoint's content, read as data. Raises TrainingError where it cannot be used."""
     try:
-        content: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
-        if not {"run", "finished", "recent"} <= content.keys():
-            raise ValueError("written by an older version")
-    except (OSError, RuntimeError, ValueError, EOFError, AttributeError, UnpicklingError) as error:
-        remedy = "delete it or choose another --work"
-        raise TrainingError(path, f"cannot be used ({reason(error)})", remedy) from None
+        content = torch.load(path, map_location=device, weights_only=True)
+        if not isinstance(content, dict) or not CONTENT.keys() <= content.keys():
+            raise ValueError("written by an older version, or by another program")
+        for name, kind in CONTENT.items():
+            if not isinstance(content[name], kind):
+                raise ValueError(f"{name} is {type(content[name]).__name__}")
+    except Exception as error:  # a damaged pickle raises whatever its bytes happen to ask for
+        raise _unusable(path, error) from None
     return content
 
 
 def restore(state: State, content: dict[str, Any], plan: TrainPlan, path: Path) -> None:
-    """Bring a state to where the checkpoint was. Raises TrainingError where it is another run's."""
+    """Bring a state to where the checkpoint was. Raises TrainingError where it is another run's or inconsistent."""
     for what, value in plan.identity.items():
-        if content["run"][what] != value:
+        if content["run"].get(what) != value:
             remedy = "choose another --work or leave --resume"
             raise TrainingError(path, f"of a run that differs in {what}", remedy)
-    state.network.load_state_dict(content["network"])
-    state.optimiser.load_state_dict(content["optimiser"])
-    if content["scaler"] and state.scaler.is_enabled():  # empty where the run began in another precision
-        state.scaler.load_state_dict(content["scaler"])
+    try:
+        state.network.load_state_dict(content["network"])
+        state.optimiser.load_state_dict(content["optimiser"])
+        if content["scaler"] and state.scaler.is_enabled():  # empty where the run began in another precision
+            state.scaler.load_state_dict(content["scaler"])
+        if not all(parameter.isfinite().all() for parameter in state.network.parameters()):
+            raise ValueError("weights that are NaN or infinite")
+    except (RuntimeError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise _unusable(path, error) from None
     state.iteration, state.seconds = content["iteration"], content["seconds"]
     state.history, state.recent = content["history"], content["recent"]
+    state.kept = True
+
+
+def _unusable(path: Path, error: Exception) -> TrainingError:
+    return TrainingError(path, f"cannot be used ({reason(error)})", "delete it or choose another --work")

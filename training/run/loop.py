@@ -91,7 +91,7 @@ def _over_processes(state: State, team: Processes) -> nn.Module:
 def _progress(plan: TrainPlan, team: Processes) -> tqdm:
     """A bar that counts iterations or seconds."""
     total = plan.iterations or round(60 * (plan.minutes or 0))
-    return tqdm(total=total, unit="" if plan.iterations else "s", disable=not team.first)
+    return tqdm(total=total, unit="" if plan.iterations else "s", disable=None if team.first else True)
 
 
 def _log(
@@ -112,8 +112,11 @@ def _log(
 
 
 def _not_finite(loss: float, state: State, names: list[str], folder: Path) -> TrainingError:
+    remedy = "look at these or lower the learning rate"
+    if state.kept:
+        remedy = f"{folder / CHECKPOINT} is still good: {remedy}, then --resume"
     return TrainingError(
         f"iteration {state.iteration}",
         f"loss or gradient is NaN or infinite (loss {loss:g}), with {' and '.join(names)}",
-        f"{folder / CHECKPOINT} is still good: look at these or lower the learning rate, then --resume",
+        remedy,
     )

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from training.data.augment import Augmentation
-from training.data.planning import DataPlan
+from training.data.plans import DataPlan
 from training.run.loss import LossPlan
 
 # Iterations, as in nnU-Net; the online validation comes after each epoch.

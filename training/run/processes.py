@@ -7,15 +7,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any, TypeVar
 
 import torch
 from torch import distributed
 
+from model.errors import reason
+
+Result = TypeVar("Result")
 PATIENCE = timedelta(hours=12)  # the others wait while the first prepares the cases
 
 
 class FailedElsewhere(Exception):
-    """Another process failed; that one says why."""
+    """Another process failed; that one says why. With a text where it left without a word."""
 
 
 @dataclass(frozen=True)
@@ -31,25 +35,49 @@ class Processes:
         """The one that prepares, reports and writes."""
         return self.rank == 0
 
-    def once(self, action: Callable[[], None]) -> None:
-        """The first process does it while the others wait. Where it fails, all end: the others with FailedElsewhere."""
-        failure: Exception | None = None
+    def once(self, action: Callable[[], Result]) -> Result:
+        """What the first process's doing it gives, for all; the others wait.
+
+        Where it fails, or is asked to end, all end: the others with FailedElsewhere.
+        """
+        failure: BaseException | None = None
+        given: list[Any] = [None]
         if self.first:
             try:
-                action()
-            except Exception as error:  # raised again below, once the others know
+                given = [action()]
+            except BaseException as error:  # raised again below, once the others know
                 failure = error
-        (failed,) = self.largest(failure is not None)
+        try:
+            if self.count > 1:
+                with _exchange():
+                    distributed.broadcast_object_list(given, device=self.device)
+            (failed,) = self.largest(failure is not None)
+        except FailedElsewhere:
+            if failure is None:
+                raise
+            failed = 1.0
         if failed:
             raise failure or FailedElsewhere
+        result: Result = given[0]
+        return result
 
     def largest(self, *values: float) -> list[float]:
         """Each value's maximum over all processes."""
         if self.count == 1:
             return list(values)
         tensor = torch.tensor(values, dtype=torch.float64, device=self.device)
-        distributed.all_reduce(tensor, distributed.ReduceOp.MAX)
+        with _exchange():
+            distributed.all_reduce(tensor, distributed.ReduceOp.MAX)
         return [float(value) for value in tensor]
+
+
+@contextmanager
+def _exchange() -> Iterator[None]:
+    """Raises FailedElsewhere, with the reason, where another process has left."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise FailedElsewhere(reason(error)) from None
 
 
 @contextmanager

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from model.terminal import ASKED_TO_END
+
 
 @contextmanager
 def asked_to_end() -> Iterator[list[int]]:
@@ -14,7 +16,7 @@ def asked_to_end() -> Iterator[list[int]]:
     def ask(signum: int, frame: FrameType | None) -> None:
         asked.append(signum)
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.signal(number, ask) for number in ASKED_TO_END}
     try:
         yield asked
     finally:

@@ -24,6 +24,7 @@ class State:
     history: list[dict[str, float]] = field(default_factory=list)
     recent: list[float] = field(default_factory=list)  # losses since the last log line
     finished: bool = False  # by the clock of the slowest process; not saved
+    kept: bool = False  # a checkpoint of this run is in the work folder; not saved
 
 
 def fresh_state(plan: TrainPlan, device: torch.device) -> State:

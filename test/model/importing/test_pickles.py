@@ -11,7 +11,7 @@ from dynamic_network_architectures.architectures.unet import PlainConvUNet
 
 from model.errors import InputError
 from model.importing.pickles import load_plain, load_tensors
-from model.importing.v2 import read_json
+from model.documents import read_object
 from model.network.plain import plain
 
 
@@ -133,7 +133,7 @@ def test_only_regular_files_are_read(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "loop").symlink_to("loop")
     for path in (tmp_path / "pipe", tmp_path, tmp_path / "loop", Path("/dev/zero"), tmp_path / ("n" * 300)):
-        for load in (load_plain, load_tensors, read_json):
+        for load in (load_plain, load_tensors, lambda path: read_object(path, "replace it")):
             with pytest.raises(InputError) as refused:
                 load(path)
             assert "\n" not in str(refused.value)

@@ -1,6 +1,7 @@
 """The plan for SegRap's fingerprint is the published one or better; plans are consistent and may be overridden."""
 
 import json
+from dataclasses import replace
 from math import prod
 
 import pytest
@@ -55,6 +56,11 @@ def test_too_little_memory_is_refused():
         plan_for(SEGRAP, 0.001)
 
 
+def test_a_spacing_that_no_ct_has_is_refused():
+    with pytest.raises(InputError, match="median spacing is 3000, 542, 542 mm"):
+        plan_for(replace(SEGRAP, spacing_zyx=(3000.0, 542.0, 542.0)), 11)
+
+
 def test_plan_round_trip_and_override(tmp_path):
     plan = plan_for(SEGRAP, 11)
     write_plan(plan, tmp_path / "plan.json")
@@ -73,6 +79,12 @@ def test_plan_round_trip_and_override(tmp_path):
         '{"features": [32]}',
         '{"normalisation": 3}',
         "3",
+        "",
+        "null",
+        '{"batch": ' + "[" * 100_000,
+        '{"batch": ' + "9" * 5000 + "}",
+        '{"spacing_zyx": [1e999, 1, 1]}',
+        '{"spacing_zyx": [NaN, 1, 1]}',
     ],
 )
 def test_nonsense_in_the_config_is_refused(tmp_path, content):

@@ -1,6 +1,7 @@
 """Training cases in every raw layout."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -78,6 +79,16 @@ def test_a_name_used_twice_is_refused(make, tmp_path):
     [
         ({"background": 0, "GTVnd": 1, "GTVp": 2}, "GTVp has label 2"),
         ({"0": "background", "1": "GTVnd"}, "GTVnd has label 1"),
+        ({"gtvnd": 1, "gtvp": 2}, "GTVp has label 2"),
+        ({"background": 0, "GTV_nd": 1, "GTV_p": 2}, "GTVp has label 2"),
+        ({"1": "gtv_nd", "2": "gtv_p"}, "GTVp has label 2"),
+        ({"background": 0, "nodes": 1, "primary": 2}, "is called (nodes|primary)"),
+        ({"background": 0, "GTVp": 1, "GTVnd": 2, "larynx": 3}, "label 3 is called larynx"),
+        ({"background": 0, "GTVp": "2", "GTVnd": "1"}, "GTVp has label 2"),
+        ({"background": 0, "GTVp": [1, 2], "GTVnd": [2]}, "region-based"),
+        ({"background": 0, "GTVp": 1.5, "GTVnd": 2}, "whole numbers"),
+        (["GTVp", "GTVnd"], "no names with numbers"),
+        (None, "no names with numbers"),
     ],
 )
 def test_other_label_values_of_an_nnunet_data_set_are_refused(make, tmp_path, labels, words):
@@ -85,3 +96,113 @@ def test_other_label_values_of_an_nnunet_data_set_are_refused(make, tmp_path, la
     (tmp_path / "dataset.json").write_text(json.dumps({"labels": labels}))
     with pytest.raises(InputError, match=words):
         find_training_cases(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        {"labels": {"gtvp": 1, "gtv_nd": 2}},
+        {"labels": {"0": "background", "1": "GTVp", "2": "GTVnd"}, "modality": {"0": "CT", "1": "CT"}},
+        {"labels": {"background": 0, "GTVp": "1"}, "channel_names": {"0": "NCCT", "1": "CECT"}},
+        {"labels": {"background": 0, "GTVnd": 2, "GTVp": 1}, "channel_names": {"1": "CE", "0": "CT"}},
+    ],
+)
+def test_other_spellings_of_the_same_are_understood(make, truth, tmp_path, description):
+    make(tmp_path, "nnunet")
+    (tmp_path / "dataset.json").write_text(json.dumps(description))
+    (case,) = find_training_cases(tmp_path)
+    np.testing.assert_array_equal(read_training_case(case)[1], truth())
+
+
+@pytest.mark.parametrize("key", ["channel_names", "modality"])
+@pytest.mark.parametrize(
+    ("channels", "words"),
+    [
+        ({"0": "CT with contrast", "1": "CT"}, "first the CT without"),
+        ({"0": "CE", "1": "CT"}, "first the CT without"),
+        ({"0": "CT", "1": "non-contrast CT"}, "first the CT without"),
+        ({"0": "CT", "1": "PET"}, "first the CT without"),
+        ({"0": "CT", "1": "CE", "2": "PET"}, r"3 channel"),
+        ({"0": "CT"}, r"1 channel"),
+        ({"1": "CT", "2": "CE"}, r"numbers \[1, 2\]"),
+        (["CT", "CE"], "no names with numbers"),
+    ],
+)
+def test_channels_in_another_order_or_number_are_refused(make, tmp_path, key, channels, words):
+    make(tmp_path, "nnunet")
+    description = {"labels": {"background": 0, "GTVp": 1, "GTVnd": 2}, key: channels}
+    (tmp_path / "dataset.json").write_text(json.dumps(description))
+    with pytest.raises(InputError, match=words):
+        find_training_cases(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", "3", "[" * 100_000, '{"labels": 1e999}'])
+def test_a_description_that_is_none_is_refused(make, tmp_path, content):
+    make(tmp_path, "nnunet")
+    (tmp_path / "dataset.json").write_text(content)
+    with pytest.raises(InputError, match=r"dataset\.json: "):
+        find_training_cases(tmp_path)
+
+
+@pytest.mark.parametrize("layout", ["masks", "map", "nnunet"])
+@pytest.mark.parametrize("spoilt", ["fractions", "rim", "negative", "too high", "nan"])
+def test_what_is_no_label_is_refused_in_every_layout(make, write, truth, tmp_path, layout, spoilt):
+    """As a label map resampled linearly has it: between node and background lie values about 1."""
+    make(tmp_path, layout)
+    (case,) = find_training_cases(tmp_path)
+    values = {"fractions": 0.5, "rim": 1.25, "negative": -1.0, "too high": 3.0, "nan": np.nan}
+    array = (truth() > 0 if layout == "masks" else truth()).astype(np.float32)
+    array[0, 0, 0] = values[spoilt]
+    write(array, list(case.labels.values())[-1])
+    with pytest.raises(InputError, match="its labels are 0 to"):
+        read_training_case(case)
+
+
+@pytest.mark.parametrize("name", ["gtvnd", "GTV_nd", "GTV-ND"])
+def test_masks_of_other_spelling_are_understood(make, truth, tmp_path, name):
+    make(tmp_path, "masks")
+    folder = tmp_path / "cases" / "case_1"
+    (folder / "GTVnd.nii.gz").rename(folder / f"{name}.nii.gz")
+    (case,) = find_training_cases(tmp_path)
+    np.testing.assert_array_equal(read_training_case(case)[1], truth())
+
+
+@pytest.mark.parametrize(
+    ("layout", "copied", "to", "words"),
+    [
+        ("masks", "cases/case_1/GTVnd.nii.gz", "cases/case_1/GTVn.nii.gz", "does not say which structure"),
+        ("masks", "cases/case_1/GTVnd.nii.gz", "cases/case_1/gtvnd.nii.gz", "two masks of GTVnd"),
+        ("masks", "cases/case_1/GTVp.nii.gz", "cases/case_1/GTVp.mha", "two masks of GTVp"),
+        ("masks", "cases/case_1/image.nii.gz", "cases/case_1/image.mha", "two files for one thing"),
+        ("masks", "cases/case_1/image.nii.gz", "cases/case_1/Image.NII.GZ", "two files for one thing"),
+        ("nnunet", "labelsTr/case_1.nii.gz", "labelsTr/case_1.nrrd", "two files for one thing"),
+        ("nnunet", "imagesTr/case_1_0000.nii.gz", "imagesTr/case_1_0002.nii.gz", "does not end in"),
+        ("nnunet", "imagesTr/case_1_0000.nii.gz", "imagesTr/case_2.nii.gz", "does not end in"),
+        ("nnunet", "imagesTr/case_1_0000.nii.gz", "imagesTr/case_1_0000.mha", "two files for one thing"),
+    ],
+)  # fmt: skip
+def test_nothing_that_looks_like_a_file_of_a_case_is_passed_over(make, tmp_path, layout, copied, to, words):
+    make(tmp_path, layout)
+    (tmp_path / to).parent.mkdir(exist_ok=True)
+    shutil.copy(tmp_path / copied, tmp_path / to)
+    with pytest.raises(InputError, match=words):
+        find_training_cases(tmp_path)
+
+
+@pytest.mark.parametrize("layout", ["masks", "map", "nnunet"])
+def test_the_case_of_letters_does_not_matter(make, truth, tmp_path, layout):
+    make(tmp_path, layout)
+    for path in [path for path in tmp_path.rglob("*.nii.gz") if "image" in str(path.relative_to(tmp_path))]:
+        name = path.name.capitalize() if layout != "nnunet" else path.name
+        path.rename(path.with_name(name.replace(".nii.gz", ".NII.GZ")))
+    (case,) = find_training_cases(tmp_path)
+    pair, label = read_training_case(case)
+    np.testing.assert_array_equal(label, truth())
+    np.testing.assert_array_equal(pair.ce, 80 * truth().astype(np.int16) - 100)
+
+
+def test_a_label_map_without_images_is_told(make, tmp_path):
+    make(tmp_path, "nnunet")
+    shutil.copy(tmp_path / "labelsTr" / "case_1.nii.gz", tmp_path / "labelsTr" / "case_2.nii.gz")
+    problems = [survey_case(case).problem for case in find_training_cases(tmp_path)]
+    assert not problems[0] and "case_2_0000.nii.gz: no such file" in problems[1]

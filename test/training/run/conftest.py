@@ -15,7 +15,7 @@ from torch import distributed
 import training.run.loop
 from model.network.bundle import Normalisation
 from training.data.cache import CachedCase
-from training.data.planning import DataPlan
+from training.data.plans import DataPlan
 from training.run.checkpoint import TrainingError
 from training.run.loop import train
 from training.run.plan import TrainPlan

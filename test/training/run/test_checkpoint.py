@@ -1,5 +1,6 @@
 """The last good checkpoint stays, whatever happens, and serves its own run alone."""
 
+import io
 import os
 import signal
 from dataclasses import replace
@@ -10,7 +11,7 @@ import torch
 
 import training.run.checkpoint
 import training.run.loop
-from training.run.checkpoint import Checkpoints, TrainingError, begin
+from training.run.checkpoint import Checkpoints, TrainingError, begin, save
 from training.run.loop import train
 from training.run.loss import LossPlan
 
@@ -61,9 +62,69 @@ def test_an_unfinished_run_is_not_overwritten(tiny_plan, tiny_cases, alone, tmp_
     with pytest.raises(TrainingError, match=r"not finished \(1 iterations\)"):
         train(tiny_plan, tiny_cases, [], tmp_path, alone, resume=False)
     assert (tmp_path / "checkpoint.pt").read_bytes() == good
-    (tmp_path / "checkpoint.pt").write_bytes(good[: len(good) // 2])
-    with pytest.raises(TrainingError, match=r"checkpoint\.pt: cannot be used"):
+
+
+def spoilt(whole: bytes, how: str, tmp_path: Path) -> bytes:
+    if how == "NaN":
+        content = torch.load(io.BytesIO(whole), weights_only=True)
+        next(iter(content["network"].values())).fill_(float("nan"))
+    elif how.startswith("without"):
+        content = torch.load(io.BytesIO(whole), weights_only=True)
+        name = how.split()[1]
+        content[name] = type(content[name])()
+    elif how == "list":
+        content = [1, 2]
+    else:
+        return {
+            "empty": b"",
+            "half": whole[: len(whole) // 2],
+            "text": b"garbage" * 100,
+            "zeros": bytes(len(whole)),
+            "zip": b"PK\x03\x04" + bytes(60),
+            "pickle": b"\x80\x02K\x01.",
+            "memo": b"\x80\x02h\x05.",
+        }[how]
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    return buffer.getvalue()
+
+
+WAYS = [
+    "empty",
+    "half",
+    "text",
+    "zeros",
+    "zip",
+    "pickle",
+    "memo",
+    "list",
+    "NaN",
+    "without network",
+    "without optimiser",
+]
+
+
+@pytest.mark.parametrize("how", WAYS)
+def test_a_damaged_checkpoint_is_one_line(tiny_plan, tiny_cases, alone, tmp_path, how):
+    train(replace(tiny_plan, iterations=1), tiny_cases, [], tmp_path, alone, resume=False)
+    path = tmp_path / "checkpoint.pt"
+    path.write_bytes(spoilt(path.read_bytes(), how, tmp_path))
+    with pytest.raises(TrainingError, match=r"checkpoint\.pt: cannot be used \(.*\); delete it") as caught:
         train(tiny_plan, tiny_cases, [], tmp_path, alone, resume=True)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_checkpoint_is_said_to_be_good_only_where_one_is(tiny_plan, alone, tmp_path):
+    """Another run's, which a fresh one may replace, is none of this one's."""
+    state = begin(tiny_plan, tmp_path, alone, resume=False, start=None)
+    (tmp_path / "file").touch()
+    with pytest.raises(TrainingError, match=r"; free space$"):
+        save(state, tiny_plan, tmp_path / "file")
+    save(state, tiny_plan, tmp_path)
+    with pytest.raises(TrainingError, match="the last one is still good"):
+        save(state, tiny_plan, tmp_path / "file")
+    again = begin(replace(tiny_plan), tmp_path, alone, resume=True, start=None)
+    assert again.kept
 
 
 def test_a_state_comes_back_whole(tiny_plan, tiny_cases, alone, weights_of, tmp_path):

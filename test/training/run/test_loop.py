@@ -83,6 +83,13 @@ def test_nonsense_loss_stops_the_run_and_keeps_the_checkpoint(tiny_plan, tiny_ca
     assert (tmp_path / "checkpoint.pt").read_bytes() == good
 
 
+def test_where_there_is_no_checkpoint_none_is_called_good(tiny_plan, tiny_cases, alone, tmp_path):
+    broken = replace(tiny_cases[0], image=np.full_like(tiny_cases[0].image, np.nan))
+    with pytest.raises(TrainingError, match=r"iteration 0: ") as caught:
+        train(replace(tiny_plan, names=("case_1",)), [broken], [], tmp_path, alone, resume=False)
+    assert "still good" not in str(caught.value)
+
+
 def spoil_gradients(monkeypatch, iterations: set[int]) -> None:
     """In these iterations gradients are no numbers, while the loss is one."""
     loss_of, calls = training.run.step.deep_supervision_loss, itertools.count()

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 import torch
+from torch import distributed
 
 from training.run.processes import FailedElsewhere, Processes
 from training.run.state import fresh_state
@@ -48,9 +49,7 @@ def test_a_failed_run_too_leaves_no_process_group(root, tmp_path):
 def test_one_process_needs_no_exchange():
     team = Processes(0, 1, torch.device("cpu"))
     assert team.first and team.largest(1.5, True, 0) == [1.5, True, 0]
-    calls: list[int] = []
-    team.once(lambda: calls.append(1))
-    assert calls == [1]
+    assert team.once(lambda: "plan") == "plan"
 
 
 def test_the_first_fails_with_its_own_error_and_the_others_with_another(monkeypatch):
@@ -58,6 +57,7 @@ def test_the_first_fails_with_its_own_error_and_the_others_with_another(monkeypa
         raise ValueError("mine")
 
     monkeypatch.setattr(Processes, "largest", lambda team, *values: [1.0 for _ in values])
+    monkeypatch.setattr(distributed, "broadcast_object_list", lambda values, device: None)
     with pytest.raises(ValueError, match="mine"):
         Processes(0, 2, torch.device("cpu")).once(fail)
     with pytest.raises(FailedElsewhere):

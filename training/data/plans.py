@@ -1,0 +1,151 @@
+"""What is planned for a data set; and a plan from plain values that somebody wrote, checked value by value.
+
+All triples are (z, y, x).
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from math import prod
+from typing import Any
+
+from model.network.bundle import CHANNELS, Normalisation
+from model.network.plan import NetworkPlan, Spacing, Triple
+from model.options import SPACING_MM
+from model.structures import LABELS
+
+# What a plan may ask for. A patch of that many voxels takes some 100 GB for each feature of the first stage.
+MOST_PATCH_VOXELS = 2**28
+MOST_FEATURES = 2048
+MOST_BATCH = 64
+LARGEST_KERNEL, LARGEST_STRIDE, LONGEST_SIDE = 7, 8, 4096
+# Of HU, or what stands for them.
+LARGEST_VALUE = 1e6
+LEAST_STD = 1e-3
+
+
+@dataclass(frozen=True)
+class DataPlan:
+    """What the planning decides and a user may override; the content of plan.json."""
+
+    spacing_zyx: Spacing
+    patch_zyx: Triple
+    batch: int
+    features: tuple[int, ...]
+    kernels: tuple[Triple, ...]
+    strides: tuple[Triple, ...]
+    normalisation: tuple[Normalisation, ...]
+
+    @property
+    def network(self) -> NetworkPlan:
+        """Two convolutions per stage, both ways."""
+        stages = len(self.features)
+        return NetworkPlan(
+            in_channels=len(self.normalisation),
+            num_classes=1 + len(LABELS),
+            features=self.features,
+            kernels=self.kernels,
+            strides=self.strides,
+            encoder_convs=(2,) * stages,
+            decoder_convs=(2,) * (stages - 1),
+        )
+
+
+def checked_plan(content: dict[str, Any]) -> DataPlan:
+    """A plan from its plain values. Raises ValueError, with the key, for any that makes no sense."""
+    keys = {field.name for field in fields(DataPlan)}
+    if content.keys() != keys:
+        unknown, missing = sorted(content.keys() - keys), sorted(keys - content.keys())
+        raise ValueError(f"no such key: {unknown[0]:.40}" if unknown else f"{missing[0]} is missing")
+    plan = DataPlan(
+        spacing_zyx=_three(content, "spacing_zyx", _real(*SPACING_MM)),
+        patch_zyx=_three(content, "patch_zyx", _whole(1, LONGEST_SIDE)),
+        batch=_whole(1, MOST_BATCH)(content["batch"], "batch"),
+        features=tuple(_several(content, "features", _whole(1, MOST_FEATURES))),
+        kernels=tuple(_several(content, "kernels", _three_of(_odd))),
+        strides=tuple(_several(content, "strides", _three_of(_whole(1, LARGEST_STRIDE)))),
+        normalisation=tuple(_several(content, "normalisation", _channel)),
+    )
+    if len(plan.normalisation) != len(CHANNELS):
+        raise ValueError(f"normalisation of {len(plan.normalisation)} channels, there are {len(CHANNELS)}")
+    stride = plan.network.total_stride_zyx
+    if any(p % s for p, s in zip(plan.patch_zyx, stride, strict=True)):
+        raise ValueError(f"patch_zyx {plan.patch_zyx} is no multiple of the strides' product {stride}")
+    if prod(plan.patch_zyx) < 2 * prod(stride):
+        raise ValueError(f"patch_zyx {plan.patch_zyx} leaves one voxel at the lowest resolution")
+    if prod(plan.patch_zyx) > MOST_PATCH_VOXELS:
+        raise ValueError(f"patch_zyx {plan.patch_zyx} has more voxels than memory has room for")
+    return plan
+
+
+# Reads a value of this key, or raises ValueError.
+Reader = Callable[[Any, str], Any]
+
+
+def _whole(least: int, most: int) -> Reader:
+    def read(value: Any, key: str) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise ValueError(f"{key} has {_shown(value)}, not a whole number from {least} to {most}")
+        return value
+
+    return read
+
+
+def _odd(value: Any, key: str) -> int:
+    size: int = _whole(1, LARGEST_KERNEL)(value, key)
+    if size % 2 == 0:
+        raise ValueError(f"{key} has {size}, which is even")
+    return size
+
+
+def _real(least: float, most: float) -> Reader:
+    def read(value: Any, key: str) -> float:
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not number or not least <= value <= most:  # nor NaN
+            raise ValueError(f"{key} has {_shown(value)}, not a number from {least:g} to {most:g}")
+        return float(value)
+
+    return read
+
+
+def _three_of(read: Reader) -> Reader:
+    def read_three(value: Any, key: str) -> tuple[Any, Any, Any]:
+        if not isinstance(value, (list, tuple)) or len(value) != 3:
+            raise ValueError(f"{key} has {_shown(value)}, not three numbers (z, y, x)")
+        z, y, x = (read(item, key) for item in value)
+        return (z, y, x)
+
+    return read_three
+
+
+def _three(content: dict[str, Any], key: str, read: Reader) -> Any:
+    return _three_of(read)(content[key], key)
+
+
+def _several(content: dict[str, Any], key: str, read: Reader) -> list[Any]:
+    if not isinstance(content[key], (list, tuple)):
+        raise ValueError(f"{key} is {_shown(content[key])}, not a list")
+    return [read(item, key) for item in content[key]]
+
+
+def _channel(value: Any, key: str) -> Normalisation:
+    figures = {"lower": -LARGEST_VALUE, "upper": -LARGEST_VALUE, "mean": -LARGEST_VALUE, "std": LEAST_STD}
+    if not isinstance(value, dict) or value.keys() - {"scheme"} != figures.keys():
+        raise ValueError(f"{key} has {_shown(value)}, not {', '.join(figures)} for each channel")
+    if value.get("scheme", "ct") != "ct":
+        raise ValueError(f"{key} has scheme {_shown(value['scheme'])}, only ct is trained with")
+    read = {
+        name: _real(least, LARGEST_VALUE)(value[name], f"{key} ({name})") for name, least in figures.items()
+    }
+    if read["lower"] > read["upper"]:
+        raise ValueError(f"{key} has lower {read['lower']:g}, upper {read['upper']:g}")
+    return Normalisation(**read)
+
+
+def _shown(value: Any) -> str:
+    """At most so much of it that a line is left a line."""
+    if isinstance(value, (list, tuple, dict)):
+        return f"{type(value).__name__} of {len(value)}"
+    if isinstance(value, float) and math.isinf(value):
+        return "a number too large"
+    return repr(value)[:40] if not isinstance(value, int) or abs(value) < 10**12 else "a number too large"

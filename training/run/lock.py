@@ -1,0 +1,72 @@
+"""One run at a time in a work folder: a file in it names the process that trains there."""
+
+import json
+import os
+import socket
+from pathlib import Path
+
+from model.errors import InputError
+from model.terminal import log
+
+LOCK = "lock"
+
+
+def take(work: Path) -> Path:
+    """Write the lock, making the folder. Raises InputError where another process has it.
+
+    One whose process is gone from this computer is taken over. Of processes on other computers nothing is known.
+    """
+    work.mkdir(parents=True, exist_ok=True)
+    path, mine = work / LOCK, work / f".{LOCK}-{os.getpid()}"
+    mine.write_text(json.dumps(_this_process()), encoding="utf-8")
+    try:
+        for _ in range(2):
+            try:
+                os.link(mine, path)  # fails where it is there, and is never there half-written
+                return path
+            except FileExistsError:
+                _refuse_if_held(path)
+                path.unlink(missing_ok=True)
+        raise InputError(path, "another run takes it at this moment", "choose another --work")
+    finally:
+        mine.unlink()
+
+
+def give_back(path: Path) -> None:
+    """Remove the lock, if it is still this process's."""
+    if path.exists() and path.read_text(encoding="utf-8") == json.dumps(_this_process()):
+        path.unlink()
+
+
+def _this_process() -> dict[str, object]:
+    return {"process": os.getpid(), "host": socket.gethostname(), "began": _began(os.getpid())}
+
+
+def _refuse_if_held(path: Path) -> None:
+    """Raises InputError unless the lock's process is surely gone."""
+    try:
+        holder = json.loads(path.read_bytes())
+        process, host, began = int(holder["process"]), str(holder["host"]), holder["began"]
+    except FileNotFoundError:
+        return  # given back meanwhile
+    except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
+        raise InputError(path, "not a readable lock", "delete it if no run works there") from None
+    by = f"process {process} on {host}"
+    if host != socket.gethostname():
+        raise InputError(
+            path.parent, f"in use by {by}", f"if that has ended, delete {path}; or choose another --work"
+        )
+    now = _began(process)
+    if now is not None and now == began and process != os.getpid():
+        raise InputError(path.parent, f"in use by {by}", "wait for its end or choose another --work")
+    log(f"{path}: of {by}, which has ended; taken over")
+
+
+def _began(process: int) -> str | None:
+    """When a process began, in the kernel's ticks: numbers of processes are used again. None where there is none."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    state, *others = fields.rpartition(")")[2].split()
+    return None if state == "Z" else others[18]
