@@ -17,6 +17,15 @@ from model.network.plain import quoted
 HEADS = "decoder.seg_layers."
 
 
+def _told(kinds: tuple[str | None, ...]) -> tuple[str, ...]:
+    """What the inputs are, by their names; the usual order where these do not tell. Empty where one is another image."""
+    if None in kinds:
+        return ()
+    if kinds in (("ce", "ct"), ("ce", ""), ("", "ct")):
+        return ("ce", "ct")
+    return (kinds[0],) if len(kinds) == 1 and kinds[0] else CHANNELS
+
+
 def to_bundle(
     model: Model, source: Path, *, channels: str | None = None, labels: str | None = None, command: str = ""
 ) -> Bundle:
@@ -27,11 +36,11 @@ def to_bundle(
     InputError where these do not fit the model.
     """
     count = model.network.in_channels
-    names = CHANNELS if channels is None else tuple(channels.split(","))
+    names = _told(model.channels) if channels is None else tuple(channels.split(","))
     if len(names) != count or len(set(names)) != count or not set(names) <= set(CHANNELS):
         raise InputError(
             source,
-            f"the network has {count} channel(s)",
+            f"the network has {count} channel(s), and their names do not tell what they are",
             f"say which with --channels, for example {'ct,ce or ce,ct' if count == 2 else 'ce'}"
             " (ct: non-contrast, ce: contrast-enhanced)",
         )

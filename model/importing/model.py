@@ -18,7 +18,8 @@ WRAPPERS = ("module.", "_orig_mod.")
 class Model:
     """A model as read: every triple in nnU-Net's own axis order, states with gtvseg's parameter names.
 
-    transpose: axis i of nnU-Net is axis transpose[i] of (z, y, x). labels: values of GTVp and GTVnd.
+    transpose: axis i of nnU-Net is axis transpose[i] of (z, y, x). labels: values of GTVp and GTVnd. channels: what the
+    inputs are by their names, as model.structures.channel_kinds has it; empty where they have none.
     """
 
     network: NetworkPlan
@@ -31,6 +32,7 @@ class Model:
     states: tuple[dict[str, Tensor], ...]
     pipeline: str
     trainer: str
+    channels: tuple[str | None, ...] = ()
 
 
 def triple_of(value: Any) -> Triple:

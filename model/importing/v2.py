@@ -15,7 +15,7 @@ from model.network.bundle import Normalisation
 from model.network.plain import plain, quoted
 from model.network.plan import NetworkPlan, whole
 from model.network.unet import UNet
-from model.structures import LABELS, named_labels
+from model.structures import LABELS, channel_kinds, named_labels
 
 REMEDY = "give a trained-model folder"
 # nnU-Net's normalisations and their names here.
@@ -45,7 +45,8 @@ def read_v2(folder: Path, folds: list[str], checkpoint: str, trainer: str | None
     trained = mirrors_of(folder, "nnunet-v2", own, trainer)
     configuration = inherited(plans, name)
     check_supported(folder / "plans.json", plans, configuration)
-    channels = len(dataset.get("channel_names") or dataset["modality"])
+    kinds = channel_kinds(dataset.get("channel_names") or dataset["modality"])
+    channels = len(kinds)
     network = network_plan(folder / "plans.json", configuration, channels, len(LABELS) + 1)
     with torch.device("meta"):
         names = list(UNet(network).state_dict())
@@ -63,6 +64,7 @@ def read_v2(folder: Path, folds: list[str], checkpoint: str, trainer: str | None
             for path, content in zip(paths, checkpoints, strict=True)
         ),
         pipeline="nnunet-v2",
+        channels=tuple(kinds),
         trainer=own if trainer is None else f"{quoted(own)}, taken as {trainer}",
     )
 

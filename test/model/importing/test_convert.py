@@ -54,3 +54,26 @@ def test_the_parameter_that_does_not_fit_is_named(v2_network, v2_folder, tmp_pat
     cut = replace(model, states=({**model.states[0], name: tensor[:1]},))
     with pytest.raises(InputError, match=f"do not fit .*size mismatch for {name}"):
         to_bundle(cut, folder)
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (("CT", "contrast_CT"), ("ct", "ce")),
+        (("ceCT", "CT"), ("ce", "ct")),
+        (("contrast_CT", "non_contrast_CT"), ("ce", "ct")),
+        (("CT", "plain"), ("ce", "ct")),
+        (("CT", "CT"), ("ct", "ce")),
+        (("0", "1"), None),
+        (("CT", "PET"), None),
+        (("T1", "T2"), None),
+    ],
+)
+def test_channels_are_known_by_their_names(v2_network, v2_folder, imported, names, expected, tmp_path):
+    named = {str(number): name for number, name in enumerate(names)}
+    folder = v2_folder(tmp_path / "m", [v2_network(PlainConvUNet)], dataset__channel_names=named)
+    if expected:
+        assert imported(folder).channels == expected
+    else:
+        with pytest.raises(InputError):
+            imported(folder)
