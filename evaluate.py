@@ -13,10 +13,10 @@ if __name__ == "__main__":
 import argparse
 import logging
 import math
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 from tqdm import tqdm
@@ -36,23 +36,14 @@ from evaluation.summary import (
 )
 from model.errors import InputError, one_line, reason
 from model.images.read import image_suffix
+from model.options import LONGEST_SHOWN, MOST_JOBS, Parser, whole
 from model.structures import STRUCTURES
 from model.terminal import report as report_error
 from model.terminal import take_any_text
 from model.writing import write_bytes
 
-MOST_JOBS = 256
 # Farther than any head is wide.
 LARGEST_TOLERANCE_MM = 1000.0
-# Of what was given, as it is repeated in an error.
-LONGEST_SHOWN = 40
-
-
-class Parser(argparse.ArgumentParser):
-    """An error on the command line is an InputError, which main prints."""
-
-    def error(self, message: str) -> NoReturn:
-        raise InputError("options", message, "see --help")
 
 
 @dataclass(frozen=True)
@@ -80,7 +71,7 @@ def parse_arguments(arguments: list[str] | None) -> tuple[argparse.Namespace, Se
     add("--image", type=Path, metavar="CT", help="CT in pictures: a file, or a folder of cases' CTs")
     add("--compare", type=Path, metavar="OTHER", help="other predictions: differences, Wilcoxon test")
     add("--rank", type=Path, nargs="+", metavar="TEAM", help="rank PREDICTIONS and these by SegRap's rule")
-    add("--jobs", default="1", help="processes (default 1)")
+    add("--jobs", type=whole(1, MOST_JOBS), default=1, help="processes (default 1)")
     options = parser.parse_args(arguments)
     asked = options.structures.split(",")
     if unknown := set(asked) - set(STRUCTURES):
@@ -91,13 +82,6 @@ def parse_arguments(arguments: list[str] | None) -> tuple[argparse.Namespace, Se
     )
     if len({f"{t:g}" for t in settings.tolerances_mm}) < len(settings.tolerances_mm):
         raise InputError("--tolerance-mm", f"{options.tolerance_mm} has one twice", "give each once")
-    if not options.jobs.isdecimal() or not 1 <= int(options.jobs[:9]) <= MOST_JOBS:
-        raise InputError(
-            "--jobs",
-            f"{options.jobs[:LONGEST_SHOWN]!r} makes no sense",
-            f"give a number from 1 to {MOST_JOBS}",
-        )
-    options.jobs = int(options.jobs)
     _check_paths(options)
     return options, settings
 
@@ -119,7 +103,7 @@ def _check_paths(options: argparse.Namespace) -> None:
     for path in (*teams, options.references, options.compare, options.image):
         if path is not None and not path.exists():
             raise InputError(path, "no such file or folder", "give one with masks, or CTs for --image")
-    if len({path.resolve() for path in teams}) < len(teams) and options.rank:
+    if len({os.path.realpath(path) for path in teams}) < len(teams) and options.rank:
         raise InputError("--rank", "one of the teams is given twice", "give each once")
     outputs = [p for p in (options.csv, options.json, options.report, options.overlay) if p is not None]
     for path in outputs:
@@ -128,7 +112,7 @@ def _check_paths(options: argparse.Namespace) -> None:
                 path, "the name of an image, which the result would replace", "choose another name"
             )
     names = [
-        path.resolve() for path in outputs if path.is_file() or not path.exists()
+        os.path.realpath(path) for path in outputs if path.is_file() or not path.exists()
     ]  # devices may be shared
     if len(set(names)) < len(names):
         raise InputError(outputs[0], "two results would have one name", "give each its own")

@@ -25,6 +25,7 @@ from model.cohort.ranks import this_rank, wait_for_all
 from model.cohort.segmenting import Outcome, segment_all
 from model.errors import InputError, reason
 from model.network.memory import ask_for_huge_pages
+from model.options import Parser, refuse, whole
 from model.terminal import log, report, take_any_text
 from model.writing import write_bytes
 
@@ -181,7 +182,7 @@ def serve(args: argparse.Namespace) -> int:
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=DefaultsInHelp)
+    parser = Parser(description=__doc__, formatter_class=DefaultsInHelp)
     parser.set_defaults(tta=True, search=True)  # so that --help shows no default for --no-tta and --no-search
     off: dict[str, Any] = {"action": "store_false", "default": argparse.SUPPRESS}
     add = parser.add_argument
@@ -199,8 +200,11 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     add("--json", type=Path, metavar="F", help="what came of the one case, as in the manifest of many")
     add("--on-error", choices=("fail", "empty"), default="fail", help="what a case that cannot be read gets")
     add("--serve", action="store_true", help="invoke mode: GET /health, POST /invoke")
-    add("--port", type=int, default=4743, help="of the invoke mode")
-    return parser.parse_args(arguments)
+    add("--port", type=whole(0, 65535), default=4743, help="of the invoke mode")
+    args = parser.parse_args(arguments)
+    if args.all_mirrors and not args.tta:
+        refuse("--no-tta", "not together with --all-mirrors", "give one of them")
+    return args
 
 
 if __name__ == "__main__":

@@ -417,7 +417,9 @@ def test_options_that_make_no_sense_are_one_line_before_any_work(tmp_path, capsy
         write(labels(0), tmp_path / side / "a.mha")
     before = (tmp_path / "r" / "a.mha").read_bytes()
     arguments = [str(tmp_path / "p"), str(tmp_path / "r"), *(option.format(tmp_path) for option in options)]
-    assert main(arguments) == 2
+    with pytest.raises(SystemExit) as ended:
+        sys.exit(main(arguments))
+    assert ended.value.code == 2
     captured = capsys.readouterr()
     (line,) = captured.err.splitlines()
     assert line.startswith("error: ") and "; " in line

@@ -18,7 +18,7 @@ HEADS = "decoder.seg_layers."
 
 
 def _told(kinds: tuple[str | None, ...]) -> tuple[str, ...]:
-    """What the inputs are, by their names; the usual order where these do not tell. Empty where one is another image."""
+    """What the inputs are, by their names; in the usual order where these do not tell; empty where one is no CT."""
     if None in kinds:
         return ()
     if kinds in (("ce", "ct"), ("ce", ""), ("", "ct")):

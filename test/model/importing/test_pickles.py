@@ -9,9 +9,9 @@ import pytest
 import torch
 from dynamic_network_architectures.architectures.unet import PlainConvUNet
 
+from model.documents import read_object
 from model.errors import InputError
 from model.importing.pickles import load_plain, load_tensors
-from model.documents import read_object
 from model.network.plain import plain
 
 
