@@ -112,7 +112,7 @@ def _jumps(planes: np.ndarray) -> list[str]:
         around = np.median([*steps[max(0, z - 4) : z], *steps[z + 1 : z + 5]])
         if step > JUMP * around > 0 and 1 < z < len(steps) - 2:  # at the ends there is too little around
             found.append(f"slices seem to be missing between {z} and {z + 1} of {len(planes)}")
-        elif step == 0 and around > 0:
+        elif step == 0 and around > 0 and planes[z].min() < planes[z].max():
             found.append(f"slices {z} and {z + 1} of {len(planes)} are the same")
     return found[:3]
 

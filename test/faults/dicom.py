@@ -201,12 +201,14 @@ FAULTS += [
         "all in one place", _edited(ALL, ImagePositionPatient=_at(0)), _refused("23 of 24 slices lie where")
     ),
     _fault(
-        "positions backwards", _edited(ALL, ImagePositionPatient=lambda k: _at(23 - k)), fine(results=BOTH)
+        "positions backwards",
+        _edited(ALL, ImagePositionPatient=lambda k: _at(23 - k)),
+        fine(results=BOTH, may_warn=True),
     ),
     _fault(
         "rounded positions",
         _edited(ALL, ImagePositionPatient=lambda k: [-80, -80, round(5.97 * k, 1)]),
-        fine(results=BOTH),
+        fine(results=BOTH, may_warn=True),
         1,
     ),
 ]
@@ -298,7 +300,7 @@ FAULTS += [
     _fault(
         "every slice its own scale",
         _edited([4, 5], RescaleSlope=0.5, RescaleIntercept=-512),
-        fine(results=BOTH),
+        fine(results=BOTH, may_warn=True),
     ),
     _fault(
         "without scale",

@@ -14,7 +14,8 @@ class Expected:
     """What has to come of it.
 
     errors: one pattern for each line on stderr, in order. logged: patterns that must be found on stdout. results: the
-    files under out/, exactly. check: a further look at the folder, which returns what is wrong or nothing.
+    files under out/, exactly. check: a further look at the folder, which returns what is wrong or nothing. Where the
+    outcome is "read", a warning is wrong, unless it may_warn of something else.
     """
 
     outcome: str
@@ -23,6 +24,7 @@ class Expected:
     logged: tuple[str, ...] = ()
     results: tuple[str, ...] = ()
     check: Callable[[Path], str] | None = None
+    may_warn: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,11 @@ def warned(*logged: str, results: tuple[str, ...], check: Callable[[Path], str] 
     return Expected("warned", 0, (), tuple(f"warning: .*{pattern}" for pattern in logged), results, check)
 
 
-def fine(*, results: tuple[str, ...] = (), check: Callable[[Path], str] | None = None) -> Expected:
-    """The right result, exit code 0, nothing on stderr."""
-    return Expected("read", 0, (), (), results, check)
+def fine(
+    *, results: tuple[str, ...] = (), check: Callable[[Path], str] | None = None, may_warn: bool = False
+) -> Expected:
+    """The right result, exit code 0, nothing on stderr, no warning."""
+    return Expected("read", 0, (), (), results, check, may_warn)
 
 
 def problems(fault: Fault, folder: Path, exit_code: int | None, stdout: str, stderr: str) -> list[str]:
@@ -81,6 +85,8 @@ def problems(fault: Fault, folder: Path, exit_code: int | None, stdout: str, std
     results = [name for name in results if not name.endswith("manifest.jsonl")]
     if results != sorted(expected.results):
         found.append(f"results {results}, expected {sorted(expected.results)}")
+    if expected.outcome == "read" and not expected.may_warn and "warning: " in stdout:
+        found.append("a warning")
     found += [f"left behind: {path}" for path in folder.rglob(".writing-*")]
     if expected.check and not found and (wrong := expected.check(folder)):
         found.append(wrong)

@@ -39,10 +39,12 @@ def weights() -> str:
 
 
 def patient(contrast: bool = False) -> np.ndarray:
-    """HU int16 (z, y, x): an ellipse of tissue in air with a spine; with contrast also bright vessels."""
+    """HU int16 (z, y, x): an ellipse of tissue in air with a spine, a skull from slice 14 on; with contrast vessels."""
     z, y, x = np.ogrid[: SHAPE[0], : SHAPE[1], : SHAPE[2]]
     array = np.full(SHAPE, -1000, np.int16)
-    array[((y - 20) / 15) ** 2 + ((x - 20) / 12) ** 2 + 0 * z < 1] = 40
+    inside = ((y - 20) / 15) ** 2 + ((x - 20) / 12) ** 2 + 0 * z
+    array[inside < 1] = 40
+    array[(inside < 1) & (inside > 1 - np.interp(z, [10, 16], [0, 0.3]))] = 700
     array[((y - 28) / 3) ** 2 + ((x - 20) / 3) ** 2 + 0 * z < 1] = 700
     noise = np.random.default_rng(0).integers(-15, 16, SHAPE)
     if contrast:
