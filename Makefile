@@ -2,6 +2,7 @@
 PYTHON ?= python3
 IMAGE ?= gtvseg
 TARGET ?= exec
+MINUTES ?= 1
 RUN = .venv/bin/python
 
 help:  ## this list
@@ -28,6 +29,9 @@ test: setup  ## the test suite
 test-slow: setup  ## the suite with the tests that take minutes
 	$(RUN) -m pytest -m ""
 
+fuzz: setup  ## the readers against hostile files (MINUTES=30)
+	PYTHONPATH=.:test $(RUN) -m fuzz --minutes $(MINUTES)
+
 lint: setup  ## style and types
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
@@ -46,4 +50,4 @@ image-test: setup  ## build the image and run it under the challenge's restricti
 clean:  ## what demo, tests and setup made
 	rm -rf build .venv $(IMAGE).tar $(IMAGE).tar.gz
 
-.PHONY: help setup demo test test-slow lint image export image-test clean
+.PHONY: help setup demo fuzz test test-slow lint image export image-test clean

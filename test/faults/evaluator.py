@@ -284,7 +284,7 @@ NONSENSE = {
     ("--jobs", "9" * 5000): "--jobs",
     ("--structures", ""): "--structures",
     ("--structures", "GTVp\nGTVnd"): "--structures",
-    ("--port", "1"): "--port",
+    ("--port", "1"): "--port 1",
     ("--json", "{0}/out/s.csv"): ".*s.csv",
     ("--json", "{0}/r/a.nii.gz"): ".*a.nii.gz",
     ("--image", "{0}/none"): ".*none",
