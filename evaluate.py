@@ -38,8 +38,8 @@ from model.errors import InputError, one_line, reason
 from model.images.read import image_suffix
 from model.options import LONGEST_SHOWN, MOST_JOBS, Parser, whole
 from model.structures import STRUCTURES
+from model.terminal import own_stderr, take_any_text
 from model.terminal import report as report_error
-from model.terminal import take_any_text
 from model.writing import write_bytes
 
 # Farther than any head is wide.
@@ -259,6 +259,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    own_stderr()
     take_any_text()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)

@@ -1,11 +1,11 @@
 """Segment GTVp and GTVnd on paired head-and-neck CTs: python process.py --input DIR --output DIR."""
 
 import argparse
-import signal
 import sys
 import time
 from argparse import ArgumentDefaultsHelpFormatter as DefaultsInHelp
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,7 @@ from model.cohort.segmenting import Outcome, segment_all
 from model.errors import InputError, reason
 from model.network.memory import ask_for_huge_pages
 from model.options import Parser, refuse, whole
-from model.terminal import log, report, take_any_text
+from model.terminal import STOPPED, log, own_stderr, report, stoppable, take_any_text
 from model.writing import write_bytes
 
 if TYPE_CHECKING:  # torch takes seconds to import: wrong input is reported before
@@ -47,7 +47,10 @@ def main(arguments: list[str] | None = None) -> int:
         report(error)
         return 2
     except KeyboardInterrupt:
-        return 130
+        report(
+            InputError("process.py", "stopped before all was done", "finished cases are kept, see --resume")
+        )
+        return STOPPED
 
 
 def run(args: argparse.Namespace, predictor_of: Callable[[], "Predictor"]) -> list[str]:
@@ -73,7 +76,9 @@ def run(args: argparse.Namespace, predictor_of: Callable[[], "Predictor"]) -> li
             for case, outcome in segment_all(cases, predictor, args.on_error):
                 failures += [str(outcome.error)] if outcome.error and not outcome.empty else []
                 if origin:
-                    record(entry_of(case, outcome, origin, args.output), manifest, args.json)
+                    # Of a full disk the case's own error has told already.
+                    with suppress(*[InputError] if outcome.error else []):
+                        record(entry_of(case, outcome, origin, args.output), manifest, args.json)
         wait_for_all(rank)
     return failures
 
@@ -208,8 +213,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
+    own_stderr()
     take_any_text()
-    signal.signal(
-        signal.SIGTERM, signal.default_int_handler
-    )  # as process 1 of a container, Python would ignore SIGTERM
-    sys.exit(main())
+    with stoppable():  # as process 1 of a container, Python would ignore SIGTERM
+        sys.exit(main())

@@ -15,7 +15,7 @@ import torch
 from model.errors import InputError, reason
 from model.network.bundle import Bundle, load_bundle
 from model.network.placement import choose_device
-from model.terminal import STOPPED, log, report, stoppable, take_any_text
+from model.terminal import STOPPED, log, own_stderr, report, stoppable, take_any_text
 from training.data.cache import cache_folder, load_case
 from training.data.phantoms import make_phantoms
 from training.data.planning import fingerprint, override, plan_for
@@ -167,4 +167,5 @@ def run_plan(args: argparse.Namespace, data: DataPlan, names: list[str]) -> Trai
 
 
 if __name__ == "__main__":
+    own_stderr()
     sys.exit(main())

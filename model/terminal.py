@@ -1,10 +1,13 @@
 """What the programs print: progress on stdout, one line per error on stderr. And how they are asked to end."""
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
+
+from model.errors import one_line
 
 ASKED_TO_END = (signal.SIGTERM, signal.SIGINT)
 # Exit code of a program that was asked to end.
@@ -17,9 +20,23 @@ def take_any_text() -> None:
         stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
 
 
+def own_stderr() -> None:
+    """Keep stderr for this program's own lines: what native libraries print by themselves goes to stdout, the log.
+
+    For entry scripts alone: it changes the process's file descriptors.
+    """
+    with suppress(OSError):  # either is closed
+        ours = os.dup(2)
+        sys.stderr = open(ours, "w", encoding="utf-8", errors="backslashreplace", buffering=1)  # noqa: SIM115
+        os.dup2(1, 2)
+
+
 def log(line: str) -> None:
-    """Print a line now, not when a buffer is full."""
-    print(line, flush=True)
+    """Print one line now, not when a buffer is full. Where it cannot be printed, the work goes on without a log."""
+    try:
+        print(one_line(line), flush=True)
+    except OSError:  # a full disk, or nobody reads it any more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def report(error: Exception) -> None:

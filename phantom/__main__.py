@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from model.errors import InputError, reason
 from model.options import LARGEST_SEED, Parser, whole
-from model.terminal import STOPPED, log, report, stoppable, take_any_text
+from model.terminal import STOPPED, log, own_stderr, report, stoppable, take_any_text
 from phantom.scene import GEOMETRIES, Phantom, case_name, make_phantom
 from phantom.write import (
     LAYOUTS,
@@ -93,4 +93,5 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    own_stderr()
     sys.exit(main())

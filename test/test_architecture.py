@@ -12,8 +12,8 @@ ROOT = Path(__file__).parents[1]
 # Each room imports from itself and from rooms above it in this list; what shares a line may not import each other.
 FLOORS = [
     ["model.errors", "model.structures"],
-    ["model.writing", "model.terminal", "model.documents", "model.request"],
-    ["model.options"],
+    ["model.writing", "model.terminal", "model.documents"],
+    ["model.options", "model.request"],
     ["model.images"],
     ["model.cases", "model.network"],
     ["model.preprocessing"],

@@ -17,7 +17,7 @@ from model.errors import InputError
 from model.network.bundle import load_bundle, save_bundle
 from model.options import Parser
 from model.structures import LABELS
-from model.terminal import STOPPED, log, report, stoppable, take_any_text
+from model.terminal import STOPPED, log, own_stderr, report, stoppable, take_any_text
 from training.data.sources import find_training_cases
 from training.validate import LEAST_CM3, choose_least, least_in_words, validate
 
@@ -61,4 +61,5 @@ def choose(weights: Path, data: Path, device: str) -> tuple[float, ...]:
 
 
 if __name__ == "__main__":
+    own_stderr()
     sys.exit(main())

@@ -11,7 +11,7 @@ from model.documents import read_object
 from model.errors import InputError
 from model.network.bundle import load_bundle, save_bundle
 from model.options import Parser
-from model.terminal import report, take_any_text
+from model.terminal import own_stderr, report, take_any_text
 
 REMEDY = "give what evaluate.py --json wrote"
 
@@ -51,4 +51,5 @@ def read_summary(path: Path) -> list[dict[str, object]]:
 
 
 if __name__ == "__main__":
+    own_stderr()
     sys.exit(main())

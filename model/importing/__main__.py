@@ -18,7 +18,7 @@ from model.errors import InputError
 from model.importing.convert import to_bundle
 from model.importing.read import read_model
 from model.network.bundle import save_bundle
-from model.terminal import report, take_any_text
+from model.terminal import own_stderr, report, take_any_text
 
 # As nnU-Net names them.
 FOLD = re.compile("all|[0-9]{1,3}")
@@ -85,5 +85,6 @@ def check_options(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
+    own_stderr()
     take_any_text()
     sys.exit(main())

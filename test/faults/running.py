@@ -7,6 +7,8 @@ import os
 import resource
 import runpy
 import sys
+import threading
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -30,31 +32,55 @@ def start() -> None:
             os.environ["PYTHONPATH"] = before
 
 
-def run(command: list[str], folder: Path, environment: dict[str, str]) -> tuple[int | None, str, str]:
-    """Exit code (None: it did not end in time; negative: a signal), stdout, stderr of `python -m command...`."""
+def run(
+    command: list[str], folder: Path, environment: dict[str, str], limits: dict[int, int] | None = None
+) -> tuple[int | None, str, str]:
+    """Exit code (None: it did not end in time; negative: a signal), stdout, stderr of `python -m command...`.
+
+    limits: further ones, by resource's numbers, such as RLIMIT_FSIZE: a write beyond it fails, as on a full disk.
+    """
     (folder / "out").mkdir(exist_ok=True)
     start()
-    child = FORKSERVER.Process(target=_child, args=(command, str(folder), environment))
+    pipes = [FORKSERVER.Pipe(duplex=False) for _ in range(2)]
+    texts = [bytearray(), bytearray()]
+    child = FORKSERVER.Process(
+        target=_child, args=(command, [writer for _, writer in pipes], environment, limits or {})
+    )
     child.start()
+    readers = []
+    for (reader, writer), text in zip(pipes, texts, strict=True):
+        writer.close()
+        readers.append(threading.Thread(target=_read, args=(reader, text)))
+        readers[-1].start()
     child.join(SECONDS)
+    code = child.exitcode
     if child.is_alive():
         child.kill()
         child.join()
         code = None
-    else:
-        code = child.exitcode
-    texts = [
-        (folder.parent / name).read_text(encoding="utf-8", errors="replace") for name in ("stdout", "stderr")
-    ]
-    return code, texts[0], texts[1]
+    for thread in readers:
+        thread.join(5)
+    return code, *(text.decode("utf-8", "replace") for text in texts)  # type: ignore[return-value]
 
 
-def _child(command: list[str], folder: str, environment: dict[str, str]) -> None:
-    for stream, name in ((1, "stdout"), (2, "stderr")):
-        file = os.open(os.path.join(os.path.dirname(folder), name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.dup2(file, stream)
+def _read(reader: Connection, text: bytearray) -> None:
+    while piece := os.read(reader.fileno(), 1 << 16):
+        text += piece
+    reader.close()
+
+
+def _child(
+    command: list[str], writers: list[Connection], environment: dict[str, str], limits: dict[int, int]
+) -> None:
+    for stream, writer in enumerate(writers, 1):
+        os.dup2(writer.fileno(), stream)
+        writer.close()
+    # Those of the process that this one is forked from may be files.
+    sys.stdout, sys.stderr = (open(stream, "w", closefd=False) for stream in (1, 2))  # noqa: SIM115
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for number, most in limits.items():
+        resource.setrlimit(number, (most, most))
     os.environ.update(environment)
     sys.argv = list(command)
     code: object = 0

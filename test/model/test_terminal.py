@@ -39,3 +39,42 @@ def test_being_asked_to_end_is_an_exception_that_comes_once(number):
             time.sleep(0.01)
             cleaned.append(True)
     assert cleaned and signal.getsignal(number) is before
+
+
+def run(root, code: str, **options) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, "-c", code], cwd=root, text=True, timeout=60, **options)
+
+
+def test_what_native_libraries_print_on_stderr_goes_to_the_log(root):
+    code = """
+import os, sys
+from model.errors import InputError
+from model.terminal import log, own_stderr, report
+own_stderr()
+log("first")
+os.write(2, b"native chatter\\n")
+report(InputError("a", "is bad", "mend it"))
+"""
+    done = run(root, code, capture_output=True)
+    assert done.stderr == "error: a: is bad; mend it\n"
+    assert done.stdout == "first\nnative chatter\n"
+
+
+def test_a_closed_stderr_is_no_reason_to_end(root):
+    code = "import os; os.close(2); from model.terminal import log, own_stderr; own_stderr(); log('on')"
+    assert run(root, code, stdout=subprocess.PIPE).stdout == "on\n"
+
+
+def test_work_goes_on_without_a_log(root, tmp_path):
+    code = (
+        f"from model.terminal import log; log('a'); log('b'); open({str(tmp_path / 'done')!r}, 'w').close()"
+    )
+    with open("/dev/full", "w") as full:
+        done = run(root, code, stdout=full, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "done").exists()
+
+
+def test_a_line_of_the_log_is_one_line(capsys):
+    log("a\nb\x1b[31m")
+    assert capsys.readouterr().out == "a\\nb\\x1b[31m\n"
