@@ -69,7 +69,8 @@ def run(args: argparse.Namespace, predictor_of: Callable[[], "Predictor"]) -> li
         if manifest and origin and resume:
             cases = unfinished(cases, manifest, origin)
         if cases:
-            predictor = predictor_of()
+            # Where no case can be read, the weights are not needed.
+            predictor = None if all(case.fault for case in cases) else predictor_of()
             remove_earlier(cases)
             if manifest and not resume and rank.count == 1:
                 manifest.start_anew()

@@ -132,10 +132,14 @@ def _recognise(root: Path) -> str:
 
 
 def _exec_cases(root: Path, output: Path) -> list[Case]:
-    """grand-challenge: one file per socket, with unrelated names."""
-    ct, ce = (_socket_file(root, slug) for slug in (CT_SLUG, CE_SLUG))
+    """grand-challenge: one file per socket, with unrelated names. Without its CT a case has no name to tell it by."""
+    ct, fault = _socket_file(root, CT_SLUG), None
+    try:
+        ce = _socket_file(root, CE_SLUG)
+    except InputError as error:
+        ce, fault = root / "images" / CE_SLUG / "none", error
     name = _stem(ct)
-    return [Case(name, ct, ce, output / "images" / OUTPUT_SLUG / f"{name}.mha", "channels")]
+    return [Case(name, ct, ce, output / "images" / OUTPUT_SLUG / f"{name}.mha", "channels", fault)]
 
 
 def _socket_file(root: Path, slug: str) -> Path:

@@ -240,6 +240,17 @@ def test_a_failing_case_does_not_leave_an_earlier_result_under_its_name(tmp_path
     assert files_in(tmp_path / "out") == ["Cohort1/b.nii.gz"]
 
 
+def test_an_exec_case_without_contrast_leaves_no_earlier_result(tmp_path, capsys, monkeypatch):
+    _, ce = save_exec(tmp_path / "in")
+    assert call(tmp_path) == 0
+    ce.unlink()
+    capsys.readouterr()
+    monkeypatch.setattr(model.network.bundle, "load_bundle", lambda path: pytest.fail("loaded"))
+    assert call(tmp_path) == 2
+    assert f"{ce.parent}: empty" in one_error(capsys)
+    assert not (tmp_path / "out").exists() or files_in(tmp_path / "out") == []
+
+
 def test_the_manifest_tells_what_came_of_each_case(tmp_path):
     save_segrap(tmp_path / "in", "Cohort1/image/a", "Cohort2/image/b", "Cohort2/image/c")
     break_case(tmp_path / "in/Cohort1/image/a", "truncated")

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -59,13 +60,17 @@ class Outcome:
 
 
 def segment_all(
-    cases: list[Case], predictor: "Predictor", on_error: str = "fail"
+    cases: list[Case], predictor: "Predictor | None", on_error: str = "fail"
 ) -> Iterator[tuple[Case, Outcome]]:
-    """All cases in order. While the network works on one, the next is read and the last is written."""
+    """All cases in order. While the network works on one, the next is read and the last is written.
+
+    predictor: None where all cases have a fault.
+    """
     logs = {case.name: CaseLog() for case in cases}
     expected = (InputError, RuntimeError, MemoryError) if len(cases) > 1 else (InputError, MemoryError)
 
     def make(case: Case, loaded: Loaded) -> Made:
+        assert predictor is not None
         logs[case.name].release()
         return predict(loaded, predictor, logs[case.name])
 
@@ -73,7 +78,7 @@ def segment_all(
         cases,
         lambda case: load(case, predictor, logs[case.name]),
         make,
-        lambda case, made: finish(case, made, predictor, logs[case.name]),
+        lambda case, made: finish(case, made, logs[case.name]),
         expected,
     ):
         case_log = logs.pop(case.name)
@@ -114,31 +119,38 @@ class Made:
     seconds: float
 
 
-def load(case: Case, predictor: "Predictor", case_log: Log) -> Loaded:
+def load(case: Case, predictor: "Predictor | None", case_log: Log) -> Loaded:
     """Read the pair → crop, resample, normalise. The CTs themselves, half a gigabyte, are given back."""
     start = time.perf_counter()
     if case.fault:
         raise case.fault
+    assert predictor is not None
     pair = read_pair(case.ct, case.ce, case_log)
-    prepared = predictor.prepare(pair, case_log)
+    with _memory_errors():
+        prepared = predictor.prepare(pair, case_log)
     return Loaded(prepared, pair.grid, triple(pair.ct.shape), time.perf_counter() - start)
 
 
 def predict(loaded: Loaded, predictor: "Predictor", case_log: Log) -> Made:
     """Through the network and back to the input grid."""
     start = time.perf_counter()
-    try:
+    with _memory_errors():
         segmentation = predictor.predict_and_restore(loaded.prepared, loaded.shape_zyx, case_log)
-    except RuntimeError as error:
-        if "alloc" in str(error) or "out of memory" in str(
-            error
-        ):  # torch has no exception of its own for CPUs
-            raise MemoryError(reason(error)) from None
-        raise
     return Made(segmentation, loaded.grid, loaded.seconds + time.perf_counter() - start)
 
 
-def finish(case: Case, made: Made, predictor: "Predictor", case_log: "CaseLog") -> Outcome:
+@contextmanager
+def _memory_errors() -> Iterator[None]:
+    """torch has no exception of its own for a CPU's memory."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "alloc" in str(error) or "out of memory" in str(error):
+            raise MemoryError(reason(error)) from None
+        raise
+
+
+def finish(case: Case, made: Made, case_log: "CaseLog") -> Outcome:
     """Write the masks, and say how it went."""
     start, segmentation = time.perf_counter(), made.segmentation
     WRITERS[case.kind](case.output, segmentation.labels, made.grid)
@@ -147,7 +159,7 @@ def finish(case: Case, made: Made, predictor: "Predictor", case_log: "CaseLog") 
     seconds, network_seconds = made.seconds + time.perf_counter() - start, segmentation.network_seconds
     case_log(
         f"{case.name}: GTVp {gtvp_cm3:.1f} cm³, GTVnd {gtvnd_cm3:.1f} cm³, {seconds:.1f} s (network"
-        f" {network_seconds:.1f} s, rest {seconds - network_seconds:.1f} s), {peak_memory(predictor)}"
+        f" {network_seconds:.1f} s, rest {seconds - network_seconds:.1f} s), {peak_memory()}"
     )
     return Outcome(seconds, case_log.warnings, network_seconds, segmentation.passes, gtvp_cm3, gtvnd_cm3)
 
@@ -176,11 +188,11 @@ def write_empty(case: Case) -> bool:
     return False
 
 
-def peak_memory(predictor: "Predictor") -> str:
+def peak_memory() -> str:
     """Of the whole process so far."""
-    text = f"peak memory {peak_bytes() / 1e9:.2f} GB"
-    if predictor.device.type == "cuda":
-        import torch
+    import torch  # seconds: not where no case can be read
 
+    text = f"peak memory {peak_bytes() / 1e9:.2f} GB"
+    if torch.cuda.is_initialized():
         text += f", of the GPU {torch.cuda.max_memory_allocated() / 1e9:.2f} GB"
     return text

@@ -29,8 +29,8 @@ FORMATS = {
 IMAGE_SUFFIXES = tuple(FORMATS)
 # Five times the largest head-and-neck CT known to us.
 MAX_VOXELS = 2**30
-# No scan is longer, nor has finer voxels: a spacing beyond is in metres, in micrometres or damaged.
-LONGEST_MM, FINEST_MM = 4000.0, 0.02
+# No scan is longer, nor has finer or coarser voxels: a spacing beyond is in metres, in micrometres or damaged.
+LONGEST_MM, FINEST_MM, COARSEST_MM = 2200.0, 0.02, 25.0
 # Cosines; beyond, voxels would lie elsewhere than any use of them takes them to lie.
 RIGHT_ANGLES = 1e-3
 
@@ -148,7 +148,8 @@ def _plausible(grid: Grid, path: Path) -> Grid:
     if not all(math.isfinite(s) and s > 0 for s in grid.spacing_xyz):
         raise InputError(path, f"voxel spacing is {spacing} mm", remedy)
     lengths = [n * s for n, s in zip(grid.size_xyz, grid.spacing_xyz, strict=True)]
-    if min(grid.spacing_xyz) < FINEST_MM or max(lengths) > LONGEST_MM:
+    fine, coarse = min(grid.spacing_xyz), max(grid.spacing_xyz)
+    if fine < FINEST_MM or coarse > COARSEST_MM or max(lengths) > LONGEST_MM:
         extent = " x ".join(f"{length:g}" for length in lengths)
         fact = f"voxel spacing is {spacing} mm, which makes the image {extent} mm large"
         raise InputError(path, fact, f"{remedy}, perhaps its unit")

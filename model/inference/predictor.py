@@ -4,6 +4,7 @@ All arrays and tensors are (z, y, x), with the channel or class axis in front.
 """
 
 import itertools
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ from model.preprocessing.region import Box, Region, box_from
 from model.preprocessing.restore import restore_labels
 from model.structures import LABELS
 
+# Of the network's grid: twice those of a long head-and-neck CT at a millimetre in all directions, and 13 GB of sums.
+MOST_VOXELS = 2**30
 Log = Callable[[str], None]
 
 
@@ -126,6 +129,9 @@ class Predictor:
             return None
         region, body = located
         shape = region.network_shape
+        if (voxels := math.prod(shape)) > MOST_VOXELS:
+            spacing = " x ".join(f"{s:g}" for s in pair.spacing_zyx)
+            raise MemoryError(f"voxel spacing is {spacing} mm, so the network's grid has {voxels:.0e} voxels")
         reach = body if self.shortcuts.search else box_from(slice(0, n) for n in shape)
         corners, part = windows_touching(shape, self.bundle.patch_zyx, reach)
         image = self.pipeline.sample(pair, self.bundle, region, part)

@@ -112,3 +112,39 @@ def test_one_bad_case_under_torchrun_does_not_end_the_others(tmp_path, root):
     )
     assert done.returncode != 0 and "a/image.nii.gz" in done.stderr
     assert sorted(masks(tmp_path / "out")) == ["b.nii.gz", "c.nii.gz", "d.nii.gz"]
+
+
+KILLED = """
+import os, signal, sys
+sys.path.insert(0, ROOT)
+import process
+from model.cohort import segmenting
+
+finish = segmenting.finish
+def killed(*arguments):
+    outcome = finish(*arguments)
+    if os.environ["RANK"] == "1" and os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return outcome
+segmenting.finish = killed
+sys.exit(process.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.slow
+def test_what_a_killed_process_left_is_done_by_the_restart(tmp_path, root):
+    for name in "abcdef":
+        save_pair(tmp_path / "in" / name)
+    (tmp_path / "killed.py").write_text(KILLED.replace("ROOT", repr(str(root))))
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--max-restarts", "1"]
+    done = subprocess.run(
+        [sys.executable, *torchrun, str(tmp_path / "killed.py"), *command(tmp_path, tmp_path / "out")],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert sorted(masks(tmp_path / "out")) == [f"{name}.nii.gz" for name in "abcdef"]
+    assert len(set(masks(tmp_path / "out").values())) == 1
+    assert "resume: " in done.stdout

@@ -187,3 +187,15 @@ def test_batched_mirrors_equal_single_ones(bundle, predictor_of, logits_of, monk
         predictor_module, "placements", lambda device, mirrors: [Placement(cpu, cpu, mirrors)]
     )
     torch.testing.assert_close(logits_of(predictor, image), single)
+
+
+@pytest.mark.parametrize("spacing", [(20.0, 20.0, 20.0), (15.0, 25.0, 25.0)])
+def test_a_spacing_that_makes_the_networks_grid_absurd_is_told(bundle, predictor_of, spacing):
+    """Before any memory is taken for it."""
+    array = np.full((90, 80, 80), 40, np.int16)
+    array[:, :2], array[0] = -1000, -1000
+    fine = replace(bundle, spacing_zyx=(1.0, 1.0, 1.0))
+    pair = Pair(array, array, spacing, Grid((80, 80, 90), spacing[::-1], (0.0, 0.0, 0.0), IDENTITY))
+    with pytest.raises(MemoryError, match="voxel spacing is .* mm, so the network's grid has"):
+        predictor_of(fine).prepare(pair)
+    assert predictor_of(bundle).prepare(replace(pair, spacing_zyx=(3.0, 3.0, 3.0))) is not None

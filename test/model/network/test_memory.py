@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 PROGRAM = """
-import resource
+import ctypes, resource
+ctypes.CDLL(None).prctl(41, 1, 0, 0, 0)  # PR_SET_THP_DISABLE: with huge pages the count depends on the machine
 from contextlib import nullcontext
 import numpy as np
 from model.network.memory import kept_memory
