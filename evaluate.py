@@ -38,7 +38,7 @@ from model.errors import InputError, one_line, reason
 from model.images.read import image_suffix
 from model.options import LONGEST_SHOWN, MOST_JOBS, Parser, whole
 from model.structures import STRUCTURES
-from model.terminal import own_stderr, take_any_text
+from model.terminal import own_stderr, show, take_any_text
 from model.terminal import report as report_error
 from model.writing import write_bytes
 
@@ -181,7 +181,7 @@ def print_ranking(options: argparse.Namespace, settings: Settings, results: list
         for team, of_team in teams.items()
     }
     for position, (team, value) in enumerate(rank(means).items(), 1):
-        print(f"{position:>3}  {value:.4f}  {one_line(team)}")
+        show(f"{position:>3}  {value:.4f}  {one_line(team)}")
     return problems
 
 
@@ -193,7 +193,7 @@ def compare_with(
     if others.stopped:
         raise others.stopped
     differences = compare(results, others.results, settings)
-    print(comparison_table(differences))
+    show(comparison_table(differences))
     return differences, others.problems
 
 
@@ -223,9 +223,9 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         if scored.stopped:
             raise scored.stopped
         summaries = summarise(scored.results, settings, np.random.default_rng(0))
-        print(table(summaries, settings))
+        show(table(summaries, settings))
         if len(scored.results) > 1:
-            print(spread_table(summaries))
+            show(spread_table(summaries))
         if options.compare:
             differences, further = compare_with(options, settings, scored.results)
             problems += further

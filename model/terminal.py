@@ -32,10 +32,15 @@ def own_stderr() -> None:
 
 
 def log(line: str) -> None:
-    """Print one line now, not when a buffer is full. Where it cannot be printed, the work goes on without a log."""
+    """Print one line, control characters escaped."""
+    show(one_line(line))
+
+
+def show(text: str) -> None:
+    """Print now, not when a buffer is full. Where it cannot be printed, the work goes on without."""
     try:
-        print(one_line(line), flush=True)
-    except OSError:  # a full disk, or nobody reads it any more
+        print(text, flush=True)
+    except OSError:  # a full disk, or nobody reads on, as with "| head"
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
