@@ -151,7 +151,7 @@ FAULTS = [
     *(
         Fault(
             "headers",
-            f".nii{'.gz' if packed else ''} {name}: {value!r}",
+            f".nii{'.gz' if packed else ''} {name}: {value}",
             _nifti(packed, kind, at, value),
             REFUSED,
         )
