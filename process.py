@@ -1,5 +1,10 @@
 """Segment GTVp and GTVnd on paired head-and-neck CTs: python process.py --input DIR --output DIR."""
 
+import signal
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a Ctrl-C while all the rest is loaded ends without a word
+
 import argparse
 import sys
 import time

@@ -5,6 +5,11 @@ command line trains on several processes: each has its own batch, and all read -
 folder. Exit codes: 0 done, 2 bad input or training failed, 130 stopped (--resume); torchrun makes 1 of all but 0.
 """
 
+import signal
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a Ctrl-C while all the rest is loaded ends without a word
+
 import argparse
 import sys
 import tempfile

@@ -1,5 +1,10 @@
 """Command line: `python -m phantom OUT --cases N --seed S --geometry ... --layout ...`."""
 
+import signal
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a Ctrl-C while all the rest is loaded ends without a word
+
 import argparse
 import sys
 import tempfile

@@ -6,6 +6,11 @@ it gains half a percent. For weights trained on every case (`--fold all`), or wh
 held out to choose well.
 """
 
+import signal
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a Ctrl-C while all the rest is loaded ends without a word
+
 import sys
 from dataclasses import replace
 from pathlib import Path

@@ -3,6 +3,11 @@
 JSON is what `evaluate.py --json` wrote; DATA says in words what was scored.
 """
 
+import signal
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a Ctrl-C while all the rest is loaded ends without a word
+
 import dataclasses
 import sys
 from pathlib import Path

@@ -5,6 +5,11 @@ ResidualEncoderUNet) or a v1 one (plans.pkl, fold_x/model_final_checkpoint.model
 folds become an ensemble. Nothing in the files is executed. Exit codes: 0 written, 2 it cannot be imported.
 """
 
+import signal
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a Ctrl-C while all the rest is loaded ends without a word
+
 import argparse
 import os
 import re
