@@ -62,3 +62,13 @@ def test_what_is_no_ordinary_file_is_never_replaced(tmp_path):
     with pytest.raises(IsADirectoryError):
         write_bytes(tmp_path, b"x")
     assert list(tmp_path.iterdir()) == [pipe]
+
+
+def test_processes_of_one_number_in_several_containers_may_share_a_folder(tmp_path):
+    with whole_file(tmp_path / "a.nii.gz") as a, whole_file(tmp_path / "b.nii.gz") as b:
+        a.write_bytes(b"a")
+        b.write_bytes(b"b")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
+        "a.nii.gz": b"a",
+        "b.nii.gz": b"b",
+    }
