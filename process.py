@@ -156,11 +156,14 @@ def load_predictor(args: argparse.Namespace) -> "Predictor":
     ask_for_huge_pages()
     from model.inference.predictor import Predictor
     from model.network.bundle import load_bundle
+    from model.network.placement import use_gpu
 
     bundle = load_bundle(args.weights)
     if args.keep_small:
         bundle = replace(bundle, least_cm3=(0.0,) * len(bundle.least_cm3))
     predictor = Predictor(bundle, args.device, args.precision, shortcuts(args), log)
+    if predictor.device.type == "cuda":
+        use_gpu(this_rank().local)
     log(f"load {args.weights.name} for {predictor.device}: {time.perf_counter() - start:.1f} s")
     return predictor
 

@@ -194,5 +194,6 @@ def peak_memory() -> str:
 
     text = f"peak memory {peak_bytes() / 1e9:.2f} GB"
     if torch.cuda.is_initialized():
-        text += f", of the GPU {torch.cuda.max_memory_allocated() / 1e9:.2f} GB"
+        most = max(map(torch.cuda.max_memory_allocated, range(torch.cuda.device_count())))
+        text += f", of the GPU {most / 1e9:.2f} GB"
     return text

@@ -45,6 +45,12 @@ def choose_device(name: str) -> torch.device:
     return torch.device("cuda" if available and name != "cpu" else "cpu")
 
 
+def use_gpu(number: int) -> None:
+    """Make one GPU the one that this thread means by "cuda", where there are several: processes share them out."""
+    if (count := torch.cuda.device_count()) > 1:
+        torch.cuda.set_device(number % count)
+
+
 def choose_dtype(device: torch.device, precision: str) -> torch.dtype:
     """The number format of the passes: the fastest that the hardware multiplies natively, or float32 if asked."""
     if precision == "fp32":

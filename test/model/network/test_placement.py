@@ -4,7 +4,14 @@ import pytest
 import torch
 
 from model.errors import InputError
-from model.network.placement import choose_device, choose_dtype, gains_by_bfloat16, memory_format, placements
+from model.network.placement import (
+    choose_device,
+    choose_dtype,
+    gains_by_bfloat16,
+    memory_format,
+    placements,
+    use_gpu,
+)
 
 
 @pytest.mark.parametrize(
@@ -38,6 +45,16 @@ def test_cuda_that_is_not_there_is_refused(monkeypatch):
     assert choose_device("auto").type == choose_device("cpu").type == "cpu"
     with pytest.raises(InputError, match="--device cpu"):
         choose_device("cuda")
+
+
+@pytest.mark.parametrize(("gpus", "used"), [(0, []), (1, []), (2, [0, 1, 0]), (4, [0, 1, 2])])
+def test_processes_of_one_machine_have_a_gpu_each(monkeypatch, gpus, used):
+    asked = []
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.setattr(torch.cuda, "set_device", asked.append)
+    for number in range(3):
+        use_gpu(number)
+    assert asked == used
 
 
 def test_float32_where_it_is_asked_for_and_half_on_a_gpu():
