@@ -7,7 +7,7 @@ import stat
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -91,8 +91,9 @@ def output_folders(cases: Sequence[Case]) -> Iterator[None]:
             try:
                 for ancestor in (*reversed(folder.parents), folder):
                     if not ancestor.is_dir():
-                        ancestor.mkdir()
-                        made.append(ancestor)
+                        with suppress(FileExistsError):  # another process of the run was faster
+                            ancestor.mkdir()
+                            made.append(ancestor)
                 with tempfile.TemporaryFile(dir=folder):
                     pass
             except (OSError, ValueError) as error:
@@ -111,7 +112,7 @@ def output_folders(cases: Sequence[Case]) -> Iterator[None]:
         yield
     finally:
         for folder in reversed(made):
-            if not any(folder.iterdir()):
+            with suppress(OSError):  # not empty, or removed by another process of the run
                 folder.rmdir()
 
 

@@ -252,6 +252,20 @@ def test_output_folders_stay_when_something_was_written_or_was_there(tmp_path):
     assert cases[0].output.exists()
 
 
+def test_two_processes_may_make_one_output_folder(tmp_path, monkeypatch):
+    cases = exec_case(tmp_path)
+    mkdir = Path.mkdir
+
+    def second(path, *args, **kwargs):
+        mkdir(path)
+        mkdir(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "mkdir", second)
+    with output_folders(cases):
+        cases[0].output.touch()
+    assert cases[0].output.exists()
+
+
 @pytest.mark.parametrize("output", ["a file", "/proc/self"])
 def test_unwritable_output_is_refused_before_the_work(tmp_path, output):
     make(tmp_path, "a_0000.mha", "a_0001.mha", "a file")
