@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from model.errors import InputError
+from model.errors import InputError, reason
 from model.images.decompress import Decompressor
 from model.images.dicom_elements import BIG_ENDIAN, Elements
 
@@ -101,7 +101,10 @@ def _stored(one: Slice) -> np.ndarray:
     kind = "i" if _whole(one.path, one.elements, "PixelRepresentation") else "u"
     dtype = np.dtype(f"{one.elements.order}{kind}{allocated // 8}")
     rows, columns = one.shape
-    array = np.fromfile(one.path, dtype, rows * columns, offset=offset)
+    try:
+        array = np.fromfile(one.path, dtype, rows * columns, offset=offset)
+    except OSError as error:
+        raise InputError(one.path, f"cannot be read ({reason(error)})", "make it readable") from None
     if array.size < rows * columns:
         raise InputError(one.path, "cut short while it was read", "replace the file")
     lowest = -(1 << used - 1) if kind == "i" else 0

@@ -116,3 +116,11 @@ def test_an_unknown_transfer_syntax_is_refused_by_its_name(tmp_path, dicom_slice
     dataset.file_meta.TransferSyntaxUID = pydicom.uid.UID(syntax)
     pydicom.dcmwrite(path, dataset, implicit_vr=False, little_endian=True)
     assert syntax in refusal(path)
+
+
+def test_a_file_that_goes_meanwhile_is_told(tmp_path, dicom_slice):
+    path = dicom_slice(tmp_path / "a.dcm", np.zeros((15, 16), np.int16))
+    one = slice_of(path, read_elements(path))
+    path.unlink()
+    with pytest.raises(InputError, match=r"a\.dcm: cannot be read \(No such file"):
+        list(read_planes([one]))
