@@ -365,7 +365,8 @@ def test_interruption_is_130_and_leaves_nothing(tmp_path, monkeypatch):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_case_that_fails_otherwise_does_not_sink_the_others(tmp_path, capsys, monkeypatch):
+@pytest.mark.parametrize("kind", [RuntimeError, ZeroDivisionError, OSError])
+def test_a_case_that_fails_otherwise_does_not_sink_the_others(tmp_path, capsys, monkeypatch, kind):
     """One line for it among several; alone, the traceback says more."""
     prepare = FakePredictor.prepare
     calls = []
@@ -373,16 +374,16 @@ def test_a_case_that_fails_otherwise_does_not_sink_the_others(tmp_path, capsys, 
     def fails_once(self, pair, log):
         calls.append(1)
         if len(calls) in (1, 3):
-            raise RuntimeError("no memory\nmore of it")
+            raise kind("no memory\nmore of it")
         return prepare(self, pair, log)
 
     monkeypatch.setattr(FakePredictor, "prepare", fails_once)
     save_segrap(tmp_path / "in", "Cohort1/image/a", "Cohort1/image/b")
     assert call(tmp_path) == 2
-    assert "a: RuntimeError: no memory; " in one_error(capsys)
+    assert f"a: {kind.__name__}: no memory; " in one_error(capsys)
     assert files_in(tmp_path / "out") == ["Cohort1/b.nii.gz"]
     save_exec(tmp_path / "one")
-    with pytest.raises(RuntimeError, match="more of it"):
+    with pytest.raises(kind, match="more of it"):
         call(tmp_path, source="one")
 
 

@@ -67,7 +67,8 @@ def segment_all(
     predictor: None where all cases have a fault.
     """
     logs = {case.name: CaseLog() for case in cases}
-    expected = (InputError, RuntimeError, MemoryError) if len(cases) > 1 else (InputError, MemoryError)
+    # Whatever one case does must not end the others; alone, the traceback of a bug says more.
+    expected = (Exception,) if len(cases) > 1 else (InputError, MemoryError)
 
     def make(case: Case, loaded: Loaded) -> Made:
         assert predictor is not None
@@ -125,8 +126,8 @@ def load(case: Case, predictor: "Predictor | None", case_log: Log) -> Loaded:
     if case.fault:
         raise case.fault
     assert predictor is not None
-    pair = read_pair(case.ct, case.ce, case_log)
     with _memory_errors():
+        pair = read_pair(case.ct, case.ce, case_log)
         prepared = predictor.prepare(pair, case_log)
     return Loaded(prepared, pair.grid, triple(pair.ct.shape), time.perf_counter() - start)
 
@@ -176,13 +177,17 @@ def as_input_error(case: Case, error: Exception) -> InputError:
 
 
 def write_empty(case: Case) -> bool:
-    """An all-background result on the CT's grid, or else the contrast CT's; False where neither is known."""
+    """An all-background result on the CT's grid, or else the contrast CT's; False where none can be written."""
     for path in (case.ct, case.ce):
         try:
             grid = read_grid(path)
-            WRITERS[case.kind](case.output, empty_labels(grid), grid)
         except InputError:
             continue
+        try:
+            WRITERS[case.kind](case.output, empty_labels(grid), grid)
+        except InputError as error:  # on the other CT's grid it would be a wrong one
+            log(f"{case.name}: no empty mask either: {error}")
+            return False
         log(f"{case.name}: empty mask, since the case cannot be segmented")
         return True
     return False

@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from model.cases import Case
+from model.cohort import segmenting
 from model.cohort.segmenting import CaseLog, as_input_error
 from model.errors import InputError
 
@@ -34,3 +37,22 @@ def test_lines_are_kept_back_until_it_is_the_cases_turn(capsys):
 )
 def test_whatever_fails_is_told_in_one_line(error, text):
     assert str(as_input_error(CASE, error)) == text
+
+
+def test_an_empty_mask_that_cannot_be_written_is_not_tried_on_the_other_cts_grid(
+    tmp_path, monkeypatch, capsys
+):
+    for name, size in (("ct", 4), ("ce", 5)):
+        sitk.WriteImage(
+            sitk.GetImageFromArray(np.zeros((size,) * 3, np.int16)), str(tmp_path / f"{name}.mha")
+        )
+    tried = []
+
+    def full(path, labels, grid):
+        tried.append(labels.shape)
+        raise InputError(path, "cannot be written", "free space")
+
+    monkeypatch.setitem(segmenting.WRITERS, "label_map", full)
+    case = Case("a", tmp_path / "ct.mha", tmp_path / "ce.mha", tmp_path / "a.nii.gz", "label_map")
+    assert not segmenting.write_empty(case)
+    assert tried == [(4, 4, 4)] and "a.nii.gz: cannot be written" in capsys.readouterr().out
