@@ -88,9 +88,11 @@ def normalisations(
             raise InputError(
                 path, f"normalisation {quoted(name)} is not supported", f"only {', '.join(SCHEMES)} are"
             )
-        figures = properties.get(str(channel), {}) if name == "CTNormalization" else {}
         scheme = f"masked-{SCHEMES[name]}" if mask and SCHEMES[name] == "zscore" else SCHEMES[name]
-        schemes.append(ct_normalisation(figures, "std") if figures else Normalisation(scheme=scheme))
+        is_ct = scheme == "ct"
+        schemes.append(
+            ct_normalisation(properties[str(channel)], "std") if is_ct else Normalisation(scheme=scheme)
+        )
     return tuple(schemes)
 
 

@@ -132,11 +132,11 @@ BIG, NAN = "x" * 10**6, float("nan")
         {"network__features_per_stage": [4.5, 6, 8]}, {"network__n_conv_per_stage": 10**9},
         {"network__n_conv_per_stage": [10**9] * 3}, {"network__n_conv_per_stage_decoder": [0, 2]},
         {"network__norm_op": BIG}, {"network__nonlin_kwargs": {"negative_slope": BIG}},
-        {"network__nonlin_kwargs": BIG},
+        {"network__nonlin_kwargs": BIG}, {"plans__foreground_intensity_properties_per_channel": {}},
         {"plans__transpose_forward": [0, 0, 1]}, {"plans__transpose_forward": [0, 1, 2, 3]},
         {"plans__image_reader_writer": BIG}, {"plans__configurations": {}}, {"plans__configurations": BIG},
         *({"plans__foreground_intensity_properties_per_channel": {"0": change}} for change in (
-            BIG, {"mean": 1}, *({
+            None, {}, BIG, {"mean": 1}, *({
                 "mean": 30.0, "std": 60.0, "percentile_00_5": -150.0, "percentile_99_5": 220.0,
             } | figures for figures in ({"std": NAN}, {"std": -60}, {"mean": "30"}, {"percentile_00_5": 400})),
         )),
