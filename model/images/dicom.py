@@ -156,15 +156,14 @@ def _ordered(folder: Path, slices: list[Slice]) -> list[Slice]:
 
 
 def _same_orientation(folder: Path, slices: list[Slice]) -> None:
-    def like(one: Slice) -> list[Slice]:
-        return [other for other in slices if abs(other.axes - one.axes).max() <= COSINE_TOLERANCE]
-
-    groups: list[list[Slice]] = []
-    for one in slices:
-        if not any(one in group for group in groups):
-            groups.append(like(one))
-    usual = max(groups, key=len)
-    odd = [one for one in slices if one not in usual]
+    axes = np.array([one.axes for one in slices])
+    # Distances of all pairs at once would take memory by the square of their number.
+    ungrouped, usual = np.ones(len(slices), bool), np.zeros(len(slices), bool)
+    while ungrouped.sum() > usual.sum():
+        alike = abs(axes - axes[ungrouped.argmax()]).max((1, 2)) <= COSINE_TOLERANCE
+        usual = max(usual, alike, key=np.count_nonzero)
+        ungrouped &= ~alike
+    odd = [one for one, is_usual in zip(slices, usual, strict=True) if not is_usual]
     if odd:
         fact = f"{len(odd)} of {len(slices)} slices have another orientation than the rest: {_named(odd)}"
         raise InputError(folder, fact, "leave the slices of one orientation in the folder")
