@@ -117,7 +117,7 @@ def entry_of(case: Case, outcome: Outcome, origin: Origin, output: Path) -> Entr
         status=status,
         result=str(case.output.relative_to(output)) if status != "failed" else "",
         sha256=sha256_of(case.output) if status != "failed" else "",
-        inputs=inputs_of(case),
+        inputs=outcome.inputs or inputs_of(case),
         seconds=round(outcome.seconds, 2),
         network_seconds=round(outcome.network_seconds, 2),
         gtvp_cm3=outcome.gtvp_cm3,

@@ -3,6 +3,7 @@
 import hashlib
 import http.client
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -289,6 +290,20 @@ def test_resume_does_what_is_missing_alone(tmp_path, capsys, monkeypatch):
     assert len(contents) == 1
     monkeypatch.setattr(model.network.bundle, "load_bundle", lambda path: pytest.fail("loaded"))
     assert call(tmp_path, "--resume") == 0  # all finished: no weights are needed
+
+
+def test_resume_sees_cts_that_were_replaced_while_they_were_worked_on(tmp_path, capsys, monkeypatch):
+    save_segrap(tmp_path / "in", "Cohort1/image/a", "Cohort1/image/b")
+    prepare = FakePredictor.prepare
+
+    def and_replace(self, pair, log=None):
+        os.utime(tmp_path / "in/Cohort1/image/a/image.nii.gz", ns=(1, 1))
+        return prepare(self, pair, log)
+
+    monkeypatch.setattr(FakePredictor, "prepare", and_replace)
+    assert call(tmp_path) == 0
+    assert call(tmp_path, "--resume") == 0
+    assert "resume: 1 of 2 cases are finished" in capsys.readouterr().out
 
 
 def test_resume_with_other_options_does_all_again(tmp_path, capsys):

@@ -16,6 +16,8 @@ from model.images.read import open_header
 
 NAME = "manifest.jsonl"
 CHUNK = 1 << 20
+# Name, size and time of change (ns) of each file.
+Inputs = list[list[Any]]
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Entry:
     status: str
     result: str
     sha256: str
-    inputs: list[list[Any]]
+    inputs: Inputs
     seconds: float
     network_seconds: float
     gtvp_cm3: float | None
@@ -120,7 +122,7 @@ def is_finished(case: Case, entry: dict[str, Any] | None, origin: Origin) -> boo
         return False
 
 
-def inputs_of(case: Case) -> list[list[Any]]:
+def inputs_of(case: Case) -> Inputs:
     """Name, size and time of change (ns) of each file of both CTs; empty where one cannot be read."""
     try:
         files = [file for path in (case.ct, case.ce) for file in _files(path)]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from model.cases import Case
+from model.cohort.manifest import Inputs, inputs_of
 from model.cohort.stages import in_stages
 from model.errors import InputError, reason
 from model.images.grid import Grid, empty_labels, volume_cm3
@@ -47,7 +48,10 @@ class CaseLog:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one case. seconds: of its own work, in all and in the network. Volumes are None without a result."""
+    """What came of one case. seconds: of its own work, in all and in the network. Volumes are None without a result.
+
+    inputs: what the CTs' files were before they were read; empty where they could not be.
+    """
 
     seconds: float
     warnings: list[str]
@@ -57,6 +61,7 @@ class Outcome:
     gtvnd_cm3: float | None = None
     error: InputError | None = None
     empty: bool = False
+    inputs: Inputs = field(default_factory=list)
 
 
 def segment_all(
@@ -108,6 +113,7 @@ class Loaded:
     prepared: "Prepared | None"
     grid: Grid
     shape_zyx: Triple
+    inputs: Inputs
     seconds: float
 
 
@@ -117,6 +123,7 @@ class Made:
 
     segmentation: "Segmentation"
     grid: Grid
+    inputs: Inputs
     seconds: float
 
 
@@ -126,10 +133,11 @@ def load(case: Case, predictor: "Predictor | None", case_log: Log) -> Loaded:
     if case.fault:
         raise case.fault
     assert predictor is not None
+    inputs = inputs_of(case)
     with _memory_errors():
         pair = read_pair(case.ct, case.ce, case_log)
         prepared = predictor.prepare(pair, case_log)
-    return Loaded(prepared, pair.grid, triple(pair.ct.shape), time.perf_counter() - start)
+    return Loaded(prepared, pair.grid, triple(pair.ct.shape), inputs, time.perf_counter() - start)
 
 
 def predict(loaded: Loaded, predictor: "Predictor", case_log: Log) -> Made:
@@ -137,7 +145,8 @@ def predict(loaded: Loaded, predictor: "Predictor", case_log: Log) -> Made:
     start = time.perf_counter()
     with _memory_errors():
         segmentation = predictor.predict_and_restore(loaded.prepared, loaded.shape_zyx, case_log)
-    return Made(segmentation, loaded.grid, loaded.seconds + time.perf_counter() - start)
+    seconds = loaded.seconds + time.perf_counter() - start
+    return Made(segmentation, loaded.grid, loaded.inputs, seconds)
 
 
 @contextmanager
@@ -162,7 +171,15 @@ def finish(case: Case, made: Made, case_log: "CaseLog") -> Outcome:
         f"{case.name}: GTVp {gtvp_cm3:.1f} cm³, GTVnd {gtvnd_cm3:.1f} cm³, {seconds:.1f} s (network"
         f" {network_seconds:.1f} s, rest {seconds - network_seconds:.1f} s), {peak_memory()}"
     )
-    return Outcome(seconds, case_log.warnings, network_seconds, segmentation.passes, gtvp_cm3, gtvnd_cm3)
+    return Outcome(
+        seconds,
+        case_log.warnings,
+        network_seconds,
+        segmentation.passes,
+        gtvp_cm3,
+        gtvnd_cm3,
+        inputs=made.inputs,
+    )
 
 
 def as_input_error(case: Case, error: Exception) -> InputError:
