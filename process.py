@@ -58,8 +58,13 @@ def main(arguments: list[str] | None = None) -> int:
         return STOPPED
 
 
-def run(args: argparse.Namespace, predictor_of: Callable[[], "Predictor"]) -> list[str]:
-    """Segment this process's share of the cases; returns one line for each that was left without a result."""
+def run(
+    args: argparse.Namespace, predictor_of: Callable[[], "Predictor"], origin: Origin | None = None
+) -> list[str]:
+    """Segment this process's share of the cases; returns one line for each that was left without a result.
+
+    origin: what results depend on, where the weights were loaded before; else as the weights file is now.
+    """
     rank = this_rank()
     all_cases = find_cases(args.input, args.output, args.layout)
     manifest = None if all_cases[0].kind == "channels" else Manifest(args.output)
@@ -69,7 +74,7 @@ def run(args: argparse.Namespace, predictor_of: Callable[[], "Predictor"]) -> li
         raise InputError("--resume", "this layout has one case and no manifest", "leave it out")
     cases, failures = rank.share(all_cases), []
     with output_folders(cases):
-        origin = origin_of(args) if manifest or args.json else None
+        origin = (origin or origin_of(args)) if manifest or args.json else None
         resume = args.resume or rank.restarted
         if manifest and origin and resume:
             cases = unfinished(cases, manifest, origin)
@@ -180,11 +185,11 @@ def shortcuts(args: argparse.Namespace) -> "Shortcuts":
 def serve(args: argparse.Namespace) -> int:
     from model.serve import make_server
 
-    predictor = load_predictor(args)
+    origin, predictor = origin_of(args), load_predictor(args)
 
     def invoke() -> list[str]:
         try:
-            return run(args, lambda: predictor)
+            return run(args, lambda: predictor, origin)
         except InputError as error:
             report(error)
             return [str(error)]

@@ -483,11 +483,16 @@ def test_serve_loads_once_and_segments_per_invocation(tmp_path, monkeypatch, cap
     started = threading.Event()
     monkeypatch.setattr("model.serve.make_server", make_and_keep)
     with ThreadPoolExecutor(1) as pool:
-        exit_code = pool.submit(call, tmp_path, "--serve", "--port", "0")
+        (tmp_path / "w.pt").write_bytes(b"loaded")
+        options = ("--weights", str(tmp_path / "w.pt"), "--json", str(tmp_path / "told.json"))
+        exit_code = pool.submit(call, tmp_path, "--serve", "--port", "0", *options)
         assert started.wait(20)
         connection = http.client.HTTPConnection("127.0.0.1", servers[0].server_port, timeout=20)
         try:
+            (tmp_path / "w.pt").write_bytes(b"replaced meanwhile")
             assert ask(connection, "POST", "/invoke")[0] == 201
+            told = json.loads((tmp_path / "told.json").read_text())
+            assert told["weights"] == hashlib.sha256(b"loaded").hexdigest()
             assert files_in(tmp_path / "out") == ["images/gross-tumor-volume-segmentation/plain.mha"]
             ct.write_bytes(ct.read_bytes()[:-20])
             status, content = ask(connection, "POST", "/invoke")
