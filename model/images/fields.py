@@ -26,6 +26,13 @@ def text_line(file: BinaryIO) -> str | None:
     return line.decode("latin-1").rstrip("\r\n") if line else None
 
 
+def field(fields: dict[str, str], key: str) -> str:
+    """A header's value. Raises Damage where there is none."""
+    if key not in fields:
+        raise Damage(f"its header has no {key}")
+    return fields[key]
+
+
 def numbers(text: str, count: int, name: str) -> tuple[float, ...]:
     """So many numbers, apart from each other by spaces. Raises Damage, which names the field."""
     words = text.split()

@@ -9,6 +9,7 @@ from model.images.fields import (
     LONGEST_SHOWN,
     MOST_LINES,
     data_file,
+    field,
     from_end,
     numbers,
     text_line,
@@ -47,10 +48,10 @@ def read_header(path: Path) -> Header:
     for key, allowed in ONLY.items():
         if key in fields and fields[key] not in allowed:
             raise Damage(f"its {key} is {fields[key][:LONGEST_SHOWN]!r}, which is not read")
-    (dimensions,) = whole_numbers(_field(fields, "NDims"), 1, "NDims")
+    (dimensions,) = whole_numbers(field(fields, "NDims"), 1, "NDims")
     if dimensions not in (3, 4):
         raise Damage(f"an image of {dimensions} dimensions")
-    size = whole_numbers(_field(fields, "DimSize"), dimensions, "DimSize")
+    size = whole_numbers(field(fields, "DimSize"), dimensions, "DimSize")
     spacing = _numbers(fields, SPACING, dimensions, (1.0,) * dimensions)
     origin = _numbers(fields, ORIGIN, dimensions, (0.0,) * dimensions)
     axes = _numbers(fields, DIRECTION, dimensions**2, tuple(np.eye(dimensions).ravel()))
@@ -79,12 +80,6 @@ def _fields(file: BinaryIO) -> dict[str, str]:
     raise Damage("its header has no end")
 
 
-def _field(fields: dict[str, str], key: str) -> str:
-    if key not in fields:
-        raise Damage(f"its header has no {key}")
-    return fields[key]
-
-
 def _numbers(
     fields: dict[str, str], names: tuple[str, ...], count: int, default: tuple[float, ...]
 ) -> tuple[float, ...]:
@@ -109,7 +104,7 @@ def _voxels(path: Path, fields: dict[str, str], offset: int, size_xyz: tuple[int
     elif header_size > 0:
         # ITK would count from the file's beginning.
         raise Damage("HeaderSize, but the voxels are in the same file")
-    if _field(fields, "ElementType") not in TYPES:
+    if field(fields, "ElementType") not in TYPES:
         raise Damage(f"voxels of type {fields['ElementType'][:LONGEST_SHOWN]!r}, which is not read")
     orders = [fields[key] for key in BYTE_ORDER if key in fields]
     dtype = np.dtype((">" if orders and _is_true(orders[-1]) else "<") + TYPES[fields["ElementType"]])

@@ -10,6 +10,7 @@ from model.images.fields import (
     LONGEST_SHOWN,
     MOST_LINES,
     data_file,
+    field,
     from_end,
     numbers,
     text_line,
@@ -55,10 +56,10 @@ def read_header(path: Path) -> Header:
     for key in UNREAD:
         if key in fields:
             raise Damage(f"its header has {key}, which are not read")
-    (dimensions,) = whole_numbers(_field(fields, "dimension"), 1, "dimension")
+    (dimensions,) = whole_numbers(field(fields, "dimension"), 1, "dimension")
     if dimensions not in (3, 4):
         raise Damage(f"an image of {dimensions} dimensions")
-    size = whole_numbers(_field(fields, "sizes"), dimensions, "sizes")
+    size = whole_numbers(field(fields, "sizes"), dimensions, "sizes")
     kinds = fields.get("kinds", "domain " * dimensions).lower().split()
     if len(kinds) != dimensions or not set(kinds[:3]) <= {"domain", "space", "none", "???"}:
         raise Damage(f"axes of the kinds {' '.join(kinds)[:LONGEST_SHOWN]!r}, not of space")
@@ -86,12 +87,6 @@ def _fields(file: BinaryIO) -> dict[str, str]:
         if key == "datafile" and value.split()[:1] == ["LIST"]:
             return fields
     raise Damage("its header has no end")
-
-
-def _field(fields: dict[str, str], key: str) -> str:
-    if key not in fields:
-        raise Damage(f"its header has no {key}")
-    return fields[key]
 
 
 def _header(fields: dict[str, str], size: tuple[int, ...], stored: Stored) -> Header:
@@ -143,7 +138,7 @@ def _vectors(text: str, name: str) -> list[tuple[float, ...]]:
 
 
 def _voxels(path: Path, fields: dict[str, str], offset: int, size_xyz: tuple[int, ...]) -> Stored:
-    kind, encoding = _field(fields, "type").lower(), _field(fields, "encoding").lower()
+    kind, encoding = field(fields, "type").lower(), field(fields, "encoding").lower()
     if kind not in TYPES:
         raise Damage(f"voxels of type {kind[:LONGEST_SHOWN]!r}, which is not read")
     if encoding not in ENCODINGS:
