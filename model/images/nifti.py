@@ -49,7 +49,8 @@ def read_header(path: Path) -> Header:
         raise Damage("a NIfTI header without voxels, which are in another file, or none of NIfTI-1")
     order = BYTE_ORDERS[start[:4]]
     field = {name: np.frombuffer(start, order + kind, n, at).tolist() for name, kind, n, at in FIELDS}
-    if not np.isfinite([*field["pixdim"][:4], *field["quatern"], *field["qoffset"], *field["srow"]]).all():
+    finite = np.isfinite([*field["pixdim"][:4], *field["quatern"], *field["qoffset"], *field["srow"]]).all()
+    if not finite or np.isinf(field["scl"]).any():  # NaN there is how some programs say "no slope"
         raise Damage("a NIfTI header with numbers that are not finite")
     size = _size(field["dim"])
     unit = MM_PER_UNIT.get(field["units"][0] & 7)
@@ -59,7 +60,10 @@ def read_header(path: Path) -> Header:
     matrix, offset, oddities = _geometry(field, size)
     direction = tuple(map(float, (TO_LPS @ matrix).ravel()))
     origin = tuple(map(float, TO_LPS @ offset * unit))
-    return Header(size, spacing, origin, direction, _voxels(path, field, order, packed=packed), oddities)
+    voxels = _voxels(path, field, order, packed=packed)
+    if field["scl"][0] == 0 and voxels.intercept:
+        oddities += (f"slope 0 with intercept {voxels.intercept:g}, which is added, as ITK does",)
+    return Header(size, spacing, origin, direction, voxels, oddities)
 
 
 def _size(dim: list[int]) -> tuple[int, ...]:

@@ -114,6 +114,7 @@ def test_three_dimensions_may_be_written_as_more(tmp_path):
         *({"x_268_f": origin} for origin in (np.nan, np.inf)),
         {"x_256_3f": (np.nan, 0, 0)},
         *({"x_70_h": kind} for kind in (0, 1, 32, 128, 512 + 1, -4, 2304)),
+        *({"x_112_2f": scale} for scale in ((np.inf, 0), (1, -np.inf))),
         *({"x_108_f": at} for at in (np.nan, np.inf, 1e30, 352.5)),
         {"x_123_B": 5},
         {"x_344_4s": b"ni1\0"},
@@ -159,3 +160,11 @@ def test_a_hundred_random_grids_come_back(tmp_path):
         sitk.WriteImage(image, str(path))
         assert_as_itk(path)
         assert open_header(path).oddities == ()
+
+
+@pytest.mark.parametrize(
+    ("slope", "intercept", "odd"), [(0, 0, False), (0, -1024, True), (2, -1024, False), (np.nan, 0, False)]
+)
+def test_an_intercept_without_a_slope_is_told(tmp_path, slope, intercept, odd):
+    scan = read_scan(write(tmp_path, header(scl_112_2f=(slope, intercept))))
+    assert any("intercept -1024" in oddity for oddity in scan.oddities) == odd
