@@ -23,12 +23,24 @@ def take_any_text() -> None:
 def own_stderr() -> None:
     """Keep stderr for this program's own lines: what native libraries print by themselves goes to stdout, the log.
 
-    For entry scripts alone: it changes the process's file descriptors.
+    For entry scripts alone: it changes the process's file descriptors. Streams that were closed lead nowhere: otherwise
+    the next file that is opened, perhaps a result, would take their number and what is printed.
     """
-    with suppress(OSError):  # either is closed
+    _open_closed_streams()
+    with suppress(OSError):
         ours = os.dup(2)
         sys.stderr = open(ours, "w", encoding="utf-8", errors="backslashreplace", buffering=1)  # noqa: SIM115
         os.dup2(1, 2)
+
+
+def _open_closed_streams() -> None:
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # takes the lowest number that is free
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115
 
 
 def log(line: str) -> None:
@@ -45,8 +57,12 @@ def show(text: str) -> None:
 
 
 def report(error: Exception) -> None:
-    """Print an error's text in the one form that all programs have."""
-    print(f"error: {error}", file=sys.stderr, flush=True)
+    """Print an error's text in the one form that all programs have. Where nobody can read it, the work goes on."""
+    try:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+    except OSError:
+        # What could not be printed is tried again as Python ends, and would change the exit code.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 @contextmanager

@@ -65,6 +65,34 @@ def test_a_closed_stderr_is_no_reason_to_end(root):
     assert run(root, code, stdout=subprocess.PIPE).stdout == "on\n"
 
 
+@pytest.mark.parametrize("closed", [(1,), (2,), (1, 2), (0, 1, 2)])
+def test_a_program_whose_streams_are_closed_runs_and_its_files_get_no_text(root, tmp_path, closed):
+    code = """
+import os, sys
+from model.terminal import log, own_stderr, report, take_any_text
+own_stderr()
+take_any_text()
+with open(sys.argv[1], "w") as file:
+    log("a")
+    report(ValueError("b"))
+    os.write(2, b"c")
+    file.write("content")
+"""
+    close = " ".join(f"{stream}>&-" for stream in closed)
+    command = f'"$0" -c "$1" "$2" {close}'
+    place = tmp_path / "file"
+    done = subprocess.run(
+        ["sh", "-c", command, sys.executable, code, place], cwd=root, timeout=60, check=False
+    )
+    assert done.returncode == 0 and place.read_text() == "content"
+
+
+def test_work_goes_on_where_errors_cannot_be_printed(root):
+    code = "from model.terminal import own_stderr, report; own_stderr(); report(OSError('a')); report(OSError('b'))"
+    with open("/dev/full", "w") as full:
+        assert run(root, code, stderr=full).returncode == 0
+
+
 def test_work_goes_on_without_a_log(root, tmp_path):
     code = (
         f"from model.terminal import log; log('a'); log('b'); open({str(tmp_path / 'done')!r}, 'w').close()"
