@@ -28,6 +28,8 @@ class Rank:
 def this_rank() -> Rank:
     """As the environment says; alone where it says nothing. Raises InputError where it makes no sense."""
     number, count = _number("RANK", 0), _number("WORLD_SIZE", 1)
+    if count > 1 and not os.environ.get("RANK"):
+        raise InputError("WORLD_SIZE", f"is {count}, but there is no RANK", "set both, or none")
     if not 0 <= number < count:
         raise InputError("RANK", f"is {number}, of WORLD_SIZE {count}", "set RANK to 0, …, WORLD_SIZE - 1")
     return Rank(
