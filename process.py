@@ -6,6 +6,7 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # a Ctrl-C while all the rest is loaded ends without a word
 
 import argparse
+import os
 import sys
 import time
 from argparse import ArgumentDefaultsHelpFormatter as DefaultsInHelp
@@ -72,6 +73,8 @@ def run(
         raise InputError("--json", f"{len(all_cases)} cases", f"leave it out: {NAME} tells of all of them")
     if args.resume and not manifest:
         raise InputError("--resume", "this layout has one case and no manifest", "leave it out")
+    if args.json:
+        check_json_file(args.json, all_cases[0], args.output)
     cases, failures = rank.share(all_cases), []
     with output_folders(cases):
         origin = (origin or origin_of(args)) if manifest or args.json else None
@@ -84,6 +87,8 @@ def run(
             remove_earlier(cases)
             if manifest and not resume and rank.count == 1:
                 manifest.start_anew()
+            if manifest:
+                manifest.check()
             for case, outcome in segment_all(cases, predictor, args.on_error):
                 failures += [str(outcome.error)] if outcome.error and not outcome.empty else []
                 if origin:
@@ -144,6 +149,20 @@ def record(entry: Entry, manifest: Manifest | None, json_file: Path | None) -> N
             raise InputError(
                 json_file, f"cannot be written ({reason(error)})", "choose another --json"
             ) from None
+
+
+def check_json_file(path: Path, case: Case, output: Path) -> None:
+    """Raises InputError where it would replace something else: a CT, the mask, the manifest, whatever is no JSON."""
+    taken = {os.path.realpath(other) for other in (case.ct, case.ce, case.output, output / NAME)}
+    try:
+        other = os.path.realpath(path) in taken or path.is_dir()
+        if not other and path.is_file() and path.stat().st_size:
+            with path.open("rb") as file:
+                other = file.read(1) != b"{"
+    except (OSError, ValueError) as error:
+        raise InputError("--json", f"{path}: {reason(error)}", "choose another file") from None
+    if other:
+        raise InputError("--json", f"{path} would be replaced", "choose another file")
 
 
 def origin_of(args: argparse.Namespace) -> Origin:

@@ -327,6 +327,16 @@ def test_one_case_has_its_line_in_a_file_of_its_own(tmp_path, capsys):
     assert "--resume" in one_error(capsys)
 
 
+@pytest.mark.parametrize("name", ["in/a/image.nii.gz", "out/a.nii.gz", "out/manifest.jsonl", "x.pt", "in"])
+def test_the_file_of_one_case_replaces_nothing_else(tmp_path, capsys, name):
+    save_pair(tmp_path / "in/a/image.nii.gz", tmp_path / "in/a/image_contrast.nii.gz")
+    (tmp_path / "x.pt").write_bytes(b"weights")
+    before = (tmp_path / "in/a/image.nii.gz").read_bytes()
+    assert call(tmp_path, "--json", str(tmp_path / name)) == 2
+    assert "--json" in one_error(capsys) and files_in(tmp_path / "out") == []
+    assert (tmp_path / "in/a/image.nii.gz").read_bytes() == before and (tmp_path / "x.pt").stat().st_size == 7
+
+
 def test_the_share_of_a_rank_is_done(tmp_path, monkeypatch):
     save_segrap(tmp_path / "in", *(f"Cohort1/image/{name}" for name in "abc"))
     monkeypatch.setenv("WORLD_SIZE", "2")

@@ -1,11 +1,12 @@
 """What came of each case, a line each in manifest.jsonl beside the results: written as cases end, read by --resume."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,19 +71,30 @@ class Manifest:
         """The last line of each case; lines cut short by a crash are passed over."""
         entries: dict[str, dict[str, Any]] = {}
         with self._errors(), contextlib.suppress(FileNotFoundError):
-            for line in self.path.read_bytes().splitlines():
-                with contextlib.suppress(ValueError, RecursionError):
-                    entry = json.loads(line)
-                    if isinstance(entry, dict) and isinstance(entry.get("case"), str):
-                        entries[entry["case"]] = entry
+            self._of_a_kind(stat.S_ISREG)
+            with self.path.open("rb") as file:
+                for line in file:
+                    with contextlib.suppress(ValueError, RecursionError):
+                        entry = json.loads(line)
+                        if isinstance(entry, dict) and isinstance(entry.get("case"), str):
+                            entries[entry["case"]] = entry
         return entries
 
     def append(self, entry: Entry) -> None:
         """Add a line, on the disk when this returns."""
+        self._append(entry.line())
+
+    def check(self) -> None:
+        """That lines can be added, before there are any."""
+        self._append(b"")
+
+    def _append(self, line: bytes) -> None:
         with self._errors():
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                self._of_a_kind(lambda mode: not stat.S_ISFIFO(mode))  # which would be waited for
             with self.path.open("ab", buffering=0) as file:  # a line is one write
-                file.write(b"\n" * self._torn() + entry.line())
+                file.write(b"\n" * self._torn() + line)
                 os.fsync(file.fileno())
 
     def start_anew(self) -> None:
@@ -98,12 +110,15 @@ class Manifest:
             file.seek(-1, os.SEEK_END)
             return file.read() != b"\n"
 
+    def _of_a_kind(self, right: Callable[[int], bool]) -> None:
+        """Raises OSError where it is a pipe or a device; FileNotFoundError where there is none."""
+        if not right(self.path.stat().st_mode):
+            raise OSError(errno.EINVAL, "no ordinary file")
+
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
         try:
             yield
-        except FileNotFoundError:
-            raise
         except OSError as error:
             remedy = "free space or choose another --output"
             raise InputError(self.path, f"cannot be read or written ({reason(error)})", remedy) from None

@@ -73,6 +73,21 @@ def test_a_manifest_that_cannot_be_written_is_one_line(tmp_path):
         Manifest(tmp_path / "full").append(entry())
 
 
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder", "dead link", "loop"])
+def test_what_is_no_manifest_is_one_line_at_once(tmp_path, kind):
+    path = tmp_path / "manifest.jsonl"
+    {
+        "pipe": lambda: os.mkfifo(path),
+        "device": lambda: path.symlink_to("/dev/full"),
+        "folder": path.mkdir,
+        "dead link": lambda: path.symlink_to(tmp_path / "none/x"),
+        "loop": lambda: path.symlink_to(path),
+    }[kind]()
+    with pytest.raises(InputError, match="manifest.jsonl"):
+        Manifest(tmp_path).read()
+        Manifest(tmp_path).check()
+
+
 @pytest.fixture
 def finished(tmp_path) -> tuple[Case, dict]:
     """A case whose result is there, and its line."""
