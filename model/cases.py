@@ -1,6 +1,5 @@
 """Layouts: which files under the input folder form a case, and where its result goes."""
 
-import json
 import os
 import re
 import stat
@@ -10,15 +9,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from model.errors import InputError, reason
 from model.images.read import IMAGE_SUFFIXES, image_suffix
+from model.sockets import sockets_of
+from model.strangers import strangers
+from model.terminal import log
 
 CT_SLUG = "head-neck-ct"
 CE_SLUG = "head-neck-contrast-enhanced-ct"
 OUTPUT_SLUG = "gross-tumor-volume-segmentation"
 SCAN_FOLDERS = ("image", "image_contrast")
+NNUNET_FOLDERS = ("imagestr", "imagests", "labelstr", "labelsts")
 _SUFFIX = "|".join(map(re.escape, IMAGE_SUFFIXES))
 _NNUNET = re.compile(rf"(?P<case>.+)_(?P<channel>[0-9]{{4}})({_SUFFIX})", re.IGNORECASE | re.DOTALL)
 
@@ -49,12 +52,29 @@ def find_cases(root: Path, output: Path, layout: str) -> list[Case]:
             raise InputError(root, "no such input folder", "give one with --input")
         layout = _recognise(root) if layout == "auto" else layout
         cases = _LAYOUTS[layout](root, output)
+        cases = sorted(cases + _strangers(root, output, layout, cases), key=lambda case: case.name)
     except OSError as error:
         raise InputError(error.filename or root, reason(error), "make the input readable") from None
     if not cases:
         raise InputError(root, f"no case in layout {layout}", "see README.md or choose another --layout")
     _check_results(cases)
     return [case if case.fault else replace(case, fault=_nameless(case)) for case in cases]
+
+
+def _strangers(root: Path, output: Path, layout: str, cases: list[Case]) -> list[Case]:
+    """What lies beside the cases and may well be CTs, as cases that cannot be read: none is passed over."""
+    used = {part for case in cases for path in (case.ct, case.ce) for part in (path, *path.parents)}
+    names, found = {case.name.rpartition("/")[2] for case in cases}, []
+    if layout == "nnunet":
+        used |= set(_nnunet_files(root))
+    for path, scan in strangers(root, used, names) if cases and layout != "exec" else ():
+        if path.name.lower() in NNUNET_FOLDERS or (path == scan and layout != "nnunet"):
+            log(f"passed over {path}: not of layout {layout}")
+            continue
+        fact = f"{scan.relative_to(root)} is of no case in layout {layout}"
+        fault, none = InputError(path, fact, "rename the CTs or move them away"), path / "image"
+        found.append(Case(path.name, none, none, output / f"{path.name}.nii.gz", "label_map", fault))
+    return found
 
 
 def _check_results(cases: list[Case]) -> None:
@@ -145,7 +165,7 @@ def _exec_cases(root: Path, output: Path) -> list[Case]:
 
 def _socket_file(root: Path, slug: str) -> Path:
     """The socket's file: the one that inputs.json names if it is there, else the only one in the folder."""
-    socket = _sockets(root).get(slug, {})
+    socket = sockets_of(root).get(slug, {})
     folder = root / socket.get("relative_path", f"images/{slug}")
     if not folder.is_dir():
         raise InputError(folder, "no such folder", "put exactly one CT file there")
@@ -156,25 +176,6 @@ def _socket_file(root: Path, slug: str) -> Path:
         content = f"{len(files)} entries ({', '.join(file.name for file in files)})" if files else "empty"
         raise InputError(folder, content, "put exactly one CT file there")
     return files[0]
-
-
-def _sockets(root: Path) -> dict[str, dict[str, str]]:
-    """From inputs.json, if there: slug → relative_path and image (a name, maybe that before the upload)."""
-    path = root / "inputs.json"
-    if not path.is_file():
-        return {}
-    try:
-        entries = json.loads(path.read_bytes())
-        sockets = {}
-        for entry in entries:
-            socket: dict[str, Any] = entry.get("socket") or entry["interface"]  # the older name
-            image = str((entry.get("image") or {}).get("name", ""))
-            sockets[str(socket["slug"])] = {"relative_path": str(socket["relative_path"]), "image": image}
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise InputError(
-            path, f"not as the platform writes it ({reason(error)})", "correct or remove it"
-        ) from None
-    return sockets
 
 
 def _segrap2025_cases(root: Path, output: Path) -> list[Case]:
@@ -224,8 +225,7 @@ def _nnunet_cases(root: Path, output: Path) -> list[Case]:
     """nnU-Net's raw layout: channel 0000 without contrast, 0001 with."""
     channels: dict[str, dict[str, list[Path]]] = {}
     for file in _nnunet_files(root):
-        match = _NNUNET.fullmatch(file.name)
-        assert match is not None
+        assert (match := _NNUNET.fullmatch(file.name))
         channels.setdefault(match["case"], {}).setdefault(match["channel"], []).append(file)
     return [_nnunet_case(name, files, output) for name, files in sorted(channels.items())]
 

@@ -15,6 +15,7 @@ FLOORS = [
     ["model.writing", "model.terminal", "model.documents"],
     ["model.options", "model.request"],
     ["model.images"],
+    ["model.sockets", "model.strangers"],
     ["model.cases", "model.network"],
     ["model.preprocessing"],
     ["model.inference", "model.importing"],
@@ -38,7 +39,7 @@ ALLOWED_BETWEEN = {
         "model.images",
         "model.cases",
     },
-    "process": {room for floor in FLOORS[:8] for room in floor} - {"model.importing"},
+    "process": {room for floor in FLOORS[:9] for room in floor} - {"model.importing"},
 }
 WITHOUT_TORCH = (
     "model.errors",
@@ -48,6 +49,8 @@ WITHOUT_TORCH = (
     "model.documents",
     "model.options",
     "model.images",
+    "model.sockets",
+    "model.strangers",
     "model.cases",
 )
 LONGEST_FILE, LONGEST_FUNCTION = 300, 52

@@ -370,3 +370,29 @@ def test_two_cases_with_one_result_are_refused(tmp_path):
     (tmp_path / "out/Cohort1").mkdir()
     (tmp_path / "out/Cohort2").symlink_to("Cohort1")
     assert "the result of several cases" in fault(tmp_path, output=tmp_path / "out")
+
+
+def test_what_lies_beside_the_cases_is_a_case_that_cannot_be_read(tmp_path, capsys):
+    make(
+        tmp_path,
+        "f/a/image.mha",
+        "f/a/image_contrast.mha",
+        "f/b/image.hdr",
+        "f/c/x/image.mha",
+        "f/d/note.txt",
+    )
+    make(tmp_path, "n/a_0000.mha", "n/a_0001.mha", "n/b_000.mha", "n/a.mha", "n/c/image.mha")
+    make(tmp_path, "s/Cohort1/image/a/image.mha", "s/Cohort1/label/a.mha", "s/cohort2/image/b/image.mha")
+    for name, faulty in (("f", ["b", "c"]), ("n", ["b_000.mha", "c"]), ("s", ["cohort2"])):
+        cases = find_cases(tmp_path / name, Path("out"), "auto")
+        assert [case.name for case in cases if case.fault] == faulty
+        assert sum(case.fault is None for case in cases) == 1
+    make(
+        tmp_path,
+        "t/imagesTs/a_0000.mha",
+        "t/imagesTs/a_0001.mha",
+        "t/imagesTr/b_0000.mha",
+        "t/labelsTr/b.mha",
+    )
+    assert [case.name for case in find_cases(tmp_path / "t", Path("out"), "auto")] == ["a"]
+    assert "passed over" in capsys.readouterr().out

@@ -1,0 +1,61 @@
+"""What lies beside the cases of a layout and may well be a case of another: it is named, not passed over."""
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from model.images.read import image_suffix
+
+# Images that are not read here, and slices of DICOM, which may have no suffix at all.
+OTHER_SUFFIXES = (
+    *(".hdr", ".img", ".img.gz", ".nhdr", ".nia", ".nii.bz2", ".nii.xz", ".nii.zip", ".gipl", ".mnc"),
+    *(".dcm", ".dicom", ".ima"),
+)
+# How deep, and at how many entries of a folder, is looked.
+DEPTH, MOST_ENTRIES = 4, 1000
+DICOM_MARK, MARK_AT = b"DICM", 128
+
+
+def strangers(root: Path, used: Collection[Path], names: Collection[str]) -> Iterator[tuple[Path, Path]]:
+    """Entries of a folder that are not used but hold, or are, what may be a CT; and the first such file.
+
+    Files called after cases are results. What cannot be looked into is passed over.
+    """
+    for path in sorted(root.iterdir()):
+        if path in used or path.name.startswith("."):
+            continue
+        if path.is_dir():
+            scan = next(_below(path, names, DEPTH), None)
+        else:
+            scan = path if _may_be_scan(path) and _stem(path) not in names else None
+        if scan:
+            yield path, scan
+
+
+def _below(folder: Path, names: Collection[str], depth: int) -> Iterator[Path]:
+    try:
+        entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    except OSError:
+        return
+    for path in entries[:MOST_ENTRIES]:
+        if path.is_dir():
+            yield from _below(path, names, depth - 1) if depth > 1 else ()
+        elif _may_be_scan(path) and _stem(path) not in names:
+            yield path
+
+
+def _may_be_scan(path: Path) -> bool:
+    """Whether a file is an image, by its name or as DICOM says."""
+    if path.name.lower().endswith(OTHER_SUFFIXES) or image_suffix(path):
+        return True
+    try:
+        if path.suffix or not path.is_file():
+            return False
+        with path.open("rb") as file:
+            file.seek(MARK_AT)
+            return file.read(len(DICOM_MARK)) == DICOM_MARK
+    except OSError:
+        return False
+
+
+def _stem(path: Path) -> str:
+    return path.name[: len(path.name) - len(image_suffix(path))]
