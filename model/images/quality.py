@@ -17,6 +17,8 @@ LEAST_SOFT, LEAST_AIR = 0.5, 0.05
 SOFT_HU = 150
 # Head: narrow slices with so much bone. Neck: slices below with so little, or shoulders.
 HEAD_WIDTH_MM, HEAD_BONE, NECK_BONE = 280.0, 0.13, 0.10
+# A head is never narrower.
+LEAST_HEAD_MM = 90.0
 METAL_HU, METAL_CM3 = 2900, 15.0
 # Means of about 10 mm: what is brighter with contrast by so much; share of all soft tissue.
 ENHANCED_HU, ENHANCED_SHARE = 40.0, 0.003
@@ -24,6 +26,8 @@ ENHANCED_HU, ENHANCED_SHARE = 40.0, 0.003
 SHIFT_MM, LARGEST_SHIFT_MM = 5.0, 60.0
 # How many times the difference of two slices may be that of the slices around.
 JUMP = 3.0
+# How alike neighbouring slices are, against slices four apart: in any other order they are no more alike.
+APART, IN_ORDER = 4, 0.85
 
 
 def findings(ct: np.ndarray, ce: np.ndarray, spacing_zyx: tuple[float, float, float]) -> list[str]:
@@ -97,6 +101,11 @@ def _field_of_view(ct: np.ndarray, spacing_zyx: np.ndarray) -> list[str]:
     head = large & (width_mm < HEAD_WIDTH_MM) & (bone > HEAD_BONE)
     if not head.any():
         return ["the field of view seems to be without the head"]
+    if (width := float(np.median(width_mm[head]))) < LEAST_HEAD_MM:
+        return [f"the head is only {width:.0f} mm wide: is the voxel spacing right?"]
+    shoulders = large & (width_mm > HEAD_WIDTH_MM)
+    if shoulders.any() and np.median(np.flatnonzero(shoulders)) > np.median(np.flatnonzero(head)):
+        return ["the scan seems to be upside down: the shoulders lie above the head"]
     below = slice(0, int(np.flatnonzero(head).max()))
     neck = large & ((bone < NECK_BONE) | (width_mm > HEAD_WIDTH_MM))
     return [] if neck[below].any() else ["the field of view seems to be without the neck"]
@@ -105,8 +114,9 @@ def _field_of_view(ct: np.ndarray, spacing_zyx: np.ndarray) -> list[str]:
 def _jumps(planes: np.ndarray) -> list[str]:
     """Where two neighbouring slices differ far more than those around: as if slices were missing, or repeated."""
     smooth = ndimage.uniform_filter(planes.clip(-200, 300).astype(np.float32), (0, 3, 3))
-    body = (planes[1:] > BODY_HU) | (planes[:-1] > BODY_HU)
-    steps = (np.abs(np.diff(smooth, axis=0)) * body).sum((1, 2)) / np.maximum(body.sum((1, 2)), 1)
+    steps, far = (_differences(planes, smooth, apart) for apart in (1, APART))
+    if np.median(steps) > IN_ORDER * np.median(far) > 0:
+        return ["the slices seem to be out of order: neighbours are no more alike than slices further apart"]
     found = []
     for z, step in enumerate(steps):
         around = np.median([*steps[max(0, z - 4) : z], *steps[z + 1 : z + 5]])
@@ -117,12 +127,23 @@ def _jumps(planes: np.ndarray) -> list[str]:
     return found[:3]
 
 
+def _differences(planes: np.ndarray, smooth: np.ndarray, apart: int) -> np.ndarray:
+    """Mean absolute difference in the body of slices so far apart."""
+    body = (planes[apart:] > BODY_HU) | (planes[:-apart] > BODY_HU)
+    differences = np.abs(smooth[apart:] - smooth[:-apart]) * body
+    return np.asarray(differences.sum((1, 2)) / np.maximum(body.sum((1, 2)), 1))
+
+
 def _enhancement(ct: np.ndarray, ce: np.ndarray, spacing_zyx: np.ndarray) -> list[str]:
     """Whether vessels are brighter with contrast: by the volumes that are brighter, and darker, in means of 10 mm."""
     size = [max(1, round(mm / spacing)) for mm, spacing in zip((9.0, 6.0, 6.0), spacing_zyx, strict=True)]
     plain, contrast = (ndimage.uniform_filter(array.astype(np.float32), size) for array in (ct, ce))
     soft = (plain > -50) & (contrast > -50) & (plain < 250) & (contrast < 250)
     gain = (contrast - plain)[soft]
+    if gain.size and (everywhere := float(np.median(gain))) > ENHANCED_HU:
+        return [
+            f"the contrast CT's soft tissue is {everywhere:.0f} HU brighter everywhere: is its scale right?"
+        ]
     share = np.mean(gain > ENHANCED_HU) - np.mean(gain < -ENHANCED_HU) if gain.size else 0.0
     if share < -ENHANCED_SHARE:
         return ["the two CTs seem to be swapped: the non-contrast CT has the brighter vessels"]

@@ -12,6 +12,8 @@ BODY_HU = -400.0
 BODY_MARGIN_MM = 6.0
 # The body is searched on about this grid: thin couch and mask shells vanish in an opening.
 SEARCH_MM = 3.0
+# Of the usual slice's body: with less, a slice between others parts the body in two.
+LEAST_AREA = 0.02
 
 
 def outside_circle(array: np.ndarray) -> np.ndarray:
@@ -33,15 +35,18 @@ def outside_circle(array: np.ndarray) -> np.ndarray:
 def body_box(array: np.ndarray, outside: np.ndarray, spacing_zyx: Spacing) -> Box | None:
     """Bounding box (z, y, x) of the largest connected piece above air, without couch or mask shells; None if none.
 
-    Slices of one value only hold no data: where a scan was padded with 0 that would pass for tissue. Inside the scan
-    they do not part the body in two.
+    Slices of one value only hold no data: where a scan was padded with 0 that would pass for tissue. These, and slices
+    of air, do not part the body in two.
     """
     steps = [max(1, round(SEARCH_MM / spacing)) for spacing in spacing_zyx]
     steps_zyx = tuple(slice(None, None, step) for step in steps)
     coarse = array[steps_zyx]
     empty = coarse.min((1, 2), keepdims=True) == coarse.max((1, 2), keepdims=True)
     body = (coarse > BODY_HU) & ~outside[steps_zyx[1:]] & ~empty
-    for gap in inner_gaps(empty.ravel()):
+    area = body.sum((1, 2))
+    # Noise around air, or a few marks, are no body either.
+    missing = area < LEAST_AREA * np.median(area[area > 0]) if area.any() else empty.ravel()
+    for gap in inner_gaps(missing):
         body[gap] = body[gap.start - 1] | body[gap.stop]
     opened = ndimage.binary_opening(body, np.ones((1, 3, 3), bool))
     labels, count = ndimage.label(opened if opened.any() else body)

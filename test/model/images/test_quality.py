@@ -119,3 +119,20 @@ def test_repeated_slices_are_told():
 def test_nothing_is_said_of_images_too_small():
     assert findings(CT[:4, :5, :6], CE[:4, :5, :6], (1, 1, 1)) == []
     assert findings(np.zeros_like(CT), CE, SPACING) == []
+
+
+def test_an_offset_of_the_contrast_ct_is_no_contrast():
+    assert "HU brighter everywhere" in found(CT, CE + np.int16(100))
+
+
+def test_a_scan_that_is_upside_down_is_told():
+    assert "upside down" in found(CT[::-1], CE[::-1])
+
+
+def test_a_head_too_small_is_told():
+    assert "mm wide" in " | ".join(findings(CT, CE, (2.0, 1.2, 1.2)))
+
+
+def test_slices_out_of_order_are_told():
+    order = np.random.default_rng(3).permutation(len(CT))
+    assert "out of order" in found(CT[order], CE[order])

@@ -23,3 +23,16 @@ def test_slices_without_data_are_no_body(scan):
     z, y, x = body_box(padded, outside_circle(padded), (3.0, 1.0, 1.0))
     bare_z, bare_y, bare_x = body_box(scan(-1000), outside_circle(scan(-1000)), (3.0, 1.0, 1.0))
     assert (y, x) == (bare_y, bare_x) and (z.start, z.stop) == (24 - 2, 36)
+
+
+@pytest.mark.parametrize("kind", ["noise around air", "a few marks", "one value"])
+def test_slices_of_air_do_not_part_the_body(scan, kind):
+    volume = scan(-1000)
+    for plane in volume[5:7]:
+        plane[:] = -1024
+        if kind == "noise around air":
+            plane[:] = np.random.default_rng(0).integers(-1040, -980, plane.shape)
+        elif kind == "a few marks":
+            plane[40, 40:43] = 300
+    whole = body_box(scan(-1000), outside_circle(scan(-1000)), (3.0, 1.0, 1.0))
+    assert body_box(volume, outside_circle(volume), (3.0, 1.0, 1.0))[0] == whole[0]
