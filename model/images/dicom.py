@@ -26,6 +26,10 @@ LEAST_DEGREES = 0.5
 MOST_NAMED = 3
 # The kind of file that lists the others on a disc.
 DICOMDIR = "1.2.840.10008.1.3.10"
+# What the kinds of a scanner's own CT images begin with.
+CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
+# A scanner's pixels are square up to here.
+SQUARE = 0.01
 SLICE_SUFFIXES = (".dcm", ".dicom", ".ima")
 
 
@@ -66,6 +70,11 @@ def _oddities(slices: list[Slice], stack: Stack, others: list[Path]) -> Iterator
     """What is odd about a series but usable."""
     if others:
         yield f"passed over {_listed(others)}: no DICOM"
+    down, across = slices[0].spacing_yx
+    if abs(down / across - 1) > SQUARE:
+        yield f"its pixels are not square: {down:g} x {across:g} mm"
+    if (kind := slices[0].elements.text("SOPClassUID")) and not kind.startswith(CT_IMAGE):
+        yield f"no images of a CT scanner by their SOPClassUID ({kind})"
     if slices[0].scale is None:
         yield "no RescaleSlope and RescaleIntercept: its values are taken as HU"
     leaning = slices[0].elements.text("GantryDetectorTilt")
@@ -94,7 +103,7 @@ def _dicom_files(folder: Path) -> tuple[dict[Path, Elements], list[Path]]:
     """The files of the one CT series, by name, and the other files that are not hidden."""
     try:
         paths = sorted(path for path in folder.iterdir() if not path.is_dir())
-        any_folder = any(path.is_dir() for path in folder.iterdir())
+        folders = [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
     except OSError as error:
         raise InputError(folder, f"cannot be read ({reason(error)})", "make it readable") from None
     files, others = {}, []
@@ -108,18 +117,34 @@ def _dicom_files(folder: Path) -> tuple[dict[Path, Elements], list[Path]]:
         elif elements.text("MediaStorageSOPClassUID") != DICOMDIR:
             files[path] = elements
     if not files:
-        hint = ", only folders" if any_folder and not others else ""
+        hint = ", only folders" if folders and not others else ""
         raise InputError(folder, f"no DICOM series{hint}", "put the files of one CT series in the folder")
     for path, elements in files.items():
         if elements.pixels is None and elements.text("Modality") in ("CT", ""):
             raise InputError(path, "no voxels in it, perhaps cut short", "replace the file")
     _no_series_but_one(folder, files)
+    _nothing_below(folders, {elements.text("SeriesInstanceUID") for elements in files.values()})
     visible = [path for path in others if not path.name.startswith(".")]
     shapes = {_shape_of_name(path) for path in files}
     for path in visible:
         if path.suffix.lower() in SLICE_SUFFIXES or _shape_of_name(path) in shapes:
             raise InputError(path, "no DICOM file, though named as a slice", "replace the file or remove it")
     return files, visible
+
+
+def _nothing_below(folders: list[Path], series: set[str]) -> None:
+    """Raises InputError where folders in the series' own hold more of it."""
+    for folder in sorted(folders):
+        try:
+            paths = sorted(path for path in folder.iterdir() if path.is_file())
+        except OSError:
+            continue
+        for path in paths:
+            elements = read_elements(path)
+            if elements and elements.text("SeriesInstanceUID") in series:
+                raise InputError(
+                    path, "more slices of the series, in a folder below", "put all into one folder"
+                )
 
 
 def _shape_of_name(path: Path) -> str:
@@ -149,7 +174,8 @@ def _ordered(folder: Path, slices: list[Slice]) -> list[Slice]:
     near = lambda one: np.allclose(one.spacing_yx, usual, rtol=0, atol=1e-4)  # noqa: E731
     _alike(folder, slices, "PixelSpacing", lambda one: usual if near(one) else one.spacing_yx)
     _alike(folder, slices, "the presence of RescaleSlope", lambda one: one.scale is not None)
-    for keyword in ("PatientID", "FrameOfReferenceUID"):
+    _alike(folder, slices, "ImageType", lambda one: "\\".join(one.elements.text("ImageType").split("\\")[:2]))
+    for keyword in ("SOPClassUID", "PatientID", "FrameOfReferenceUID"):
         _alike(folder, slices, keyword, lambda one: one.elements.text(keyword), shown=False)  # noqa: B023
     normal = np.cross(*slices[0].axes)
     return sorted(slices, key=lambda one: float(one.position @ normal))

@@ -15,6 +15,7 @@ WANTED = {
     0x00020002: "MediaStorageSOPClassUID",
     0x00020010: "TransferSyntaxUID",
     0x00080008: "ImageType",
+    0x00080016: "SOPClassUID",
     0x00080018: "SOPInstanceUID",
     0x00080060: "Modality",
     0x00100020: "PatientID",

@@ -373,3 +373,36 @@ def test_both_series_are_of_one_patient(dicom_series, tmp_path, tags, refused, w
     else:
         read_pair(ct, ce, lines.append)
     assert any("different frames of reference" in line for line in lines) == warned
+
+
+@pytest.mark.parametrize("here", [1, 2])
+def test_slices_of_the_series_in_a_folder_below_are_refused(dicom_series, tmp_path, here):
+    dicom_series(tmp_path)
+    files = sorted(tmp_path.glob("*.dcm"))
+    (tmp_path / "more").mkdir()
+    for file in files[here:]:
+        file.rename(tmp_path / "more" / file.name)
+    with pytest.raises(InputError, match="more/.*a folder below"):
+        read_scan(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {"ImageType": ["DERIVED", "SECONDARY", "AXIAL"]},
+        {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"},
+    ],
+)
+def test_a_secondary_capture_among_slices_is_refused(dicom_series, tmp_path, tags):
+    dicom_series(tmp_path)
+    edit(sorted(tmp_path.glob("*.dcm"))[0], **tags)
+    with pytest.raises(InputError, match=f"{next(iter(tags))} differs"):
+        read_scan(tmp_path)
+
+
+def test_pixels_that_are_not_square_and_captures_are_told(dicom_series, tmp_path):
+    dicom_series(tmp_path)
+    for path in tmp_path.glob("*.dcm"):
+        edit(path, PixelSpacing=[1, 2], SOPClassUID="1.2.840.10008.5.1.4.1.1.7")
+    said = " ".join(read_scan(tmp_path).oddities)
+    assert "not square: 1 x 2 mm" in said and "SOPClassUID" in said
