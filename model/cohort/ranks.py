@@ -9,6 +9,7 @@ from typing import TypeVar
 from model.errors import InputError
 
 Item = TypeVar("Item")
+MOST_DIGITS = 9
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,8 @@ def this_rank() -> Rank:
 
 def _number(name: str, default: int) -> int:
     text = os.environ.get(name, "")
-    if text and not (text.isascii() and text.isdecimal()):
-        raise InputError(name, f"is {text!r}", "set it to a number, or leave it out")
+    if text and not (text.isascii() and text.isdecimal() and len(text) < MOST_DIGITS):
+        raise InputError(name, f"is {text[:40]!r}", "set it to a number, or leave it out")
     return int(text) if text else default
 
 

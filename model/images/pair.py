@@ -13,7 +13,15 @@ from model.errors import InputError
 from model.images import quality
 from model.images.dicom import check_pair
 from model.images.gaps import WIDEST_FILLED_MM, blank_slices, fill_gaps, inner_gaps, numbers_in_words
-from model.images.grid import Grid, overlap, same_grid, size_in_words, to_canonical, to_input_grid
+from model.images.grid import (
+    Grid,
+    orientation,
+    overlap,
+    same_grid,
+    size_in_words,
+    to_canonical,
+    to_input_grid,
+)
 from model.images.itk import pixels, to_image
 from model.images.read import Scan, read_scan
 from model.images.tilt import AIR_HU
@@ -76,16 +84,24 @@ def _checked(path: Path, scan: Scan, log: Log) -> Scan:
         return scan
     if lowest > -200 or highest > 20000:
         log(f"warning: {path}: values from {lowest} to {highest} look unlike HU")
-    array, spacing_mm = to_canonical(scan.array, scan.grid), scan.grid.canonical_spacing_zyx[0]
+    array = _without_gaps(path, to_canonical(scan.array, scan.grid), scan.grid.canonical_spacing_zyx[0], log)
+    array = to_input_grid(array, scan.grid)
+    if orientation(scan.grid)[0][2] != 2:  # the file's own slices do not follow each other from foot to head
+        array = _without_gaps(path, array, scan.grid.spacing_zyx[0], log)
+    return replace(scan, array=array)
+
+
+def _without_gaps(path: Path, array: np.ndarray, spacing_mm: float, log: Log) -> np.ndarray:
+    """The slices (first axis) with short gaps filled, which is logged."""
     blank = blank_slices(array)
     if not (gaps := inner_gaps(blank)):
-        return scan
+        return array
     filled = fill_gaps(array, gaps, spacing_mm)
     wide = any((gap.stop - gap.start) * spacing_mm > WIDEST_FILLED_MM for gap in gaps)
     remedy = f"gaps up to {WIDEST_FILLED_MM:g} mm are filled from the slices beside them"
     remedy += "; wider ones stay empty, and nothing is drawn there" if wide else ""
     log(f"warning: {path}: slices {numbers_in_words(blank)} hold no data; {remedy}")
-    return replace(scan, array=to_input_grid(filled, scan.grid))
+    return filled
 
 
 def _resample(scan: Scan, grid: Grid) -> Scan:

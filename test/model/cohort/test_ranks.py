@@ -30,7 +30,8 @@ def test_the_environment_says_who_we_are(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("rank", "count"), [("2", "2"), ("-1", "2"), ("x", "2"), ("0", "0"), ("0", "1.5"), ("٣", "9"), ("", "4")]
+    ("rank", "count"),
+    [("2", "2"), ("-1", "2"), ("x", "2"), ("0", "0"), ("0", "1.5"), ("٣", "9"), ("", "4"), ("0", "9" * 5000)],
 )
 def test_nonsense_is_refused(monkeypatch, rank, count):
     monkeypatch.setenv("RANK", rank)

@@ -80,3 +80,20 @@ def test_pair_without_overlap_is_refused(ct_image, save, error_of, tmp_path):
         save(ct_image(origin=(500, 20, -300)), tmp_path / "ce.mha"),
     )
     assert "ce.mha" in error_of(ct, ce) and "overlap" in error_of(ct, ce)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (2, 0, 1)])
+def test_a_gap_in_the_files_own_slices_is_filled_however_they_are_stored(tmp_path, order):
+    """order: of the patient's axes (z, y, x) that follow each other in the file."""
+    whole = np.full((12, 14, 16), -1000, np.int16)
+    whole[1:-1, 1:-1, 1:-1] = np.random.default_rng(0).integers(20, 60, (10, 12, 14))
+    array = whole.transpose(order).copy()
+    array[6] = -1024
+    image = sitk.GetImageFromArray(array)
+    axes = [np.eye(3)[2 - axis] for axis in reversed(order)]  # of x, y, z in the file
+    image.SetDirection(np.transpose(axes).ravel().tolist())
+    sitk.WriteImage(image, str(tmp_path / "ct.mha"))
+    said: list[str] = []
+    pair = read_pair(tmp_path / "ct.mha", tmp_path / "ct.mha", said.append)
+    assert pair.ct[1:-1, 1:-1, 1:-1].min() > 0
+    assert sum("hold no data" in line and " 6," in line for line in said) == 2
