@@ -242,5 +242,7 @@ def _check_numbers(bundle: Bundle) -> None:
     for channel in bundle.normalisation:
         check_number("lower HU", channel.lower, -MOST_HU, MOST_HU)
         check_number("upper HU, not below the lower,", channel.upper, channel.lower, MOST_HU)
+        if channel.scheme == "ct" and channel.upper == channel.lower:
+            raise ValueError(f"lower and upper HU are both {channel.lower:g}: every image would be one value")
         check_number("mean", channel.mean, -MOST_HU, MOST_HU)
         check_number("standard deviation", channel.std, LEAST_STD, MOST_HU)
