@@ -34,7 +34,7 @@ from training.provenance import commit, provenance
 from training.run.lock import give_back, take
 from training.run.loop import train
 from training.run.plan import EPOCH, TrainPlan
-from training.run.processes import FailedElsewhere, Processes, processes
+from training.run.processes import FailedElsewhere, Processes, check_environment, processes
 from training.run.state import training_dtype
 from training.validate import split
 
@@ -44,6 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     args = parse_arguments(arguments, __doc__)
     command = sys.argv if arguments is None else ["train.py", *arguments]
     try:
+        check_environment()
         device = choose_device(args.device)
     except InputError as error:
         report(error)

@@ -12,9 +12,11 @@ from typing import Any, TypeVar
 import torch
 from torch import distributed
 
-from model.errors import reason
+from model.errors import InputError, reason
 
 Result = TypeVar("Result")
+# What it sets besides WORLD_SIZE.
+TORCHRUN = ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 PATIENCE = timedelta(hours=12)  # the others wait while the first prepares the cases
 
 
@@ -78,6 +80,18 @@ def _exchange() -> Iterator[None]:
         yield
     except RuntimeError as error:
         raise FailedElsewhere(reason(error)) from None
+
+
+def check_environment() -> None:
+    """Raises InputError where it says that there are other processes, but not all that torchrun says of them."""
+    count = os.environ.get("WORLD_SIZE", "1")
+    if not (count.isascii() and count.isdecimal() and int(count[:9]) > 0 and len(count) < 9):
+        raise InputError("WORLD_SIZE", f"is {count[:40]!r}", "set it to a number, or leave it out")
+    missing = [name for name in TORCHRUN if not os.environ.get(name, "").strip()]
+    if int(count) > 1 and missing:
+        raise InputError(
+            "WORLD_SIZE", f"is {count}, but there is no {missing[0]}", "start it with torchrun, or unset it"
+        )
 
 
 @contextmanager

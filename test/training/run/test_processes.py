@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import pytest
 import torch
 from torch import distributed
 
-from training.run.processes import FailedElsewhere, Processes
+from model.errors import InputError
+from training.run.processes import FailedElsewhere, Processes, check_environment
 from training.run.state import fresh_state
 
 
@@ -62,3 +64,13 @@ def test_the_first_fails_with_its_own_error_and_the_others_with_another(monkeypa
         Processes(0, 2, torch.device("cpu")).once(fail)
     with pytest.raises(FailedElsewhere):
         Processes(1, 2, torch.device("cpu")).once(fail)
+
+
+@pytest.mark.parametrize(
+    ("count", "fine"), [("1", True), ("3", False), ("", False), ("x", False), ("9" * 5000, False)]
+)
+def test_a_number_of_processes_without_torchrun_is_one_line(monkeypatch, count, fine):
+    monkeypatch.setenv("WORLD_SIZE", count)
+    monkeypatch.delenv("RANK", raising=False)
+    with nullcontext() if fine else pytest.raises(InputError, match="WORLD_SIZE"):
+        check_environment()
