@@ -27,7 +27,7 @@ from model.cohort.manifest import (
     is_finished,
     sha256_of,
 )
-from model.cohort.ranks import this_rank, wait_for_all
+from model.cohort.ranks import Rank, this_rank, wait_for_all
 from model.cohort.segmenting import Outcome, segment_all
 from model.errors import InputError, reason
 from model.network.memory import ask_for_huge_pages
@@ -66,7 +66,7 @@ def run(
 
     origin: what results depend on, where the weights were loaded before; else as the weights file is now.
     """
-    rank = this_rank()
+    rank = Rank() if args.serve else this_rank()
     all_cases = find_cases(args.input, args.output, args.layout)
     manifest = None if all_cases[0].kind == "channels" else Manifest(args.output)
     if args.json and len(all_cases) > 1:
@@ -109,7 +109,7 @@ def unfinished(cases: list[Case], manifest: Manifest, origin: Origin) -> list[Ca
 
 def remove_earlier(cases: list[Case]) -> None:
     """Results of an earlier run under the names of these: none may pass for a result of this one."""
-    earlier = [case.output for case in cases if case.output.is_file()]
+    earlier = [case.output for case in cases if os.path.lexists(case.output)]  # also links that lead nowhere
     for path in earlier:
         try:
             path.unlink()

@@ -24,6 +24,8 @@ METAL_HU, METAL_CM3 = 2900, 15.0
 ENHANCED_HU, ENHANCED_SHARE = 40.0, 0.003
 # Further than breathing and swallowing move the neck.
 SHIFT_MM, LARGEST_SHIFT_MM = 5.0, 60.0
+# Correlation of the two; good phantoms have 0.93 and more, mirrored ones 0.81 and less.
+LEAST_ALIKE = 0.86
 # How many times the difference of two slices may be that of the slices around.
 JUMP = 3.0
 # How alike neighbouring slices are, against slices four apart: out of order they are no more alike (0.4 is usual), and
@@ -54,7 +56,9 @@ def findings(ct: np.ndarray, ce: np.ndarray, spacing_zyx: tuple[float, float, fl
         found.append(f"the contrast CT shows only {covered:.0%} of the body")
     else:
         found += _enhancement(coarse_ct, coarse_ce, spacing)
-    return found if covered < LEAST_COMPARED else [*found, *_shift(coarse_ct, coarse_ce, spacing)]
+    if covered >= LEAST_COMPARED:  # what is shifted looks unlike as well
+        found += _shift(coarse_ct, coarse_ce, spacing) or _likeness(coarse_ct, coarse_ce)
+    return found
 
 
 def covered_share(ct: np.ndarray, ce: np.ndarray) -> float:
@@ -133,6 +137,22 @@ def _differences(planes: np.ndarray, smooth: np.ndarray, apart: int) -> np.ndarr
     body = (planes[apart:] > BODY_HU) | (planes[:-apart] > BODY_HU)
     differences = np.abs(smooth[apart:] - smooth[:-apart]) * body
     return np.asarray(differences.sum((1, 2)) / np.maximum(body.sum((1, 2)), 1))
+
+
+def _likeness(ct: np.ndarray, ce: np.ndarray) -> list[str]:
+    """Whether both show the same anatomy: by the correlation of their tissue, smoothed against noise."""
+    plain, contrast = (
+        ndimage.gaussian_filter(array.clip(-300, 300).astype(np.float32), 1) for array in (ct, ce)
+    )
+    tissue = (plain > -250) & (contrast > -250)
+    if np.count_nonzero(tissue) < tissue.size // 1000:
+        return []
+    alike = float(np.corrcoef(plain[tissue], contrast[tissue])[0, 1])
+    if alike >= LEAST_ALIKE:
+        return []
+    return [
+        f"the two CTs hardly look alike (correlation {alike:.2f}): is one mirrored, or of another patient?"
+    ]
 
 
 def _enhancement(ct: np.ndarray, ce: np.ndarray, spacing_zyx: np.ndarray) -> list[str]:

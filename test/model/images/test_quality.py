@@ -43,6 +43,11 @@ def test_the_same_image_twice_is_told_alone():
     assert found(CT, CT) == "both CTs are the same image: what contrast would show is missing"
 
 
+@pytest.mark.parametrize("mirrored", [CE[:, ::-1], CE[::-1]], ids=["front to back", "head to foot"])
+def test_a_mirrored_contrast_ct_is_told(mirrored):
+    assert "hardly look alike" in found(CT, mirrored) or "off the non-contrast CT" in found(CT, mirrored)
+
+
 def test_swapped_cts_are_told():
     assert "swapped" in found(CE, CT) and found(CE, CT).count("|") == 0
 
