@@ -142,7 +142,7 @@ def test_a_run_starts_from_given_weights_of_the_same_plan(segrap_data, tmp_path)
     assert done.stderr.strip().splitlines()[-1].startswith("error: --start")
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("how", [signal.SIGTERM, pytest.param(signal.SIGKILL, marks=pytest.mark.long)])
 def test_a_stopped_or_killed_run_goes_on(segrap_data, tmp_path, how):
     options = (str(segrap_data), "--fold", "all", "--optimiser", "adamw", "--minutes")
     command = train_command(tmp_path, *options, "5")
@@ -278,10 +278,10 @@ PHASES = {
 # A full test takes seconds: each phase is ended in one of both ways, work shared out over processes in both.
 ENDS = [
     ("phantoms", signal.SIGINT),
-    ("survey", signal.SIGINT),
-    ("prepare", signal.SIGINT),
+    pytest.param("survey", signal.SIGINT, marks=pytest.mark.long),
+    pytest.param("prepare", signal.SIGINT, marks=pytest.mark.long),
     ("prepare", signal.SIGTERM),
-    ("train", signal.SIGINT),
+    pytest.param("train", signal.SIGINT, marks=pytest.mark.long),
     ("validate", signal.SIGTERM),
 ]
 

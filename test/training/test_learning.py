@@ -38,7 +38,7 @@ def around_tumour(case: CachedCase, size: tuple[int, int, int]) -> CachedCase:
     return CachedCase(case.image[(slice(None), *box)], label, tumour)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_tiny_network_learns_two_phantoms_by_heart(tmp_path):
     """Fields of view around the tumours of two small phantoms, 4 mm voxels: DSC > 0.95 on both in two minutes."""
     spacing, patch = (4.0, 4.0, 4.0), (24, 32, 32)
