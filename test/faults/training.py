@@ -334,7 +334,7 @@ WORK: dict[str, tuple[Spoil, Expected]] = {
     "a good checkpoint": (checkpoint(), fine(results=("w.pt",))),
     "a run that goes on": (held_by_the_parent, refused(r"work: in use by process \d+ on .*; wait")),
     "a run on another computer": (
-        lock(host="elsewhere"), refused(r"in use by .* on elsewhere; .* delete .*/work/lock"),
+        lock(host="elsewhere"), refused(r"in use by .* on elsewhere; .* delete .*[/]work[/]lock"),
     ),
     "a run that has ended": (lock(process=2**22 + 1), fine(results=("w.pt",))),
     "a run whose number is another's now": (lock(began="2"), fine(results=("w.pt",))),
