@@ -1,6 +1,5 @@
 """Files that are there whole or not at all."""
 
-import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,11 +13,10 @@ def whole_file(path: Path) -> Iterator[Path]:
     On leaving, what was written is flushed to the disk and takes the real name; after an exception it is removed, and
     what had the name before is still there. Raises OSError where the file cannot be flushed or renamed.
 
-    A container's process is number 1, in each of them: names differ by the file, so that several may share a folder.
+    The temporary name is used once: containers that share a folder all have the process number 1.
     """
     suffix = "".join(path.suffixes[-2:]) if path.suffix == ".gz" else path.suffix
-    of = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:12]
-    temporary = path.with_name(f".writing-{os.getpid()}-{of}{suffix}")
+    temporary = path.with_name(f".writing-{os.urandom(8).hex()}{suffix}")
     try:
         yield temporary
         with temporary.open("rb") as file:
