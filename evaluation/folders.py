@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from model.errors import InputError, reason
-from model.images.read import IMAGE_SUFFIXES, image_suffix
+from model.images.read import IMAGE_SUFFIXES, image_stem, image_suffix
 
 # Of images that are not read here; those of the voxels beside a header are not among them.
 _OTHER_SUFFIXES = (
@@ -25,8 +25,7 @@ _REMEDY = "mend or remove it"
 
 def stem(path: Path) -> str | None:
     """File name without its image suffix; None for a file of another kind."""
-    suffix = image_suffix(path)
-    return path.name[: -len(suffix)] if suffix and not path.name.startswith(".") else None
+    return image_stem(path) if image_suffix(path) and not path.name.startswith(".") else None
 
 
 def image_files(root: Path, left_out: Collection[str] = ()) -> tuple[list[Path], list[InputError]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from model.errors import InputError, reason
-from model.images.read import IMAGE_SUFFIXES, image_suffix
+from model.images.read import IMAGE_SUFFIXES, image_stem, image_suffix
 from model.sockets import sockets_of
 from model.strangers import strangers
 from model.terminal import log
@@ -51,8 +51,8 @@ def find_cases(root: Path, output: Path, layout: str) -> list[Case]:
         if not root.is_dir():
             raise InputError(root, "no such input folder", "give one with --input")
         layout = _recognise(root) if layout == "auto" else layout
-        cases = _LAYOUTS[layout](root, output)
-        cases = sorted(cases + _strangers(root, output, layout, cases), key=lambda case: case.name)
+        found = _LAYOUTS[layout](root, output)
+        cases = sorted(found + _strangers(root, output, layout, found), key=lambda case: case.name)
     except OSError as error:
         raise InputError(error.filename or root, reason(error), "make the input readable") from None
     if not cases:
@@ -73,7 +73,8 @@ def _strangers(root: Path, output: Path, layout: str, cases: list[Case]) -> list
             continue
         fact = f"{scan.relative_to(root)} is of no case in layout {layout}"
         fault, none = InputError(path, fact, "rename the CTs or move them away"), path / "image"
-        found.append(Case(path.name, none, none, output / f"{path.name}.nii.gz", "label_map", fault))
+        name = path.name + " beside" * (path.name in names)  # a case's own name would be taken twice
+        found.append(Case(name, none, none, output / f"{name}.nii.gz", "label_map", fault))
     return found
 
 
@@ -159,7 +160,7 @@ def _exec_cases(root: Path, output: Path) -> list[Case]:
         ce = _socket_file(root, CE_SLUG)
     except InputError as error:
         ce, fault = root / "images" / CE_SLUG / "none", error
-    name = _stem(ct)
+    name = image_stem(ct)
     return [Case(name, ct, ce, output / "images" / OUTPUT_SLUG / f"{name}.mha", "channels", fault)]
 
 
@@ -197,7 +198,7 @@ def _folder_cases(root: Path, output: Path) -> list[Case]:
 def _is_patient(folder: Path, names: set[str]) -> bool:
     """Whether it has images, not all called after the other folders; one that cannot be read may well be a patient."""
     try:
-        return not {_stem(scan) for scan in _scans(folder)} <= names - {folder.name}
+        return not {image_stem(scan) for scan in _scans(folder)} <= names - {folder.name}
     except OSError:
         return True
 
@@ -280,10 +281,6 @@ def _folders(root: Path) -> list[Path]:
 def _suffix(path: Path) -> str:
     """.nii.gz and the like; empty for a folder."""
     return "" if path.is_dir() else image_suffix(path)
-
-
-def _stem(path: Path) -> str:
-    return path.name[: len(path.name) - len(_suffix(path))]
 
 
 def _result_suffix(ct: Path) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from model.images.read import image_suffix
+from model.images.read import image_stem, image_suffix
 
 # Images that are not read here, and slices of DICOM, which may have no suffix at all.
 OTHER_SUFFIXES = (
@@ -26,7 +26,7 @@ def strangers(root: Path, used: Collection[Path], names: Collection[str]) -> Ite
         if path.is_dir():
             scan = next(_below(path, names, DEPTH), None)
         else:
-            scan = path if _may_be_scan(path) and _stem(path) not in names else None
+            scan = path if _may_be_scan(path) and image_stem(path) not in names else None
         if scan:
             yield path, scan
 
@@ -39,7 +39,7 @@ def _below(folder: Path, names: Collection[str], depth: int) -> Iterator[Path]:
     for path in entries[:MOST_ENTRIES]:
         if path.is_dir():
             yield from _below(path, names, depth - 1) if depth > 1 else ()
-        elif _may_be_scan(path) and _stem(path) not in names:
+        elif _may_be_scan(path) and image_stem(path) not in names:
             yield path
 
 
@@ -55,7 +55,3 @@ def _may_be_scan(path: Path) -> bool:
             return file.read(len(DICOM_MARK)) == DICOM_MARK
     except OSError:
         return False
-
-
-def _stem(path: Path) -> str:
-    return path.name[: len(path.name) - len(image_suffix(path))]

@@ -41,6 +41,11 @@ def image_suffix(path: Path) -> str:
     return max((suffix for suffix in IMAGE_SUFFIXES if name.endswith(suffix)), key=len, default="")
 
 
+def image_stem(path: Path) -> str:
+    """A file's name without its image suffix; the whole name where it has none."""
+    return path.name[: len(path.name) - len(image_suffix(path))]
+
+
 @dataclass(frozen=True)
 class Scan:
     """One CT: int16 HU (z, y, x) along the file's own axes.

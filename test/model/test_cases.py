@@ -396,3 +396,11 @@ def test_what_lies_beside_the_cases_is_a_case_that_cannot_be_read(tmp_path, caps
     )
     assert [case.name for case in find_cases(tmp_path / "t", Path("out"), "auto")] == ["a"]
     assert "passed over" in capsys.readouterr().out
+
+
+def test_a_folder_called_after_a_case_is_told_beside_it(tmp_path):
+    make(tmp_path, "a_0000.nii.gz", "a_0001.nii.gz", "a/x.nii.gz")
+    case, stranger = find_cases(tmp_path, Path("out"), "nnunet")
+    assert (case.name, case.fault) == ("a", None)
+    assert stranger.name == "a beside" and "of no case" in str(stranger.fault)
+    assert stranger.output != case.output

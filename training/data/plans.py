@@ -3,13 +3,13 @@
 All triples are (z, y, x).
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from math import prod
 from typing import Any
 
 from model.network.bundle import CHANNELS, Normalisation
+from model.network.plain import check_number, check_whole, quoted
 from model.network.plan import NetworkPlan, Spacing, Triple
 from model.options import SPACING_MM
 from model.structures import LABELS
@@ -84,9 +84,8 @@ Reader = Callable[[Any, str], Any]
 
 def _whole(least: int, most: int) -> Reader:
     def read(value: Any, key: str) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            raise ValueError(f"{key} has {_shown(value)}, not a whole number from {least} to {most}")
-        return value
+        check_whole(key, value, least, most)
+        return int(value)
 
     return read
 
@@ -100,9 +99,7 @@ def _odd(value: Any, key: str) -> int:
 
 def _real(least: float, most: float) -> Reader:
     def read(value: Any, key: str) -> float:
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not number or not least <= value <= most:  # nor NaN
-            raise ValueError(f"{key} has {_shown(value)}, not a number from {least:g} to {most:g}")
+        check_number(key, value, least, most)
         return float(value)
 
     return read
@@ -111,7 +108,7 @@ def _real(least: float, most: float) -> Reader:
 def _three_of(read: Reader) -> Reader:
     def read_three(value: Any, key: str) -> tuple[Any, Any, Any]:
         if not isinstance(value, (list, tuple)) or len(value) != 3:
-            raise ValueError(f"{key} has {_shown(value)}, not three numbers (z, y, x)")
+            raise ValueError(f"{key} has {quoted(value)}, not three numbers (z, y, x)")
         z, y, x = (read(item, key) for item in value)
         return (z, y, x)
 
@@ -124,28 +121,19 @@ def _three(content: dict[str, Any], key: str, read: Reader) -> Any:
 
 def _several(content: dict[str, Any], key: str, read: Reader) -> list[Any]:
     if not isinstance(content[key], (list, tuple)):
-        raise ValueError(f"{key} is {_shown(content[key])}, not a list")
+        raise ValueError(f"{key} is {quoted(content[key])}, not a list")
     return [read(item, key) for item in content[key]]
 
 
 def _channel(value: Any, key: str) -> Normalisation:
     figures = {"lower": -LARGEST_VALUE, "upper": -LARGEST_VALUE, "mean": -LARGEST_VALUE, "std": LEAST_STD}
     if not isinstance(value, dict) or value.keys() - {"scheme"} != figures.keys():
-        raise ValueError(f"{key} has {_shown(value)}, not {', '.join(figures)} for each channel")
+        raise ValueError(f"{key} has {quoted(value)}, not {', '.join(figures)} for each channel")
     if value.get("scheme", "ct") != "ct":
-        raise ValueError(f"{key} has scheme {_shown(value['scheme'])}, only ct is trained with")
+        raise ValueError(f"{key} has scheme {quoted(value['scheme'])}, only ct is trained with")
     read = {
         name: _real(least, LARGEST_VALUE)(value[name], f"{key} ({name})") for name, least in figures.items()
     }
-    if read["lower"] > read["upper"]:
+    if read["lower"] >= read["upper"]:  # the weights file would be refused after the training
         raise ValueError(f"{key} has lower {read['lower']:g}, upper {read['upper']:g}")
     return Normalisation(**read)
-
-
-def _shown(value: Any) -> str:
-    """At most so much of it that a line is left a line."""
-    if isinstance(value, (list, tuple, dict)):
-        return f"{type(value).__name__} of {len(value)}"
-    if isinstance(value, float) and math.isinf(value):
-        return "a number too large"
-    return repr(value)[:40] if not isinstance(value, int) or abs(value) < 10**12 else "a number too large"

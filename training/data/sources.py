@@ -16,7 +16,7 @@ import numpy as np
 from model.documents import read_object
 from model.errors import InputError
 from model.images.pair import Pair, read_pair
-from model.images.read import image_suffix, read_labels
+from model.images.read import image_stem, image_suffix, read_labels
 from model.structures import LABELS, channel_kinds, named_labels, structure_of
 
 # SegRap's archive has label maps of both tasks under the same names; this folder is the tumours'.
@@ -90,20 +90,16 @@ def _images_below(root: Path) -> dict[str, list[Path]]:
         if any(part.startswith(".") for part in path.relative_to(root).parts):
             continue  # half-written, or another system's hidden files
         if image_suffix(path):
-            name = _stem(path)
+            name = image_stem(path)
             files.setdefault(name.lower() if name.lower() in CTS else name, []).append(path)
     return files
-
-
-def _stem(path: Path) -> str:
-    return path.name[: len(path.name) - len(image_suffix(path))]
 
 
 def _masks(folder: Path) -> dict[str, Path]:
     """The masks in a case's folder by structure. Raises InputError for two of one, and for a GTV of another name."""
     masks: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        name = _stem(path)
+        name = image_stem(path)
         if name == path.name or name.startswith(".") or name == folder.name:
             continue
         structure = structure_of(name)
@@ -136,14 +132,14 @@ def _find_nnunet(root: Path) -> list[TrainingCase]:
         _check_description(root / "dataset.json")
     files: dict[str, dict[str, list[Path]]] = {}
     for path in _images_in(root / "imagesTr"):
-        name, end = _stem(path)[: -len(ENDS[0])], _stem(path)[-len(ENDS[0]) :]
+        name, end = image_stem(path)[: -len(ENDS[0])], image_stem(path)[-len(ENDS[0]) :]
         if end not in ENDS:
             raise InputError(
                 path, f"its name does not end in {' or '.join(ENDS)}", "leave two channels a case"
             )
         files.setdefault(name, {}).setdefault(end, []).append(path)
     for path in _images_in(root / "labelsTr"):
-        files.setdefault(_stem(path), {}).setdefault("", []).append(path)
+        files.setdefault(image_stem(path), {}).setdefault("", []).append(path)
     cases = []
     for name, of_case in sorted(files.items()):
         suffix = image_suffix(next(iter(of_case.values()))[0])

@@ -36,7 +36,8 @@ NONSENSE = {
     "strides": [[[1, 1, 1]], [[0, 1, 1], [2, 2, 2]], [[1, 1, 1], [2, -2, 2]], [[1, 1, 1], [1000, 1, 1]], None],
     "normalisation": [
         3, [], [HU], [HU] * 3, [HU | {"std": 0}] * 2, [HU | {"std": -1}] * 2, [HU | {"std": float("nan")}] * 2,
-        [HU | {"lower": 400}] * 2, [HU | {"mean": float("inf")}] * 2, [HU | {"scheme": "zscore"}] * 2,
+        [HU | {"lower": 400}] * 2, [HU | {"lower": 300}] * 2, [HU | {"mean": float("inf")}] * 2,
+        [HU | {"scheme": "zscore"}] * 2,
         [HU | {"x": 1}] * 2, [{}] * 2, ["ct", "ct"], [HU | {"mean": None}] * 2,
     ],
     "patches": [3],
