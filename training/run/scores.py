@@ -7,6 +7,7 @@ from model.network.unet import UNet
 from model.structures import LABELS
 from training.data.cache import CachedCase
 from training.data.patches import draw_patch
+from training.data.sources import IGNORED
 from training.run.plan import TrainPlan
 from training.run.state import training_dtype
 
@@ -25,8 +26,9 @@ def patch_scores(
             rng = np.random.default_rng((plan.seed, 1, k))
             image, label = draw_patch(cases[k % len(cases)], plan.data.patch_zyx, rng)
             labels = network(torch.from_numpy(image)[None].to(device))[0].argmax(0).cpu()
+            counted = torch.from_numpy(label) != IGNORED
             for column, value in enumerate(LABELS.values()):
-                mine, truth = labels == value, torch.from_numpy(label) == value
+                mine, truth = (labels == value) & counted, torch.from_numpy(label) == value
                 sums[:, column] += torch.stack([(mine & truth).sum(), mine.sum() + truth.sum()])
     network.train()
     return {
