@@ -67,7 +67,7 @@ def with_contrast(
     patient: RealPatient, hu: Array, kind: NDArray[np.uint8], rng: np.random.Generator
 ) -> Array:
     """Soft tissue takes up a little, unevenly; vessels run where the phantoms' do."""
-    uneven = 1 + np.float32(0.35) * smooth_noise(canvas_grid(patient), 15.0, rng)
+    uneven = np.maximum(1 + np.float32(0.35) * smooth_noise(canvas_grid(patient), 15.0, rng), 0)
     added = np.float32(rng.uniform(2, 25)) * uneven * (kind == Kind.SOFT)
     x, y, z = neck_frame(patient)
     free = np.isin(kind, (Kind.SOFT, Kind.FAT))

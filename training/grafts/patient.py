@@ -26,6 +26,8 @@ NASOPHARYNX_MM = (0.0, -35.0, -25.0)
 AIR_HU, FAT_HU, BONE_HU = -300, -25, 180
 # In-plane voxels are cut in two where they are wider than that.
 COARSE_MM = 2.5
+# x, y and z of every voxel.
+Frame = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 # Voxels around the body.
 MARGIN = 4
 
@@ -72,7 +74,8 @@ def read_patient(folder: Path, nasopharynx_level: bool) -> RealPatient:
     grid = cropped_grid(scan.grid, box)
     if grid.spacing_xyz[0] > COARSE_MM:
         hu, grid = halved(hu), halved_grid(grid)
-        organs, high_dose, targets = (m.repeat(2, 1).repeat(2, 2) for m in (organs, high_dose, targets))
+        organs = organs.repeat(2, 1).repeat(2, 2)
+        high_dose, targets = (mask.repeat(2, 1).repeat(2, 2) for mask in (high_dose, targets))
     centre = brainstem_centre(organs, grid.spacing_xyz[::-1])
     return RealPatient(folder.name, hu, organs, high_dose, targets, grid, centre, nasopharynx_level)
 
@@ -161,7 +164,7 @@ def outside(air: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return found
 
 
-def head_frame(patient: RealPatient) -> tuple[NDArray[np.float32], ...]:
+def head_frame(patient: RealPatient) -> Frame:
     """x, y, z [mm] of every voxel from the brainstem's centre, three arrays (z, y, x)."""
     assert patient.brainstem_zyx is not None
     axes = [
@@ -172,7 +175,7 @@ def head_frame(patient: RealPatient) -> tuple[NDArray[np.float32], ...]:
     return x, y, z
 
 
-def neck_frame(patient: RealPatient) -> tuple[NDArray[np.float32], ...]:
+def neck_frame(patient: RealPatient) -> Frame:
     """As head_frame, each slice moved so that the patient's spinal cord lies where the phantoms' does."""
     x, y, z = head_frame(patient)
     voxels = np.argwhere(patient.organs == ORGANS["cord"])
