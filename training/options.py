@@ -12,7 +12,7 @@ from training.run.plan import EPOCH
 LOSSES = {
     "dice-focal": LossPlan(),
     "dice-ce": LossPlan(gamma=0),
-    "smooth-dice-focal": LossPlan(smooth=100.0),
+    "smooth-dice-focal": LossPlan(smooth=30.0),
     "tversky-focal": LossPlan(alpha=0.3, beta=0.7),
 }
 # Learning rate, weight decay.

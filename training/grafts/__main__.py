@@ -1,9 +1,10 @@
 """Training cases from real CTs with target volumes: python -m training.grafts OPENKBP OUT.
 
 OPENKBP is a folder that training.openkbp wrote. Of each patient of a split, OUT gets in SegRap's raw layout: the CT as
-it is, twice, and so many variants with synthetic tumours set in, some with other tissues, too. PTV70 is where all gross
-disease lies: inside it nothing is counted but what was set in, and all else is background. In patients whose PTV70
-takes in the nasopharynx, its core there counts as GTVp in the CT as it is.
+it is, twice; as a pair whose other CT is made up, once, or, where PTV70 takes in the nasopharynx, as often as there are
+variants, since those are few; and so many variants with synthetic tumours set in, some with other tissues, too. PTV70
+is where all gross disease lies: inside it nothing is counted but what was set in, and all else is background. Without
+synthetic tumours, the core of a PTV70 that takes in the nasopharynx counts as GTVp.
 """
 
 import signal
@@ -13,6 +14,7 @@ if __name__ == "__main__":
 
 import csv
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +26,7 @@ from model.structures import LABELS
 from model.terminal import STOPPED, log, own_stderr, report, stoppable, take_any_text
 from training.data.sources import IGNORED_MASK
 from training.data.workers import on_workers
-from training.grafts.case import as_it_is, with_tumours
+from training.grafts.case import Case, as_it_is, as_pair, with_tumours
 from training.grafts.pair import Scans
 from training.grafts.patient import RealPatient, read_patient
 
@@ -76,13 +78,15 @@ def of_split(root: Path, split: str) -> list[tuple[str, bool]]:
 
 def make(root: Path, name: str, level: bool, out: Path, seed: int, variants: int) -> None:
     """All cases of one patient; those that are there stay. Raises InputError."""
-    cases = {f"{name}_as_it_is": 0} | {f"{name}_set_{k}": k for k in range(1, variants + 1)}
-    if all((out / case).exists() for case in cases):
+    makers: dict[str, Callable[[RealPatient, np.random.Generator], Case | None]] = {}
+    makers |= {f"{name}_as_it_is": lambda patient, _: as_it_is(patient)}
+    makers |= {f"{name}_pair_{k + 1}": as_pair for k in range(variants if level else 1)}
+    makers |= {f"{name}_set_{k + 1}": with_tumours for k in range(variants)}
+    if all((out / case).exists() for case in makers):
         return
     patient = read_patient(root / "patients" / name, level)
-    for case, number in cases.items():
-        rng = np.random.default_rng((seed, number, *name.encode()))
-        made = with_tumours(patient, rng) if number else as_it_is(patient)
+    for case, maker in makers.items():
+        made = maker(patient, np.random.default_rng((seed, *case.encode())))
         if made is not None and not (out / case).exists():
             write(made[0], made[1], patient, out / case)
 

@@ -22,10 +22,22 @@ Case = tuple[Scans, NDArray[np.bool_]]
 
 def as_it_is(patient: RealPatient) -> Case:
     """The CT twice. Nothing in PTV70 counts but its core at the nasopharynx, which is GTVp."""
+    return Scans(patient.hu, patient.hu, _known(patient)), patient.high_dose
+
+
+def as_pair(patient: RealPatient, rng: np.random.Generator) -> Case | None:
+    """The same with the other CT of the pair made up. None where places are not known."""
+    if patient.brainstem_zyx is None:
+        return None
+    ct, ce = made_pair(patient, kinds(patient), False, rng)
+    return Scans(ct, ce, _known(patient)), patient.high_dose
+
+
+def _known(patient: RealPatient) -> NDArray[np.uint8]:
     label = np.zeros(patient.hu.shape, np.uint8)
     if patient.nasopharynx_level and patient.brainstem_zyx is not None:
         label[core(patient)] = LABELS["GTVp"]
-    return Scans(patient.hu, patient.hu, label), patient.high_dose
+    return label
 
 
 def core(patient: RealPatient) -> NDArray[np.bool_]:

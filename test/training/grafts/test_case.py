@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from training.grafts.case import _shorten, as_it_is, core, with_tumours
+from training.grafts.case import _shorten, as_it_is, as_pair, core, with_tumours
 
 
 def test_the_ct_as_it_is_counts_outside_the_high_dose_and_in_its_core(patient):
@@ -15,6 +15,11 @@ def test_the_ct_as_it_is_counts_outside_the_high_dose_and_in_its_core(patient):
     assert not (core(patient) & ~patient.high_dose).any()
     elsewhere, _ = as_it_is(replace(patient, nasopharynx_level=False))
     assert not elsewhere.label.any()
+
+
+def test_a_pair_without_tumours_counts_the_same(patient):
+    (scans, ignored), (known, _) = as_pair(patient, np.random.default_rng(1)), as_it_is(patient)
+    assert np.array_equal(scans.label, known.label) and np.array_equal(ignored, patient.high_dose)
 
 
 def test_with_tumours_the_rest_of_the_high_dose_is_not_counted(patient):
@@ -33,7 +38,8 @@ def test_the_same_seed_gives_the_same_case(patient):
 
 
 def test_without_a_place_there_is_no_case(patient):
-    assert with_tumours(replace(patient, brainstem_zyx=None), np.random.default_rng(0)) is None
+    for maker in (with_tumours, as_pair):
+        assert maker(replace(patient, brainstem_zyx=None), np.random.default_rng(0)) is None
 
 
 def test_a_shorter_image_has_nothing_in_the_slices_that_are_gone(patient):

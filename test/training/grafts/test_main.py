@@ -24,7 +24,7 @@ def test_training_reads_what_it_writes(data, tmp_path):
     command = [str(data), str(tmp_path / "out"), "--variants", "1", "--jobs", "1"]
     assert main(command) == 0
     cases = find_training_cases(tmp_path / "out")
-    assert [case.name for case in cases] == ["pt_1_as_it_is", "pt_1_set_1"]
+    assert [case.name for case in cases] == ["pt_1_as_it_is", "pt_1_pair_1", "pt_1_set_1"]
     assert not any(survey_case(case).problem for case in cases)
     kept = (tmp_path / "out" / "pt_1_set_1" / "image.nii.gz").stat().st_mtime_ns
     assert main(command) == 0
