@@ -4,10 +4,12 @@ import argparse
 from argparse import ArgumentDefaultsHelpFormatter as DefaultsInHelp
 from pathlib import Path
 
+from model.errors import InputError
 from model.options import LARGEST_SEED, MOST_JOBS, Parser, above, refuse, spacing, whole
 from training.data.plans import MOST_FEATURES
 from training.run.loss import LossPlan
 from training.run.plan import EPOCH
+from training.run.recipe import Recipe, read_recipe
 
 LOSSES = {
     "dice-focal": LossPlan(),
@@ -55,6 +57,10 @@ def parse_arguments(arguments: list[str] | None, description: str | None) -> arg
     )
     _add_run_options(parser)
     args = parser.parse_args(arguments)
+    try:
+        args.recipe = read_recipe(args.recipe) if args.recipe else Recipe()
+    except InputError as error:
+        refuse(str(error.where), error.fact, error.remedy)
     if (args.data is None) == (args.phantoms is None):
         refuse("data", "either a folder of cases or --phantoms N is needed", "give one of them")
     folds = args.folds or USUAL_FOLDS
