@@ -32,7 +32,7 @@ def parse_arguments(arguments: list[str] | None, description: str | None) -> arg
         "--work",
         type=Path,
         default=Path("runs/train"),
-        help="plan, cache, checkpoint, log, curves and the held-out cases' scores",
+        help="plan and cache; below it a folder for each fold: checkpoint, log, curves and the held-out cases' scores",
     )
     add("--config", type=Path, help="JSON that overrides parts of the plan; its keys: plan.json in --work")
     add("--spacing", type=spacing, metavar="Z,Y,X", help="network grid in mm; the data's median if not given")
@@ -87,10 +87,14 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         metavar="WEIGHTS",
         help="begin with these weights, of the same network, not at random",
     )
-    add(
+    before = parser.add_mutually_exclusive_group()
+    before.add_argument(
         "--resume",
         action="store_true",
-        help="go on with the plan and from the checkpoint in --work, if they are there",
+        help="go on with the plan and from the fold's checkpoint in --work, if they are there",
+    )
+    before.add_argument(
+        "--overwrite", action="store_true", help="begin anew where the fold has a checkpoint in --work"
     )
     add("--device", choices=("auto", "cuda", "cpu"), default="auto")
     add("--jobs", type=whole(1, MOST_JOBS), default=2, help="processes that prepare cases")

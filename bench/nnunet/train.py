@@ -64,8 +64,8 @@ def main(arguments: list[str] | None = None) -> int:
 def train_ours(args: argparse.Namespace, further: list[str]) -> None:
     command = [sys.executable, str(ROOT / "train.py"), str(args.data), "--work", str(args.work / "ours")]
     command += ["--folds", str(args.folds), "--fold", str(args.fold), "--minutes", str(args.minutes)]
-    command += ["--out", str(args.work / "ours.pt"), "--device", args.device, "--no-validation", *further]
-    (args.work / "ours" / "checkpoint.pt").unlink(missing_ok=True)  # of an earlier run
+    command += ["--out", str(args.work / "ours.pt"), "--device", args.device, "--no-validation"]
+    command += ["--overwrite", *further]
     run_once(command, args.work / "ours.pt")
 
 

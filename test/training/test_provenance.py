@@ -5,9 +5,9 @@ from pathlib import Path
 
 import torch
 
-from model.network.bundle import Bundle, Normalisation
+from model.network.bundle import Normalisation
 from training.data.plans import DataPlan
-from training.provenance import commit, lineage, provenance
+from training.provenance import commit, provenance
 from training.run.plan import TrainPlan
 from training.run.state import fresh_state
 
@@ -27,14 +27,14 @@ def test_all_is_told_in_plain_values():
     plan = TrainPlan(DATA, 3, names=("a", "b"))
     state = fresh_state(plan, torch.device("cpu"))
     state.iteration, state.seconds = 3, 90.0
-    args = argparse.Namespace(data=Path("raw/segrap"), phantoms=None, seed=0, start=Path("x/first.pt"))
-    started = Bundle(
-        DATA.network, (8, 8, 8), (3.0, 2.0, 2.0), (SCHEME,) * 2, (), {"data": "y", "metrics": {}}, ()
-    )
-    told = provenance(args, plan, state, "abc", started, ["train.py", "raw/segrap"])
+    args = argparse.Namespace(data=Path("raw/segrap"), phantoms=None, seed=0)
+    state.start = {"weights": "0123", "lineage": {"file": "first.pt", "data": "y"}}
+    told = provenance(args, plan, state, "abc", ["train.py", "raw/segrap"])
     assert told["data"] == "2 cases of segrap" and told["command"] == "python train.py raw/segrap"
     assert (told["commit"], told["iterations"], told["minutes"]) == ("abc", 3, 1.5)
-    assert told["start"] == lineage(args.start, started) == {"file": "first.pt", "data": "y"}
-    phantoms = argparse.Namespace(data=None, phantoms=2, seed=7, start=None)
-    words = provenance(phantoms, plan, state, "abc", None, [])["data"]
+    assert told["start"] == {"file": "first.pt", "data": "y"}
+    phantoms = argparse.Namespace(data=None, phantoms=2, seed=7)
+    told = provenance(phantoms, plan, fresh_state(plan, torch.device("cpu")), "abc", [])
+    words = told["data"]
+    assert "start" not in told
     assert "synthetic phantoms, seed 7; no patient data" in words and "not clinical" in words
