@@ -109,7 +109,7 @@ def check_fit(bundles: dict[Path, Bundle]) -> None:
     seen: dict[str, Path] = {}
     for path, bundle in bundles.items():
         for state in bundle.states:
-            other = seen.setdefault(fingerprint({}, (state,)), path)
+            other = seen.setdefault(fingerprint(None, (state,)), path)
             if other is not path:
                 raise InputError(path, f"the same network as in {other}", "give each once")
 
@@ -117,7 +117,7 @@ def check_fit(bundles: dict[Path, Bundle]) -> None:
 def results_of(bundles: dict[Path, Bundle], kept: list[FoldResult]) -> list[FoldResult]:
     """What each file's held-out cases scored; of none or of all. Raises InputError where some are missing."""
     by_fingerprint = {result.fingerprint: result for result in kept}
-    found = {path: by_fingerprint.get(fingerprint({}, bundle.states)) for path, bundle in bundles.items()}
+    found = {path: by_fingerprint.get(bundle.fingerprint_of_tensors) for path, bundle in bundles.items()}
     of_cases = [result for result in found.values() if result and result.cases]
     for path, result in found.items():
         if of_cases and not (result and result.cases):

@@ -35,7 +35,6 @@ class FoldResult:
     fold: str
     weights: Path
     fingerprint: str
-    iterations: int
     cases: tuple[CaseResult, ...] = ()
     by_least: tuple[np.ndarray, ...] = ()
 
@@ -46,7 +45,6 @@ def write_result(result: FoldResult, folder: Path) -> None:
         "fold": result.fold,
         "weights": str(result.weights.resolve()),
         "fingerprint": result.fingerprint,
-        "iterations": result.iterations,
         "least_cm3": LEAST_CM3,
         "cases": {
             case.name: {
@@ -68,13 +66,12 @@ def read_result(path: Path) -> FoldResult:
             raise ValueError("of another version")
         cases = content["cases"].items()
         texts = [content[key] for key in ("fold", "weights", "fingerprint")]
-        if not all(isinstance(text, str) for text in texts) or type(content["iterations"]) is not int:
+        if not all(isinstance(text, str) for text in texts):
             raise ValueError("not what a fold leaves")
         return FoldResult(
             texts[0],
             Path(texts[1]),
             texts[2],
-            content["iterations"],
             tuple(CaseResult(name, _scores(of["scores"]), ()) for name, of in cases),
             tuple(_table(of["dsc_by_least_cm3"]) for _, of in cases),
         )

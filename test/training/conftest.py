@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+import evaluation.summary
 from evaluation.metrics import score
 from evaluation.run import CaseResult
 from model.network.bundle import Bundle, Normalisation, load_bundle, save_bundle
 from model.network.plan import NetworkPlan
-from model.network.states import fingerprint
 from model.network.unet import UNet
 from training.results import FoldResult
 from training.validate import LEAST_CM3, SETTINGS
@@ -51,8 +51,14 @@ def fold_result(fold: str, weights: Path, names: str, seed: int = 0) -> FoldResu
         table = np.full((len(LEAST_CM3), 2), 0.5)
         table[4:, 1] = rng.uniform(0.6, 0.9)
         tables.append(table)
-    tensors = fingerprint({}, load_bundle(weights).states)
-    return FoldResult(fold, weights, tensors, 12, tuple(cases), tuple(tables))
+    tensors = load_bundle(weights).fingerprint_of_tensors
+    return FoldResult(fold, weights, tensors, tuple(cases), tuple(tables))
+
+
+@pytest.fixture(autouse=True)
+def few_resamples(monkeypatch):
+    """Intervals are tested with the evaluator."""
+    monkeypatch.setattr(evaluation.summary, "RESAMPLES", 5)
 
 
 @pytest.fixture

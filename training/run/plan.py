@@ -28,6 +28,7 @@ class TrainPlan:
     loss: LossPlan = LossPlan()
     augmentation: Augmentation = Augmentation()
     names: tuple[str, ...] = ()  # of the cases, in their order
+    held_out: tuple[str, ...] = ()  # names of those not trained on but scored
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -39,6 +40,7 @@ class TrainPlan:
             "loss": asdict(self.loss),
             "seed": self.seed,
             "cases or fold": list(self.names),
+            "held-out cases": list(self.held_out),
         }
 
     def share_done(self, iteration: int, seconds: float) -> float:
