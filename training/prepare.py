@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from model.errors import InputError
-from model.terminal import log
+from model.terminal import log, show
 from training.data.cache import cache_from_files, check_space, is_cached
 from training.data.planning import read_plan, write_plan
 from training.data.plans import DataPlan
@@ -30,13 +30,13 @@ def prepare(
     *,
     resume: bool,
     jobs: int,
-    mine: Path,
+    mine: list[Path],
 ) -> DataPlan:
     """Leave plan.json in the work folder and every case in the folder for preprocessed ones; returns the plan.
 
     decide: from what the cases hold to the plan. check: raises InputError where it is of no use. folder_of: where cases
-    preprocessed by a plan lie. mine: the folder in the work folder that this run will have. Raises InputError, with the
-    plan that is there untouched, where a case cannot be used, the disk is too small, or other runs have another plan.
+    preprocessed by a plan lie. mine: this run's folders in the work folder. Raises InputError, with the plan that is
+    there untouched, where a case cannot be used, the disk is too small, or other runs have another plan.
     """
     work.mkdir(parents=True, exist_ok=True)
     plan_file = work / PLAN
@@ -55,15 +55,16 @@ def prepare(
         names = {case.name for case in missing}
         check_space(work, [survey for survey in surveys if survey.name in names], plan)
         write_plan(plan, plan_file)
-        log(plan_file.read_text(encoding="utf-8").rstrip())
+        show(plan_file.read_text(encoding="utf-8").rstrip())
     on_workers(cache_from_files, [(case, plan, folder_of(plan)) for case in missing], jobs, "preprocess")
     return plan
 
 
-def others_than(mine: Path) -> list[str]:
+def others_than(mine: list[Path]) -> list[str]:
     """Names of the folders beside this run's in which others train or have trained."""
-    folders = {path.parent for name in (CHECKPOINT, LOCK) for path in mine.parent.glob(f"*/{name}")}
-    return sorted(folder.name for folder in folders - {mine})
+    beside = {folder.parent for folder in mine}
+    marks = [path for name in (CHECKPOINT, LOCK) for work in beside for path in work.glob(f"*/{name}")]
+    return sorted({path.parent.name for path in marks if path.parent not in mine})
 
 
 def _refuse_another_plan(plan: DataPlan, plan_file: Path, others: list[str]) -> None:
@@ -77,7 +78,8 @@ def checked(cases: list[TrainingCase], jobs: int) -> list[Survey]:
     """What the cases hold, shown in a table. Raises InputError where any cannot be used."""
     surveys = on_workers(survey_case, [(case,) for case in cases], jobs, "check")
     if surveys:
-        log(survey_table(surveys))
+        for line in survey_table(surveys).split("\n"):
+            log(line)
     bad = [survey for survey in surveys if survey.problem]
     if bad:
         fact = f"{len(bad)} of {len(cases)} cases cannot be used, see above"

@@ -92,7 +92,9 @@ def test_the_weights_of_another_fold_are_not_written_over(tmp_path, save_fold_we
     check_weights({"1": tmp_path / "w.pt"}, tmp_path / "work")
 
 
-def test_one_follows_the_other_until_asked_to_end(tmp_path, monkeypatch, capsys, save_fold_weights, scored_fold):
+def test_one_follows_the_other_until_asked_to_end(
+    tmp_path, monkeypatch, capsys, save_fold_weights, scored_fold
+):
     begun = []
 
     def train_fold(job, fold, out, team):

@@ -30,7 +30,7 @@ CONTENT = {
     "run": dict,
 }
 # What a run leaves in its folder.
-LEFT = (CHECKPOINT, "log.csv", "curves.png", "validation.csv")
+LEFT = (CHECKPOINT, "log.csv", "curves.png", "validation.csv", "result.json")
 
 
 class TrainingError(InputError):
