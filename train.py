@@ -1,6 +1,7 @@
 """Train on a folder of cases and write a weights file: python train.py DATA --out weights/mine.pt.
 
-DATA has SegRap's raw layout or nnU-Net's; --phantoms N generates synthetic cases instead. Under torchrun the same
+DATA has SegRap's raw layout or nnU-Net's; --phantoms N generates synthetic cases instead. Several folds (--fold 0-4)
+are trained one after the other; python -m training.join makes one weights file of them. Under torchrun the same
 command line trains on several processes: each has its own batch, and all read --work, so several machines share that
 folder. Exit codes: 0 done, 2 bad input or training failed, 130 stopped (--resume); torchrun makes 1 of all but 0.
 """
@@ -13,30 +14,30 @@ if __name__ == "__main__":
 import argparse
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 import torch
 
 from model.errors import InputError, reason
-from model.network.bundle import Bundle, load_bundle
 from model.network.placement import choose_device
 from model.terminal import STOPPED, log, own_stderr, report, stoppable, take_any_text
-from training.data.cache import cache_folder, load_case
+from training.data.cache import cache_folder
 from training.data.phantoms import make_phantoms
 from training.data.planning import fingerprint, override, plan_for
 from training.data.plans import DataPlan
-from training.data.sources import TrainingCase, find_training_cases
+from training.data.sources import find_training_cases
 from training.data.survey import Survey
-from training.finish import finish
-from training.options import LOSSES, OPTIMISERS, USUAL_FOLDS, parse_arguments
+from training.fold import Fold, Job
+from training.folds import check_weights, divided, train_folds, weights_of
+from training.options import parse_arguments
 from training.prepare import prepare
-from training.provenance import commit, provenance
-from training.run.lock import give_back, take
-from training.run.loop import train
-from training.run.plan import EPOCH, TrainPlan
+from training.provenance import commit
+from training.run.checkpoint import admit
+from training.run.lock import locked
 from training.run.processes import FailedElsewhere, Processes, check_environment, processes
+from training.run.start import check_start, read_start
 from training.run.state import training_dtype
-from training.validate import split
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -72,14 +73,15 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run(args: argparse.Namespace, team: Processes, command: list[str]) -> int:
-    """With the work folder for this run alone, and a place for the weights."""
-    team.once(lambda: check_out(args.out))
-    lock = team.once(lambda: take(args.work))
-    try:
-        return trained(args, team, command)
-    finally:
-        if team.first:
-            give_back(lock)
+    """With the work folder for this run alone while it prepares, then the folds'; and a place for the weights."""
+    outs = weights_of(args.out, args.fold)
+    for out in outs.values():
+        team.once(lambda out=out: check_out(out))
+    with ExitStack() as held:
+        with locked(args.work, team):
+            team.once(lambda: check_weights(outs, args.work))
+            job, folds = prepared(args, team, command, held)
+        return 0 if train_folds(job, folds, outs, team) else STOPPED
 
 
 def check_out(out: Path) -> None:
@@ -94,17 +96,26 @@ def check_out(out: Path) -> None:
         raise InputError("--out", f"{out} cannot be written ({reason(error)})", "choose another") from None
 
 
-def trained(args: argparse.Namespace, team: Processes, command: list[str]) -> int:
-    """Find and check the cases → plan → cache → train → write the weights → validate whole cases."""
+def prepared(
+    args: argparse.Namespace, team: Processes, command: list[str], held: ExitStack
+) -> tuple[Job, list[Fold]]:
+    """Find and check the cases → plan → cache. held takes the locks of the folds' folders, which training keeps.
+
+    What is refused is refused before anything is written to the work folder.
+    """
     # Now: the repository may have gone on when training ends.
     code = commit()
     data = args.data or args.work / f"phantoms-seed{args.seed}"
     # What the first process decides is sent to the others, which may see the disk a little later.
-    start = team.once(lambda: load_bundle(args.start) if args.start else None)
+    start = team.once(lambda: read_start(args.start) if args.start else None)
     if args.phantoms:
         team.once(lambda: make_phantoms(args.phantoms, args.seed, data, args.jobs))
-    cases = team.once(lambda: find_training_cases(data)[: args.phantoms])
-    chosen, held_out = divided(cases, args)
+    cases, folds = team.once(lambda: divided(find_training_cases(data)[: args.phantoms], args))
+    folders = [fold.folder(args.work) for fold in folds]
+    for folder in folders:
+        held.enter_context(locked(folder, team))
+    before = {"resume": args.resume, "overwrite": args.overwrite, "start": start}
+    team.once(lambda: [admit(folder, **before) for folder in folders])
 
     def folder_of(plan: DataPlan) -> Path:
         return cache_folder(args.work, args.data, args.seed, plan)
@@ -114,64 +125,13 @@ def trained(args: argparse.Namespace, team: Processes, command: list[str]) -> in
         plan = plan_for(fingerprint(surveys), args.memory_gb, args.features, args.spacing, number_bytes)
         return override(plan, args.config) if args.config else plan
 
-    plan = run_plan(
-        args,
-        team.once(lambda: prepare(cases, args.work, decide, folder_of, resume=args.resume, jobs=args.jobs)),
-        chosen,
-    )
-    cached = {case.name: load_case(folder_of(plan.data) / case.name) for case in cases}
-    training, validation = ([cached[name] for name in names] for names in (chosen, held_out))
-    state = train(plan, training, validation, args.work, team, resume=args.resume, start=start)
-    if not state.finished:
-        if team.first:
-            log(f"stopped after {state.iteration} iterations; go on with --resume")
-        return STOPPED
-    bundle = Bundle(
-        plan.data.network,
-        plan.data.patch_zyx,
-        plan.data.spacing_zyx,
-        plan.data.normalisation,
-        mirror_axes=(0, 1, 2),
-        provenance=provenance(args, plan, state, code, start, command),
-        states=(state.network.state_dict(),),
-    )
-    unseen = [] if args.no_validation else [case for case in cases if case.name in held_out]
-    team.once(lambda: finish(bundle, args.out, unseen, args.device, args.work))
-    return 0
+    def check(plan: DataPlan) -> None:
+        if start:
+            check_start(start, plan)
 
-
-def divided(cases: list[TrainingCase], args: argparse.Namespace) -> tuple[list[str], list[str]]:
-    """Names of the cases to train on, and of those held out. Raises InputError where the folds make no sense."""
-    names = [case.name for case in cases]
-    if args.fold == "all":
-        return names, []
-    if len(names) == 1:
-        fact = "no case is left to train on besides the held-out one"
-        raise InputError(args.data or args.work, fact, "give more cases, or --fold all")
-    folds = args.folds or min(USUAL_FOLDS, len(names))
-    if folds > len(names):
-        raise InputError("--folds", f"{folds} of {len(names)} cases", f"give at most {len(names)}")
-    if int(args.fold) >= folds:
-        raise InputError("--fold", f"{args.fold} of {folds}, as there are cases", "give a lower one, or all")
-    return split(names, folds, int(args.fold), args.seed)
-
-
-def run_plan(args: argparse.Namespace, data: DataPlan, names: list[str]) -> TrainPlan:
-    """What the options say, for these cases."""
-    learning_rate, weight_decay = OPTIMISERS[args.optimiser]
-    return TrainPlan(
-        data,
-        iterations=None if args.minutes else EPOCH * args.epochs,
-        minutes=args.minutes,
-        optimiser=args.optimiser,
-        learning_rate=args.learning_rate or learning_rate,
-        weight_decay=weight_decay,
-        seed=args.seed,
-        loss=LOSSES[args.loss],
-        augmentation=args.recipe.augmentation,
-        sampling=args.recipe.sampling,
-        names=tuple(names),
-    )
+    options = {"resume": args.resume, "jobs": args.jobs, "mine": folders}
+    plan = team.once(lambda: prepare(cases, args.work, decide, check, folder_of, **options))
+    return Job(args, command, code, start, cases, plan, folder_of(plan)), folds
 
 
 if __name__ == "__main__":

@@ -42,10 +42,9 @@ def trained(args: argparse.Namespace, further: list[str], loss: str, fold: str) 
     weights, scores = (args.work / f"{loss}-fold{fold}{suffix}" for suffix in (".pt", ".csv"))
     command = [sys.executable, str(ROOT / "train.py"), *data, "--work", str(args.work), "--loss", loss]
     command += ["--folds", str(args.folds), "--fold", fold, "--epochs", str(args.epochs)]
-    command += ["--out", str(weights), *further]
-    (args.work / "checkpoint.pt").unlink(missing_ok=True)  # another run's
+    command += ["--out", str(weights), "--overwrite", *further]
     if run_once(command, weights):
-        (args.work / "validation.csv").replace(scores)
+        (args.work / f"fold_{fold}" / "validation.csv").replace(scores)
     return scores
 
 

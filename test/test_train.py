@@ -130,14 +130,24 @@ def test_a_run_starts_from_given_weights_of_the_same_plan(segrap_data, tmp_path)
     first = load_bundle(tmp_path / "w.pt")
     (tmp_path / "w.pt").rename(tmp_path / "first.pt")
     done = run_train(
-        tmp_path, *options, "0.02", "--start", str(tmp_path / "first.pt"), "--learning-rate", "1e-12"
+        tmp_path,
+        *options,
+        "0.02",
+        "--start",
+        str(tmp_path / "first.pt"),
+        "--learning-rate",
+        "1e-12",
+        "--overwrite",
     )
     assert done.returncode == 0, done.stderr
     again = load_bundle(tmp_path / "w.pt")
     for name, tensor in first.states[0].items():
         torch.testing.assert_close(again.states[0][name], tensor)
     assert again.provenance["start"] == {"file": "first.pt"} | first.provenance
-    done = run_train(tmp_path, *options, "0.02", "--start", str(ROOT / "weights" / "gtv.pt"))
+    plan = (tmp_path / "work" / "plan.json").read_bytes()
+    start = ("--start", str(ROOT / "weights" / "gtv.pt"), "--spacing", "4,1,1", "--overwrite")
+    done = run_train(tmp_path, *options, "0.02", *start)
+    assert (tmp_path / "work" / "plan.json").read_bytes() == plan
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert done.stderr.strip().splitlines()[-1].startswith("error: --start")
 
@@ -146,7 +156,7 @@ def test_a_run_starts_from_given_weights_of_the_same_plan(segrap_data, tmp_path)
 def test_a_stopped_or_killed_run_goes_on(segrap_data, tmp_path, how):
     options = (str(segrap_data), "--fold", "all", "--optimiser", "adamw", "--minutes")
     command = train_command(tmp_path, *options, "5")
-    work, checkpoint = tmp_path / "work", tmp_path / "work" / "checkpoint.pt"
+    work, checkpoint = tmp_path / "work", tmp_path / "work" / "fold_all" / "checkpoint.pt"
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "encoding": "utf-8"}
     with subprocess.Popen(command, **streams, cwd=ROOT, start_new_session=True) as process:
         awaited = "plan.json" if how == signal.SIGKILL else "cache-*/segrap_0003/source.json"
@@ -161,7 +171,9 @@ def test_a_stopped_or_killed_run_goes_on(segrap_data, tmp_path, how):
     if how == signal.SIGTERM:
         assert process.returncode == 130 and "go on with --resume" in output and checkpoint.exists()
         before = torch.load(checkpoint, weights_only=True)["iteration"]
-        again = run_train(tmp_path, *options, "0.15")
+        plan = (tmp_path / "work" / "plan.json").read_bytes()
+        again = run_train(tmp_path, *options, "0.15", "--spacing", "4,1,1")
+        assert (tmp_path / "work" / "plan.json").read_bytes() == plan
         assert again.returncode == 2 and "is not finished" in again.stderr
     assert not (tmp_path / "w.pt").exists()
     done = run_train(tmp_path, *options, "0.15", "--resume")
@@ -183,7 +195,7 @@ def test_a_corrected_contour_is_read_again(segrap_data, tmp_path):
         untouched = (folder / "segrap_0001" / "label.npy").stat().st_mtime_ns
         label = sitk.ReadImage(raw / "segrap_0002" / "GTVnd.nii.gz")
         sitk.WriteImage(label * 0, raw / "segrap_0002" / "GTVnd.nii.gz")
-        assert run_train(tmp_path, *options).returncode == 0
+        assert run_train(tmp_path, *options, "--overwrite").returncode == 0
     finally:
         del CONFIG["normalisation"]
     after = np.load(folder / "segrap_0002" / "label.npy")

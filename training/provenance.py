@@ -10,7 +10,6 @@ from pathlib import Path
 import torch
 
 from evaluation.summary import Summary
-from model.network.bundle import Bundle
 from training.run.plan import TrainPlan
 from training.run.recipe import Recipe
 from training.run.state import State
@@ -33,7 +32,6 @@ def provenance(
     plan: TrainPlan,
     state: State,
     code: str,
-    start: Bundle | None,
     command: list[str],
 ) -> dict[str, object]:
     """args: train.py's. Data, command, the code's commit, date, duration and library, as plain values."""
@@ -47,17 +45,11 @@ def provenance(
         "iterations": state.iteration,
         "minutes": round(state.seconds / 60, 1),
         "torch": str(torch.__version__),
-        **({"start": lineage(args.start, start)} if start else {}),
+        **({"start": state.start["lineage"]} if state.start else {}),
         "loss": f"Dice (Tversky {plan.loss.alpha}, {plan.loss.beta}) + focal (gamma {plan.loss.gamma:g})",
         **({"recipe": recipe} if recipe else {}),
         "optimiser": f"{plan.optimiser}, learning rate {plan.learning_rate:g}",
     }
-
-
-def lineage(weights: Path, bundle: Bundle) -> dict[str, object]:
-    """The name and the provenance of the weights that a run began with; without scores, which are theirs alone."""
-    kept = {key: value for key, value in bundle.provenance.items() if key != "metrics"}
-    return {"file": weights.name} | kept
 
 
 def metrics(data: str, summaries: list[Summary]) -> dict[str, object]:

@@ -64,10 +64,3 @@ def choose_least(tables: list[np.ndarray]) -> tuple[float, ...]:
 def least_in_words(least_cm3: tuple[float, ...]) -> str:
     """Such as "GTVp 0, GTVnd 0.5"."""
     return ", ".join(f"{name} {cm3:g}" for name, cm3 in zip(LABELS, least_cm3, strict=True))
-
-
-def split(names: list[str], folds: int, fold: int, seed: int) -> tuple[list[str], list[str]]:
-    """Training and validation names: a seeded permutation cut into folds of nearly equal size."""
-    order = np.random.default_rng(seed).permutation(sorted(names))
-    held_out = {str(name) for name in order[fold::folds]}
-    return [n for n in sorted(names) if n not in held_out], sorted(held_out)

@@ -271,7 +271,7 @@ def planned(spoil: Spoil) -> Spoil:
     """The work folder of a run that had just planned, then spoilt."""
 
     def make(folder: Path) -> None:
-        (folder / "work").mkdir()
+        (folder / "work" / "fold_all").mkdir(parents=True)
         (folder / "work" / "plan.json").write_text(json.dumps(CONFIG))
         spoil(folder / "work")
 
@@ -297,8 +297,9 @@ def checkpoint(**changes) -> Spoil:
         content = {
             "network": state.network.state_dict(), "optimiser": state.optimiser.state_dict(), "scaler": {},
             "iteration": 0, "seconds": 0.0, "history": [], "recent": [], "finished": False, "run": run.identity,
+            "start": {},
         }  # fmt: skip
-        torch.save(content | changes, work / "checkpoint.pt")
+        torch.save(content | changes, work / "fold_all" / "checkpoint.pt")
 
     return make
 
@@ -317,16 +318,16 @@ WORK: dict[str, tuple[Spoil, Expected]] = {
     "a damaged plan": (lambda work: (work / "plan.json").write_text("{"), refused(r"plan\.json: cannot be read")),
     "a plan without a key": (lambda work: (work / "plan.json").write_text("{}"), refused(r"plan\.json: .* is missing")),
     "a checkpoint of 0 bytes": (
-        lambda work: (work / "checkpoint.pt").touch(), refused(r"checkpoint\.pt: cannot be used \(.+\); delete it"),
+        lambda work: (work / "fold_all" / "checkpoint.pt").touch(), refused(r"checkpoint\.pt: cannot be used \(.+\); delete it"),
     ),
     "a checkpoint of text": (
-        lambda work: (work / "checkpoint.pt").write_text("garbage" * 99), refused(r"checkpoint\.pt: cannot be used"),
+        lambda work: (work / "fold_all" / "checkpoint.pt").write_text("garbage" * 99), refused(r"checkpoint\.pt: cannot be used"),
     ),
     "a checkpoint of zeros": (
-        lambda work: (work / "checkpoint.pt").write_bytes(bytes(5000)), refused(r"checkpoint\.pt: cannot be used"),
+        lambda work: (work / "fold_all" / "checkpoint.pt").write_bytes(bytes(5000)), refused(r"checkpoint\.pt: cannot be used"),
     ),
     "a checkpoint that is a list": (
-        lambda work: torch.save([1], work / "checkpoint.pt"), refused(r"checkpoint\.pt: cannot be used"),
+        lambda work: torch.save([1], work / "fold_all" / "checkpoint.pt"), refused(r"checkpoint\.pt: cannot be used"),
     ),
     "a checkpoint of no network": (checkpoint(network={}), refused(r"checkpoint\.pt: cannot be used")),
     "a checkpoint of text for numbers": (checkpoint(iteration="1"), refused(r"checkpoint\.pt: cannot be used")),

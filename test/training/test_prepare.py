@@ -1,5 +1,7 @@
 """Cases are checked, planned for once, and preprocessed once."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -34,9 +36,14 @@ def decide(surveys) -> DataPlan:
     return plan_for(fingerprint(surveys), 2.0, 4)
 
 
+def ready(cases, work, folder, *, decide=decide, check=lambda plan: None, resume=False) -> DataPlan:
+    mine = [work / "fold_0", work / "fold_2"]
+    return prepare(cases, work, decide, check, lambda plan: folder, resume=resume, jobs=1, mine=mine)
+
+
 def test_a_plan_is_decided_once_and_kept_by_a_run_that_goes_on(cases, tmp_path, capsys):
     work, folder = tmp_path / "work", tmp_path / "cache"
-    prepare(cases, work, decide, lambda plan: folder, resume=False, jobs=1)
+    ready(cases, work, folder)
     plan = read_plan(work / PLAN)
     assert plan == decide(checked(cases, 1)) and '"patch_zyx"' in capsys.readouterr().out
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.npy")}
@@ -45,7 +52,7 @@ def test_a_plan_is_decided_once_and_kept_by_a_run_that_goes_on(cases, tmp_path, 
     def never(surveys):
         pytest.fail("a run that goes on keeps its plan")
 
-    prepare(cases, work, never, lambda plan: folder, resume=True, jobs=1)
+    ready(cases, work, folder, decide=never, resume=True)
     assert "going on with" in capsys.readouterr().out
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.npy")} == before
 
@@ -54,7 +61,7 @@ def test_all_wrong_cases_are_named_before_anything_is_decided(cases, tmp_path, c
     for case in cases:
         case.ce.write_bytes(b"no image")
     with pytest.raises(InputError, match="2 of 2 cases cannot be used"):
-        prepare(cases, tmp_path / "work", decide, lambda plan: tmp_path, resume=False, jobs=1)
+        ready(cases, tmp_path / "work", tmp_path)
     table = capsys.readouterr().out
     assert all(str(case.ce) in table for case in cases)
     assert not (tmp_path / "work" / PLAN).exists()
@@ -63,21 +70,21 @@ def test_all_wrong_cases_are_named_before_anything_is_decided(cases, tmp_path, c
 def test_a_run_that_goes_on_checks_what_it_prepares_again(cases, tmp_path, capsys):
     """A contour or a CT that was changed meanwhile may be wrong."""
     work, folder = tmp_path / "work", tmp_path / "cache"
-    prepare(cases, work, decide, lambda plan: folder, resume=False, jobs=1)
+    ready(cases, work, folder)
     image = sitk.ReadImage(str(cases[1].ct))
     sitk.WriteImage(image * 0 - 1000, str(cases[1].ct))
     with pytest.raises(InputError, match="1 of 1 cases cannot be used"):
-        prepare(cases, work, decide, lambda plan: folder, resume=True, jobs=1)
+        ready(cases, work, folder, resume=True)
     assert "nothing denser than air" in capsys.readouterr().out
 
 
 def test_a_kept_case_that_was_damaged_is_made_again(cases, tmp_path):
     work, folder = tmp_path / "work", tmp_path / "cache"
-    plan = prepare(cases, work, decide, lambda plan: folder, resume=False, jobs=1)
+    plan = ready(cases, work, folder)
     whole = (folder / "case_0" / "image.npy").read_bytes()
     (folder / "case_0" / "image.npy").write_bytes(whole[:-7])
     (folder / "case_1" / "label.npy").unlink()
-    assert prepare(cases, work, decide, lambda plan: folder, resume=True, jobs=1) == plan
+    assert ready(cases, work, folder, resume=True) == plan
     assert (folder / "case_0" / "image.npy").read_bytes() == whole
     assert (folder / "case_1" / "label.npy").exists()
 
@@ -88,4 +95,34 @@ def test_a_plan_that_was_damaged_is_one_line(cases, tmp_path):
     for content in ("", "[" * 100_000, '{"batch": 1}'):
         (work / PLAN).write_text(content)
         with pytest.raises(InputError, match=r"plan\.json: "):
-            prepare(cases, work, decide, lambda plan: folder, resume=True, jobs=1)
+            ready(cases, work, folder, resume=True)
+
+
+def test_the_plan_of_other_runs_in_the_folder_is_not_replaced(cases, tmp_path):
+    work, folder = tmp_path / "work", tmp_path / "cache"
+    plan = ready(cases, work, folder)
+    before = (work / PLAN).read_bytes()
+
+    def other(surveys) -> DataPlan:
+        return replace(decide(surveys), batch=5)
+
+    (work / "fold_1").mkdir()
+    (work / "fold_1" / "checkpoint.pt").touch()
+    with pytest.raises(InputError, match=r"plan\.json: fold_1 was planned otherwise"):
+        ready(cases, work, folder, decide=other)
+    assert (work / PLAN).read_bytes() == before
+    assert ready(cases, work, folder) == plan  # the same serves both
+    (work / "fold_1").rename(work / "fold_0")
+    assert ready(cases, work, folder, decide=other).batch == 5  # its own old run does not count
+
+
+def test_a_plan_of_no_use_is_not_written(cases, tmp_path):
+    def check(plan: DataPlan) -> None:
+        raise InputError("--start", "it does not fit", "give another")
+
+    with pytest.raises(InputError, match="does not fit"):
+        ready(cases, tmp_path / "work", tmp_path / "cache", check=check)
+    assert not (tmp_path / "work" / PLAN).exists() and not (tmp_path / "cache").exists()
+    ready(cases, tmp_path / "work", tmp_path / "cache")
+    with pytest.raises(InputError, match="does not fit"):
+        ready(cases, tmp_path / "work", tmp_path / "cache", check=check, resume=True)

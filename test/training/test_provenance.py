@@ -6,12 +6,12 @@ from pathlib import Path
 
 import torch
 
-from model.network.bundle import Bundle, Normalisation
+from model.network.bundle import Normalisation
 from model.network.plain import plain
 from training.data.augment import Augmentation
 from training.data.patches import Sampling
 from training.data.plans import DataPlan
-from training.provenance import commit, lineage, provenance
+from training.provenance import commit, provenance
 from training.run.plan import TrainPlan
 from training.run.state import fresh_state
 
@@ -31,19 +31,18 @@ def test_all_is_told_in_plain_values():
     plan = TrainPlan(DATA, 3, names=("a", "b"))
     state = fresh_state(plan, torch.device("cpu"))
     state.iteration, state.seconds = 3, 90.0
-    args = argparse.Namespace(data=Path("raw/segrap"), phantoms=None, seed=0, start=Path("x/first.pt"))
-    started = Bundle(
-        DATA.network, (8, 8, 8), (3.0, 2.0, 2.0), (SCHEME,) * 2, (), {"data": "y", "metrics": {}}, ()
-    )
-    told = provenance(args, plan, state, "abc", started, ["train.py", "raw/segrap"])
+    args = argparse.Namespace(data=Path("raw/segrap"), phantoms=None, seed=0)
+    state.start = {"weights": "0123", "lineage": {"file": "first.pt", "data": "y"}}
+    told = provenance(args, plan, state, "abc", ["train.py", "raw/segrap"])
     assert told["data"] == "2 cases of segrap" and told["command"] == "python train.py raw/segrap"
     assert (told["commit"], told["iterations"], told["minutes"]) == ("abc", 3, 1.5)
-    assert told["start"] == lineage(args.start, started) == {"file": "first.pt", "data": "y"}
-    assert "recipe" not in told
+    assert told["start"] == {"file": "first.pt", "data": "y"} and "recipe" not in told
     other = replace(plan, sampling=Sampling(0.33), augmentation=Augmentation(scales=(0.8, 1.25)))
-    told = provenance(args, other, state, "abc", started, [])
+    told = provenance(args, other, state, "abc", [])
     values = {"augmentation": {"scales": [0.8, 1.25]}, "sampling": {"foreground_share": 0.33}}
     assert told["recipe"] == plain(told["recipe"]) == values
-    phantoms = argparse.Namespace(data=None, phantoms=2, seed=7, start=None)
-    words = provenance(phantoms, plan, state, "abc", None, [])["data"]
+    phantoms = argparse.Namespace(data=None, phantoms=2, seed=7)
+    told = provenance(phantoms, plan, fresh_state(plan, torch.device("cpu")), "abc", [])
+    words = told["data"]
+    assert "start" not in told
     assert "synthetic phantoms, seed 7; no patient data" in words and "not clinical" in words

@@ -45,8 +45,12 @@ class CachedCase:
 
 
 def cache_folder(work: Path, data: Path | None, seed: int, plan: DataPlan) -> Path:
-    """One per data set and preprocessing, so that another plan never meets old files."""
-    key = json.dumps([str(data and data.resolve()), seed, plan.spacing_zyx, repr(plan.normalisation)])
+    """One per data set and preprocessing, so that another plan never meets old files.
+
+    seed: of phantoms, where there are no data.
+    """
+    source = str(data.resolve()) if data else f"phantoms {seed}"
+    key = json.dumps([source, plan.spacing_zyx, repr(plan.normalisation)])
     return work / f"cache-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
 
 

@@ -6,11 +6,12 @@ from typing import Any
 import torch
 
 from model.errors import InputError, reason
-from model.network.bundle import CHANNELS, Bundle
+from model.terminal import log
 from model.writing import whole_file
 from training.run.curves import write_curves, write_log
 from training.run.plan import TrainPlan
 from training.run.processes import Processes
+from training.run.start import Start, check_start
 from training.run.state import State, fresh_state
 
 CHECKPOINT = "checkpoint.pt"
@@ -25,38 +26,68 @@ CONTENT = {
     "history": list,
     "recent": list,
     "finished": bool,
+    "start": dict,
     "run": dict,
 }
+# What a run leaves in its folder.
+LEFT = (CHECKPOINT, "log.csv", "curves.png", "validation.csv", "result.json")
 
 
 class TrainingError(InputError):
     """Training cannot go on: where, what happened, what to do."""
 
 
-def begin(plan: TrainPlan, folder: Path, team: Processes, *, resume: bool, start: Bundle | None) -> State:
-    """A fresh state, with the weights of `start` if given; or, to resume, the checkpoint's if there is one.
+def admit(folder: Path, *, resume: bool, overwrite: bool, start: Start | None) -> None:
+    """Raises TrainingError where a run may not begin in the folder: its checkpoint cannot be used, or is another's.
 
-    Raises TrainingError where the checkpoint cannot be used, is another run's, or is an unfinished one's that is not to
-    be resumed, and where the weights to start from are another network's.
+    A run that is there is gone on with or, if that is said, overwritten. One that goes on may be given the weights it
+    began with, no others.
     """
     path = folder / CHECKPOINT
+    if overwrite or not path.exists():
+        return
+    content = read(path, torch.device("cpu"))
+    if not resume:
+        state, goes_on = "not finished", "--resume goes on with it"
+        if content["finished"]:
+            state, goes_on = "finished", "--resume trains on if it is given longer"
+        fact = f"of a run that is {state} ({content['iteration']} iterations)"
+        raise TrainingError(path, fact, f"{goes_on}, --overwrite or another --work starts anew")
+    if start and start.origin["weights"] != content["start"].get("weights"):
+        began = content["start"].get("lineage", {}).get("file")
+        fact = f"the run began with {f'other weights ({began})' if began else 'none'}"
+        raise TrainingError("--start", fact, "leave it out, or choose another --work")
+
+
+def begin(
+    plan: TrainPlan,
+    folder: Path,
+    team: Processes,
+    *,
+    resume: bool,
+    overwrite: bool = False,
+    start: Start | None,
+) -> State:
+    """A fresh state, with the weights of `start` if given; or, to resume, the checkpoint's if there is one.
+
+    What an overwritten run has left is removed. Raises InputError where a run may not begin (see admit), where the
+    checkpoint to resume is of a run that differs, and where the weights to start from do not fit the plan.
+    """
+    admit(folder, resume=resume, overwrite=overwrite, start=start)
+    path = folder / CHECKPOINT
     state = fresh_state(plan, team.device)
-    content = read(path, team.device) if path.exists() else None
-    if content and resume:
-        restore(state, content, plan, path)
+    if resume and path.exists():
+        restore(state, read(path, team.device), plan, path)
         return state
-    if content and not content["finished"]:
-        fact = f"of a run that is not finished ({content['iteration']} iterations)"
-        raise TrainingError(path, fact, "--resume goes on with it, another --work starts anew")
     if resume and team.first:
-        print(f"{path}: not there; starting anew", flush=True)
+        log(f"{path}: not there; starting anew")
     if start is not None:
-        if start.network != plan.data.network:
-            raise TrainingError("--start", "its network is not the plan's", "give its plan with --config")
-        if start.channels != CHANNELS or len(start.states) > 1:
-            fact = f"its channels are {','.join(start.channels)}, its networks {len(start.states)}"
-            raise TrainingError("--start", fact, f"give one network of {','.join(CHANNELS)}")
-        state.network.load_state_dict(start.states[0])
+        check_start(start, plan.data)
+        state.network.load_state_dict(start.bundle.states[0])
+        state.start = start.origin
+    if overwrite and team.first:
+        for name in LEFT:
+            (folder / name).unlink(missing_ok=True)
     return state
 
 
@@ -91,6 +122,7 @@ def save(state: State, plan: TrainPlan, folder: Path) -> None:
         "history": state.history,
         "recent": state.recent,
         "finished": state.finished,
+        "start": state.start,
         "run": plan.identity,
     }
     try:
@@ -138,6 +170,7 @@ def restore(state: State, content: dict[str, Any], plan: TrainPlan, path: Path) 
         raise _unusable(path, error) from None
     state.iteration, state.seconds = content["iteration"], content["seconds"]
     state.history, state.recent = content["history"], content["recent"]
+    state.start = content["start"]
     state.kept = True
 
 

@@ -1,14 +1,28 @@
-"""One run at a time in a work folder: a file in it names the process that trains there."""
+"""One run at a time in a folder: a file in it names the process that works there."""
 
 import json
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from model.errors import InputError
 from model.terminal import log
+from training.run.processes import Processes
 
 LOCK = "lock"
+
+
+@contextmanager
+def locked(folder: Path, team: Processes) -> Iterator[None]:
+    """With a folder for these processes alone. Raises InputError where others have it."""
+    lock = team.once(lambda: take(folder))
+    try:
+        yield
+    finally:
+        if team.first:
+            give_back(lock)
 
 
 def take(work: Path) -> Path:

@@ -8,7 +8,6 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
-from model.network.bundle import Bundle
 from model.network.memory import kept_memory
 from model.network.placement import memory_format
 from training.data.cache import CachedCase
@@ -18,6 +17,7 @@ from training.run.plan import EPOCH, TrainPlan
 from training.run.processes import FailedElsewhere, Processes
 from training.run.scores import patch_scores
 from training.run.signals import asked_to_end
+from training.run.start import Start
 from training.run.state import State
 from training.run.step import step
 
@@ -35,7 +35,8 @@ def train(
     team: Processes,
     *,
     resume: bool,
-    start: Bundle | None = None,
+    overwrite: bool = False,
+    start: Start | None = None,
 ) -> State:
     """Train to the end or to a signal; checkpoint.pt, log.csv and curves.png lie in the folder.
 
@@ -45,7 +46,7 @@ def train(
     the last one is then still good. Raises FailedElsewhere where another process failed.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    state = begin(plan, folder, team, resume=resume, start=start)
+    state = begin(plan, folder, team, resume=resume, overwrite=overwrite, start=start)
     network = _over_processes(state, team)
     checkpoints = Checkpoints(plan, folder, team, state.seconds)
     stream = batches(plan, cases, team, state.iteration)

@@ -30,6 +30,7 @@ class TrainPlan:
     augmentation: Augmentation = Augmentation()
     sampling: Sampling = Sampling()
     names: tuple[str, ...] = ()  # of the cases, in their order
+    held_out: tuple[str, ...] = ()  # names of those not trained on but scored
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -42,6 +43,7 @@ class TrainPlan:
             "seed": self.seed,
             "recipe": [asdict(self.augmentation), asdict(self.sampling)],
             "cases or fold": list(self.names),
+            "held-out cases": list(self.held_out),
         }
 
     def share_done(self, iteration: int, seconds: float) -> float:

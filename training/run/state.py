@@ -1,6 +1,7 @@
 """Where a run is: network, optimiser, counters."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import nn
@@ -23,6 +24,7 @@ class State:
     seconds: float = 0.0
     history: list[dict[str, float]] = field(default_factory=list)
     recent: list[float] = field(default_factory=list)  # losses since the last log line
+    start: dict[str, Any] = field(default_factory=dict)  # Start.origin of the weights it began with
     finished: bool = False  # by the clock of the slowest process; not saved
     kept: bool = False  # a checkpoint of this run is in the work folder; not saved
 

@@ -11,10 +11,13 @@ import torch
 
 import training.run.checkpoint
 import training.run.loop
+from model.network.bundle import Bundle
 from training.data.patches import Sampling
-from training.run.checkpoint import Checkpoints, TrainingError, begin, save
+from training.run.checkpoint import Checkpoints, TrainingError, admit, begin, save
 from training.run.loop import train
 from training.run.loss import LossPlan
+from training.run.start import Start
+from training.run.state import fresh_state
 
 
 def test_full_disk_stops_the_run_and_keeps_the_checkpoint(
@@ -146,3 +149,37 @@ def test_a_failure_between_is_kept_for_all_processes_to_know(tiny_plan, alone, t
     state.seconds = training.run.checkpoint.CHECKPOINT_SECONDS + 1
     checkpoints.save_if_due(state)
     assert isinstance(checkpoints.failure, TrainingError) and checkpoints.saved_at == state.seconds
+
+
+def test_a_finished_run_is_overwritten_only_where_that_is_said(tiny_plan, tiny_cases, alone, tmp_path):
+    short = replace(tiny_plan, iterations=2)
+    train(short, tiny_cases, [], tmp_path, alone, resume=False)
+    (tmp_path / "validation.csv").touch()
+    with pytest.raises(TrainingError, match=r"is finished \(2 iterations\); .* --overwrite"):
+        train(short, tiny_cases, [], tmp_path, alone, resume=False)
+    longer = train(replace(short, iterations=3), tiny_cases, [], tmp_path, alone, resume=True)
+    assert longer.iteration == 3
+    anew = train(short, tiny_cases, [], tmp_path, alone, resume=False, overwrite=True)
+    assert anew.iteration == 2 and not (tmp_path / "validation.csv").exists()
+
+
+def test_a_run_keeps_what_it_began_with_and_goes_on_with_nothing_else(
+    tiny_plan, tiny_cases, alone, tmp_path, weights_of
+):
+    data, short = tiny_plan.data, replace(tiny_plan, iterations=1, learning_rate=1e-12)
+    states = [
+        fresh_state(replace(tiny_plan, seed=seed), alone.device).network.state_dict() for seed in (7, 8)
+    ]
+    parts = data.network, data.patch_zyx, data.spacing_zyx, data.normalisation, (), {"data": "y"}
+    given, other = (Start(f"{k}.pt", Bundle(*parts, (state,))) for k, state in enumerate(states))
+    state = train(short, tiny_cases, [], tmp_path, alone, resume=False, start=given)
+    first = fresh_state(replace(tiny_plan, seed=7), alone.device)
+    torch.testing.assert_close(weights_of(state), weights_of(first), atol=1e-6, rtol=0)
+    for start in (None, given):
+        again = begin(tiny_plan, tmp_path, alone, resume=True, start=start)
+        assert again.start["lineage"] == {"file": "0.pt", "data": "y"}
+    with pytest.raises(TrainingError, match=r"--start: the run began with other weights \(0\.pt\)"):
+        admit(tmp_path, resume=True, overwrite=False, start=other)
+    train(short, tiny_cases, [], tmp_path, alone, resume=False, overwrite=True)
+    with pytest.raises(TrainingError, match="--start: the run began with none"):
+        admit(tmp_path, resume=True, overwrite=False, start=given)
