@@ -68,7 +68,7 @@ def train_fold(job: Job, fold: Fold, out: Path, team: Processes) -> bool:
         plan.data.normalisation,
         mirror_axes=(0, 1, 2),
         provenance=provenance(args, plan, state, job.code, job.command),
-        states=(state.network.state_dict(),),
+        states=(state.result.state_dict(),),
     )
     unseen = [] if args.no_validation else [case for case in job.cases if case.name in fold.held_out]
     team.once(lambda: finish(bundle, out, unseen, args.device, folder))

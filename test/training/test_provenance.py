@@ -7,7 +7,7 @@ import torch
 
 from model.network.bundle import Normalisation
 from training.data.plans import DataPlan
-from training.provenance import commit, provenance
+from training.provenance import commit, provenance, weights_in_words
 from training.run.plan import TrainPlan
 from training.run.state import fresh_state
 
@@ -33,6 +33,9 @@ def test_all_is_told_in_plain_values():
     assert told["data"] == "2 cases of segrap" and told["command"] == "python train.py raw/segrap"
     assert (told["commit"], told["iterations"], told["minutes"]) == ("abc", 3, 1.5)
     assert told["start"] == {"file": "first.pt", "data": "y"}
+    assert told["weights"] == "last"
+    state.averaged_wins, state.iteration = True, 350
+    assert weights_in_words(state) == "averaged, exponentially, over about 40 iterations"
     phantoms = argparse.Namespace(data=None, phantoms=2, seed=7)
     told = provenance(phantoms, plan, fresh_state(plan, torch.device("cpu")), "abc", [])
     words = told["data"]
