@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from tqdm import tqdm
 
 from model.errors import InputError, one_line, reason
 from model.terminal import log
@@ -145,7 +146,8 @@ def save_best(state: State, plan: TrainPlan, folder: Path) -> None:
 def tell(line: str, state: State, folder: Path) -> None:
     """A line to the terminal and to the log file. Raises TrainingError."""
     with _writing(state, folder), (folder / LOG).open("a", encoding="utf-8") as file:
-        log(line)
+        with tqdm.external_write_mode():  # beside the bar
+            log(line)
         file.write(f"{one_line(line)}\n")
 
 

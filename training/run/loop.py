@@ -52,16 +52,11 @@ def train(
     stream = batches(plan, cases, team, state.iteration)
     with kept_memory(), asked_to_end() as stop_requests, _progress(plan, team) as bar, closing(reporter):
         while True:
-            here = (
-                plan.share_done(state.iteration, state.seconds),
-                bool(stop_requests),
-                reporter.failure is not None,
-            )
-            done, stop, failed = team.largest(*here)
+            share, failing = plan.share_done(state.iteration, state.seconds), reporter.failure is not None
+            done, stop, failed = team.largest(share, bool(stop_requests), failing)
             if failed:
                 raise reporter.failure or FailedElsewhere
-            with bar.external_write_mode():
-                reporter.report_if_due(state, done)
+            reporter.report_if_due(state, done)
             if done >= 1 or stop:
                 state.finished = done >= 1
                 break

@@ -125,6 +125,7 @@ def test_nonsense_gradients_stop_the_run_before_they_spoil_the_weights(
 ):
     spoil_gradients(monkeypatch, set(range(3, 12)))
     monkeypatch.setattr(training.run.checkpoint, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(training.run.checkpoint, "write_curves", lambda history, path: None)  # takes long
     with pytest.raises(TrainingError, match=r"iteration 8: gradient is NaN .* \(loss 0, gradient 6\)"):
         train(tiny_plan, tiny_cases, [], tmp_path, alone, resume=False)
     content = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
