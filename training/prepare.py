@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from model.errors import InputError
-from model.terminal import log
+from model.terminal import log, show
 from training.data.cache import cache_from_files, check_space, is_cached
 from training.data.planning import read_plan, write_plan
 from training.data.plans import DataPlan
@@ -55,7 +55,7 @@ def prepare(
         names = {case.name for case in missing}
         check_space(work, [survey for survey in surveys if survey.name in names], plan)
         write_plan(plan, plan_file)
-        log(plan_file.read_text(encoding="utf-8").rstrip())
+        show(plan_file.read_text(encoding="utf-8").rstrip())
     on_workers(cache_from_files, [(case, plan, folder_of(plan)) for case in missing], jobs, "preprocess")
     return plan
 
@@ -77,7 +77,8 @@ def checked(cases: list[TrainingCase], jobs: int) -> list[Survey]:
     """What the cases hold, shown in a table. Raises InputError where any cannot be used."""
     surveys = on_workers(survey_case, [(case,) for case in cases], jobs, "check")
     if surveys:
-        log(survey_table(surveys))
+        for line in survey_table(surveys).split("\n"):
+            log(line)
     bad = [survey for survey in surveys if survey.problem]
     if bad:
         fact = f"{len(bad)} of {len(cases)} cases cannot be used, see above"
