@@ -15,6 +15,7 @@ import argparse
 import sys
 import tempfile
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -76,7 +77,7 @@ def run(args: argparse.Namespace, team: Processes, command: list[str]) -> int:
     """With the work folder for this run alone while it prepares, then the folds'; and a place for the weights."""
     outs = weights_of(args.out, args.fold)
     for out in outs.values():
-        team.once(lambda out=out: check_out(out))
+        team.once(partial(check_out, out))
     with ExitStack() as held:
         with locked(args.work, team):
             team.once(lambda: check_weights(outs, args.work))
@@ -115,7 +116,8 @@ def prepared(
     for folder in folders:
         held.enter_context(locked(folder, team))
     before = {"resume": args.resume, "overwrite": args.overwrite, "start": start}
-    team.once(lambda: [admit(folder, **before) for folder in folders])
+    for folder in folders:
+        team.once(partial(admit, folder, **before))
 
     def folder_of(plan: DataPlan) -> Path:
         return cache_folder(args.work, args.data, args.seed, plan)

@@ -43,6 +43,7 @@ def provenance(
         "commit": code,
         "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
         "iterations": state.iteration,
+        "weights": weights_in_words(state),
         "minutes": round(state.seconds / 60, 1),
         "torch": str(torch.__version__),
         **({"start": state.start["lineage"]} if state.start else {}),
@@ -50,6 +51,13 @@ def provenance(
         **({"recipe": recipe} if recipe else {}),
         "optimiser": f"{plan.optimiser}, learning rate {plan.learning_rate:g}",
     }
+
+
+def weights_in_words(state: State) -> str:
+    """Which of the run's weights they are, and over how many iterations the averaged ones were."""
+    if not state.averaged_wins:
+        return "last"
+    return f"averaged, exponentially, over about {state.averaged_over:.0f} iterations"
 
 
 def metrics(data: str, summaries: list[Summary]) -> dict[str, object]:

@@ -295,7 +295,7 @@ def checkpoint(**changes) -> Spoil:
         run = TrainPlan(data, None, 0.002, loss=LossPlan(), names=("a", "b"))
         state = fresh_state(run, torch.device("cpu"))
         content = {
-            "network": state.network.state_dict(), "optimiser": state.optimiser.state_dict(), "scaler": {},
+            "network": state.network.state_dict(), "averaged": state.averaged.state_dict(), "skipped": [], "optimiser": state.optimiser.state_dict(), "scaler": {},
             "iteration": 0, "seconds": 0.0, "history": [], "recent": [], "finished": False, "run": run.identity,
             "start": {},
         }  # fmt: skip

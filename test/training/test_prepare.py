@@ -45,7 +45,7 @@ def test_a_plan_is_decided_once_and_kept_by_a_run_that_goes_on(cases, tmp_path, 
     work, folder = tmp_path / "work", tmp_path / "cache"
     ready(cases, work, folder)
     plan = read_plan(work / PLAN)
-    assert plan == decide(checked(cases, 1)) and '"patch_zyx"' in capsys.readouterr().out
+    assert plan == decide(checked(cases, 1)) and '\n  "patch_zyx"' in capsys.readouterr().out
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.npy")}
     assert len(before) == 4
 

@@ -1,36 +1,49 @@
 """Checkpoints: a run saved whole, and gone on with."""
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from tqdm import tqdm
 
-from model.errors import InputError, reason
+from model.errors import InputError, one_line, reason
 from model.terminal import log
 from model.writing import whole_file
-from training.run.curves import write_curves, write_log
+from training.run.board import BOARD
+from training.run.curves import LOG, write_curves, write_log
 from training.run.plan import TrainPlan
 from training.run.processes import Processes
 from training.run.start import Start, check_start
 from training.run.state import State, fresh_state
 
 CHECKPOINT = "checkpoint.pt"
+# As it was when the smoothed score was best.
+BEST = "best.pt"
 CHECKPOINT_SECONDS = 180.0
 # What a checkpoint holds.
 CONTENT = {
     "network": dict,
+    "averaged": dict,
     "optimiser": dict,
     "scaler": dict,
     "iteration": int,
     "seconds": float,
     "history": list,
     "recent": list,
+    "skipped": list,
     "finished": bool,
     "start": dict,
     "run": dict,
 }
 # What a run leaves in its folder.
+<<<<<<< HEAD
 LEFT = (CHECKPOINT, "log.csv", "curves.png", "validation.csv", "result.json")
+=======
+LEFT = (CHECKPOINT, BEST, LOG, "log.csv", "curves.png", "validation.csv")
+>>>>>>> heads/run
 
 
 class TrainingError(InputError):
@@ -83,11 +96,13 @@ def begin(
         log(f"{path}: not there; starting anew")
     if start is not None:
         check_start(start, plan.data)
-        state.network.load_state_dict(start.bundle.states[0])
+        for network in (state.network, state.averaged):
+            network.load_state_dict(start.bundle.states[0])
         state.start = start.origin
     if overwrite and team.first:
         for name in LEFT:
             (folder / name).unlink(missing_ok=True)
+        shutil.rmtree(folder / BOARD, ignore_errors=True)
     return state
 
 
@@ -104,35 +119,68 @@ class Checkpoints:
     def save_if_due(self, state: State) -> None:
         if not self.team.first or state.seconds - self.saved_at <= CHECKPOINT_SECONDS:
             return
-        try:
+        with self.failures_kept():
             save(state, self.plan, self.folder)
+        self.saved_at = state.seconds
+
+    @contextmanager
+    def failures_kept(self) -> Iterator[None]:
+        """Around what writes to the folder and may raise TrainingError."""
+        try:
+            yield
         except TrainingError as error:
             self.failure = error
-        self.saved_at = state.seconds
 
 
 def save(state: State, plan: TrainPlan, folder: Path) -> None:
     """Checkpoint, log and curves; the old checkpoint stays until the new one is whole. Raises TrainingError."""
+    with _writing(state, folder):
+        _write(state, plan, folder / CHECKPOINT)
+        state.kept = True
+        write_log(state.history, folder / "log.csv")
+        write_curves(state.history, folder / "curves.png")
+
+
+def save_best(state: State, plan: TrainPlan, folder: Path) -> None:
+    """The same content under another name, to go on from or to look at. Raises TrainingError."""
+    with _writing(state, folder):
+        _write(state, plan, folder / BEST)
+
+
+def tell(line: str, state: State, folder: Path) -> None:
+    """A line to the terminal and to the log file. Raises TrainingError."""
+    with _writing(state, folder), (folder / LOG).open("a", encoding="utf-8") as file:
+        with tqdm.external_write_mode():  # beside the bar
+            log(line)
+        file.write(f"{one_line(line)}\n")
+
+
+def _write(state: State, plan: TrainPlan, path: Path) -> None:
     content = {
         "network": state.network.state_dict(),
+        "averaged": state.averaged.state_dict(),
         "optimiser": state.optimiser.state_dict(),
         "scaler": state.scaler.state_dict(),
         "iteration": state.iteration,
         "seconds": state.seconds,
         "history": state.history,
         "recent": state.recent,
+        "skipped": state.skipped,
         "finished": state.finished,
         "start": state.start,
         "run": plan.identity,
     }
+    with whole_file(path) as temporary:
+        torch.save(content, temporary)
+
+
+@contextmanager
+def _writing(state: State, folder: Path) -> Iterator[None]:
+    """Raises TrainingError where what is written in it cannot be."""
     try:
-        with whole_file(folder / CHECKPOINT) as temporary:
-            torch.save(content, temporary)
-        state.kept = True
-        write_log(state.history, folder / "log.csv")
-        write_curves(state.history, folder / "curves.png")
+        yield
     except (OSError, RuntimeError) as error:
-        fact = f"cannot write the checkpoint ({reason(error)})"
+        fact = f"cannot write the checkpoint or the log ({reason(error)})"
         remedy = "free space"
         if state.kept:
             remedy = f"the last one is still good: {remedy}, then --resume"
@@ -161,15 +209,18 @@ def restore(state: State, content: dict[str, Any], plan: TrainPlan, path: Path) 
             raise TrainingError(path, f"of a run that differs in {what}", remedy)
     try:
         state.network.load_state_dict(content["network"])
+        state.averaged.load_state_dict(content["averaged"])
         state.optimiser.load_state_dict(content["optimiser"])
         if content["scaler"] and state.scaler.is_enabled():  # empty where the run began in another precision
             state.scaler.load_state_dict(content["scaler"])
-        if not all(parameter.isfinite().all() for parameter in state.network.parameters()):
+        parameters = (*state.network.parameters(), *state.averaged.parameters())
+        if not all(parameter.isfinite().all() for parameter in parameters):
             raise ValueError("weights that are NaN or infinite")
     except (RuntimeError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise _unusable(path, error) from None
     state.iteration, state.seconds = content["iteration"], content["seconds"]
     state.history, state.recent = content["history"], content["recent"]
+    state.skipped = content["skipped"]
     state.start = content["start"]
     state.kept = True
 

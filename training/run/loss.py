@@ -29,12 +29,21 @@ class LossPlan:
     smooth: float = 0.0
 
 
+<<<<<<< HEAD
 def tversky_loss(logits: Tensor, target: Tensor, alpha: float, beta: float, smooth: float = 0.0) -> Tensor:
     """Mean over classes, background included, of 1 - TP / (TP + alpha FP + beta FN), summed over batch and voxels.
 
     smooth is added above and below.
 
     The batch is that of all processes where several train together.
+=======
+def tversky_loss(
+    logits: Tensor, target: Tensor, alpha: float, beta: float, *, together: bool = True
+) -> Tensor:
+    """Mean over classes, background included, of 1 - TP / (TP + alpha FP + beta FN), summed over batch and voxels.
+
+    Where several processes train together, the batch is that of all; without together, this process's alone.
+>>>>>>> heads/run
 
     A class absent from both sides would be 0 / 0; the tiny constant makes its term 1 - 0 = 1 with a zero gradient.
     """
@@ -42,7 +51,7 @@ def tversky_loss(logits: Tensor, target: Tensor, alpha: float, beta: float, smoo
     truth = _one_hot(target, logits.shape[1], probabilities.dtype)
     axes = (0, 2, 3, 4)
     sums = torch.stack([(probabilities * truth).sum(axes), probabilities.sum(axes), truth.sum(axes)])
-    true_positive, predicted, present = _SumOverProcesses.apply(sums)
+    true_positive, predicted, present = _SumOverProcesses.apply(sums) if together else sums
     false_positive = predicted - true_positive
     false_negative = present - true_positive
     tiny = torch.finfo(probabilities.dtype).tiny
@@ -57,7 +66,9 @@ def focal_loss(logits: Tensor, target: Tensor, gamma: float) -> Tensor:
     return -((1 - log_p.exp()) ** gamma * log_p * counted).sum() / counted.sum().clamp(min=1)
 
 
-def deep_supervision_loss(outputs: list[Tensor], target: Tensor, plan: LossPlan) -> Tensor:
+def deep_supervision_loss(
+    outputs: list[Tensor], target: Tensor, plan: LossPlan, *, together: bool = True
+) -> Tensor:
     """Weighted sum over resolutions, full one first: 1, 1/2, 1/4, … normalised, the lowest dropped.
 
     The target is brought to each resolution by taking the nearest voxel.
@@ -69,8 +80,12 @@ def deep_supervision_loss(outputs: list[Tensor], target: Tensor, plan: LossPlan)
         size = logits.shape[2:]
         truth = functional.interpolate(target[:, None].float(), size, mode="nearest-exact")[:, 0].long()
         logits = logits.float()
+<<<<<<< HEAD
         smooth = plan.smooth * truth.numel() / target.numel()
         dice = tversky_loss(logits, truth, plan.alpha, plan.beta, smooth)
+=======
+        dice = tversky_loss(logits, truth, plan.alpha, plan.beta, together=together)
+>>>>>>> heads/run
         total = total + weight / sum(weights) * (dice + focal_loss(logits, truth, plan.gamma))
     return total
 

@@ -8,9 +8,11 @@ from training.data.patches import Sampling
 from training.data.plans import DataPlan
 from training.run.loss import LossPlan
 
-# Iterations, as in nnU-Net; the online validation comes after each epoch.
+# Iterations, as in nnU-Net. After each epoch, or after a tenth of the run where that is shorter, comes a line.
 EPOCH = 250
-WARM_UP = 50
+LINES = 10
+# The learning rate rises over so many iterations, or over that share of the run where that is shorter.
+WARM_UP, WARM_UP_SHARE = 50, 0.05
 # Of the polynomial by which the learning rate falls.
 POWER = 0.9
 
@@ -54,5 +56,5 @@ class TrainPlan:
 
     def learning_rate_at(self, iteration: int, share_done: float) -> float:
         """It falls polynomially over the run, after a short rise."""
-        warm = min(1.0, (iteration + 1) / WARM_UP)
+        warm = min(1.0, max((iteration + 1) / WARM_UP, share_done / WARM_UP_SHARE))
         return self.learning_rate * max(0.0, 1 - share_done) ** POWER * warm

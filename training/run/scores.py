@@ -1,27 +1,51 @@
-"""DSC of validation patches while training: a quick look, not a result."""
+"""Loss and DSC of validation patches while training: a quick look, not a result."""
+
+import time
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from model.network.unet import UNet
 from model.structures import LABELS
 from training.data.cache import CachedCase
 from training.data.patches import draw_patch
+<<<<<<< HEAD
 from training.data.sources import IGNORED
+=======
+from training.run.loss import deep_supervision_loss
+>>>>>>> heads/run
 from training.run.plan import TrainPlan
-from training.run.state import training_dtype
+from training.run.state import State, training_dtype
 
 VALIDATION_PATCHES = 16
+# In the names of figures of the averaged weights.
+AVERAGED = "averaged_"
+
+
+def validation_scores(
+    plan: TrainPlan, state: State, cases: list[CachedCase], device: torch.device
+) -> dict[str, float]:
+    """Of the last and of the averaged weights, and the seconds that it took: columns of a row of the history."""
+    began = time.perf_counter()
+    scores = patch_scores(plan, state.network, cases, device)
+    averaged = patch_scores(plan, state.averaged, cases, device)
+    scores |= {AVERAGED + name: value for name, value in averaged.items()}
+    return scores | {"validation_seconds": round(time.perf_counter() - began, 2)}
 
 
 def patch_scores(
     plan: TrainPlan, network: UNet, cases: list[CachedCase], device: torch.device
 ) -> dict[str, float]:
-    """DSC per structure over all voxels of patches that are the same each time: a quick look, not a result."""
-    sums = torch.zeros(2, len(LABELS))
+    """Loss, and DSC per structure over all voxels, of patches that are the same each time.
+
+    The loss is the training's, mean over batches. A structure that is in no patch has no DSC. On this process alone.
+    """
+    sums, losses = torch.zeros(2, len(LABELS), device=device), []
+    present = torch.zeros(len(LABELS), device=device)
     dtype = training_dtype(device)
-    network.eval()
     with torch.no_grad(), torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+<<<<<<< HEAD
         for k in range(VALIDATION_PATCHES):
             rng = np.random.default_rng((plan.seed, 1, k))
             image, label = draw_patch(cases[k % len(cases)], plan.data.patch_zyx, rng)
@@ -29,9 +53,38 @@ def patch_scores(
             counted = torch.from_numpy(label) != IGNORED
             for column, value in enumerate(LABELS.values()):
                 mine, truth = (labels == value) & counted, torch.from_numpy(label) == value
+=======
+        for first in range(0, VALIDATION_PATCHES, plan.data.batch):
+            images, targets = _batch(plan, cases, range(first, first + plan.data.batch), device)
+            outputs = network(images)
+            losses.append(deep_supervision_loss(outputs, targets, plan.loss, together=False))
+            labels = outputs[0].argmax(1)
+            for column, value in enumerate(LABELS.values()):
+                mine, truth = labels == value, targets == value
+>>>>>>> heads/run
                 sums[:, column] += torch.stack([(mine & truth).sum(), mine.sum() + truth.sum()])
-    network.train()
-    return {
-        f"dsc_{name}": round(float(2 * hit / max(1, n)), 4)
-        for name, hit, n in zip(LABELS, *sums, strict=True)
-    }
+                present[column] += truth.sum()
+    scores = {"loss": round(float(torch.stack(losses).mean()), 5)}
+    for name, hit, n, there in zip(LABELS, *sums.tolist(), present.tolist(), strict=True):
+        if there:
+            scores[f"dsc_{name}"] = round(2 * hit / n, 4)
+    return {f"validation_{name}" if name == "loss" else name: value for name, value in scores.items()}
+
+
+def mean_dsc(row: dict[str, float], whose: str = "") -> float | None:
+    """Mean over structures of a row of the history, of the last weights or of AVERAGED ones; None where it has none."""
+    values = [row[f"{whose}dsc_{name}"] for name in LABELS if f"{whose}dsc_{name}" in row]
+    return float(np.mean(values)) if values else None
+
+
+def _batch(
+    plan: TrainPlan, cases: list[CachedCase], numbers: range, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Patches of these numbers: image (batch, channels, z, y, x) and target (batch, z, y, x)."""
+    images, targets = [], []
+    for k in numbers:
+        rng = np.random.default_rng((plan.seed, 1, k))
+        image, label = draw_patch(cases[k % len(cases)], plan.data.patch_zyx, rng)
+        images.append(torch.from_numpy(image))
+        targets.append(torch.from_numpy(label))
+    return torch.stack(images).to(device), torch.stack(targets).to(device)

@@ -1,5 +1,6 @@
 """Where a run is: network, optimiser, counters."""
 
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,8 @@ from model.network.unet import UNet
 from training.run.plan import TrainPlan
 
 MOMENTUM = 0.99
+# Iterations.
+MOST_AVERAGED = 1000.0
 
 
 @dataclass
@@ -20,13 +23,38 @@ class State:
     network: UNet
     optimiser: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
+    averaged: UNet  # its weights follow the network's, see follow
     iteration: int = 0
     seconds: float = 0.0
     history: list[dict[str, float]] = field(default_factory=list)
-    recent: list[float] = field(default_factory=list)  # losses since the last log line
+    recent: list[tuple[float, float]] = field(
+        default_factory=list
+    )  # loss and seconds since the last log line
+    skipped: list[tuple[int, str]] = field(default_factory=list)  # iterations left out, by loss or gradient
     start: dict[str, Any] = field(default_factory=dict)  # Start.origin of the weights it began with
     finished: bool = False  # by the clock of the slowest process; not saved
     kept: bool = False  # a checkpoint of this run is in the work folder; not saved
+    averaged_wins: bool = False  # the averaged weights are the result, not the last; not saved
+
+    @property
+    def result(self) -> UNet:
+        """The network with the weights that the run gives."""
+        return self.averaged if self.averaged_wins else self.network
+
+    def follow(self) -> None:
+        """Bring the averaged weights nearer to the network's, an exponential average over about averaged_over.
+
+        Over few at first, so that a short run's is of use, and the initial weights are soon forgotten.
+        """
+        with torch.no_grad():
+            weights = zip(self.averaged.parameters(), self.network.parameters(), strict=True)
+            mine, new = (list(parts) for parts in zip(*weights, strict=True))
+            torch._foreach_lerp_(mine, new, 1 / self.averaged_over)
+
+    @property
+    def averaged_over(self) -> float:
+        """Iterations: a ninth of those done, at most MOST_AVERAGED."""
+        return min(MOST_AVERAGED, (10 + self.iteration) / 9)
 
 
 def fresh_state(plan: TrainPlan, device: torch.device) -> State:
@@ -46,7 +74,7 @@ def fresh_state(plan: TrainPlan, device: torch.device) -> State:
     else:
         optimiser = torch.optim.SGD(parameters, rate, momentum=MOMENTUM, nesterov=True, weight_decay=decay)
     scaler = torch.amp.GradScaler(device.type, enabled=training_dtype(device) == torch.float16)
-    return State(network, optimiser, scaler)
+    return State(network, optimiser, scaler, deepcopy(network).requires_grad_(False))
 
 
 def training_dtype(device: torch.device) -> torch.dtype:

@@ -12,7 +12,10 @@ import pytest
 import torch
 from torch import distributed
 
+import training.run.history
 import training.run.loop
+import training.run.reporter
+import training.run.scores
 from model.network.bundle import Normalisation
 from training.data.cache import CachedCase
 from training.data.plans import DataPlan
@@ -64,8 +67,9 @@ def alone() -> Processes:
 
 
 @pytest.fixture(autouse=True)
-def every_line_logged(monkeypatch):
-    monkeypatch.setattr(training.run.loop, "LOG_EVERY", 1)
+def a_line_for_each_iteration(monkeypatch):
+    monkeypatch.setattr(training.run.history, "EPOCH", 1)
+    monkeypatch.setattr(training.run.scores, "VALIDATION_PATCHES", 2)
 
 
 @pytest.fixture
@@ -95,7 +99,7 @@ def fail_here(folder: Path) -> None:
     with processes(torch.device("cpu")) as team:
         group = weakref.ref(distributed.group.WORLD)
         if team.first:
-            training.run.loop.save = raise_training_error
+            training.run.reporter.save = raise_training_error
         with pytest.raises(TrainingError if team.first else FailedElsewhere):
             train(replace(PLAN, iterations=1), CASES, [], folder, team, resume=False)
     assert group() is None

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from training.run.plan import POWER, WARM_UP
+from training.run.plan import POWER, WARM_UP, WARM_UP_SHARE
 
 
 def test_a_run_is_done_by_iterations_or_by_minutes(tiny_plan):
@@ -15,6 +15,8 @@ def test_a_run_is_done_by_iterations_or_by_minutes(tiny_plan):
 
 def test_the_learning_rate_rises_shortly_and_falls_polynomially(tiny_plan):
     assert tiny_plan.learning_rate_at(0, 0.0) == pytest.approx(tiny_plan.learning_rate / WARM_UP)
+    short = tiny_plan.learning_rate_at(3, WARM_UP_SHARE)  # of 80 iterations: four of them
+    assert short == pytest.approx(tiny_plan.learning_rate * (1 - WARM_UP_SHARE) ** POWER)
     half = tiny_plan.learning_rate_at(WARM_UP, 0.5)
     assert half == pytest.approx(tiny_plan.learning_rate * 0.5**POWER)
     assert tiny_plan.learning_rate_at(1000, 1.1) == 0

@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 
 from training.run.loop import train
-from training.run.state import fresh_state, training_dtype
+from training.run.state import MOST_AVERAGED, fresh_state, training_dtype
 
 
 def test_two_stages_train_their_only_head(tiny_plan, tiny_cases, alone, tmp_path):
@@ -37,3 +37,23 @@ def test_half_precision_is_scaled_on_old_gpus_alone(monkeypatch):
     for capability, dtype in (((7, 5), torch.float16), ((8, 0), torch.bfloat16)):
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device, found=capability: found)
         assert training_dtype(torch.device("cuda")) == dtype
+
+
+def test_averaged_weights_are_the_weighted_mean_of_those_before(tiny_plan, weights_of):
+    """By hand, with the weights that decay (1 + t) / (10 + t) has; a long run's is bounded."""
+    state = fresh_state(tiny_plan, torch.device("cpu"))
+    expected = weights_of(state).double()
+    for state.iteration in range(30):
+        with torch.no_grad():
+            for parameter in state.network.parameters():
+                parameter += 0.01 * (state.iteration + 1)
+        state.follow()
+        decay = (1 + state.iteration) / (10 + state.iteration)
+        expected = decay * expected + (1 - decay) * weights_of(state).double()
+    averaged = torch.cat([p.flatten() for p in state.averaged.parameters()])
+    torch.testing.assert_close(averaged.double(), expected, rtol=1e-4, atol=1e-5)
+    state.iteration = 10**6
+    assert state.averaged_over == MOST_AVERAGED
+    assert state.result is state.network
+    state.averaged_wins = True
+    assert state.result is state.averaged
