@@ -67,13 +67,8 @@ def train_fold(job: Job, fold: Fold, out: Path, team: Processes) -> bool:
         plan.data.spacing_zyx,
         plan.data.normalisation,
         mirror_axes=(0, 1, 2),
-<<<<<<< HEAD
         provenance=provenance(args, plan, state, job.code, job.command) | {"fold": fold.name},
-        states=(state.network.state_dict(),),
-=======
-        provenance=provenance(args, plan, state, job.code, job.command),
         states=(state.result.state_dict(),),
->>>>>>> heads/run
     )
     unseen = [] if args.no_validation else [case for case in job.cases if case.name in fold.held_out]
     team.once(lambda: finish(fold.name, bundle, out, unseen, args.device, folder))

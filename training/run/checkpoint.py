@@ -39,11 +39,7 @@ CONTENT = {
     "run": dict,
 }
 # What a run leaves in its folder.
-<<<<<<< HEAD
-LEFT = (CHECKPOINT, "log.csv", "curves.png", "validation.csv", "result.json")
-=======
-LEFT = (CHECKPOINT, BEST, LOG, "log.csv", "curves.png", "validation.csv")
->>>>>>> heads/run
+LEFT = (CHECKPOINT, BEST, LOG, "log.csv", "curves.png", "validation.csv", "result.json")
 
 
 class TrainingError(InputError):

@@ -29,21 +29,13 @@ class LossPlan:
     smooth: float = 0.0
 
 
-<<<<<<< HEAD
-def tversky_loss(logits: Tensor, target: Tensor, alpha: float, beta: float, smooth: float = 0.0) -> Tensor:
-    """Mean over classes, background included, of 1 - TP / (TP + alpha FP + beta FN), summed over batch and voxels.
-
-    smooth is added above and below.
-
-    The batch is that of all processes where several train together.
-=======
 def tversky_loss(
-    logits: Tensor, target: Tensor, alpha: float, beta: float, *, together: bool = True
+    logits: Tensor, target: Tensor, alpha: float, beta: float, smooth: float = 0.0, *, together: bool = True
 ) -> Tensor:
     """Mean over classes, background included, of 1 - TP / (TP + alpha FP + beta FN), summed over batch and voxels.
 
-    Where several processes train together, the batch is that of all; without together, this process's alone.
->>>>>>> heads/run
+    smooth is added above and below. Where several processes train together, the batch is that of all; without together,
+    this process's alone.
 
     A class absent from both sides would be 0 / 0; the tiny constant makes its term 1 - 0 = 1 with a zero gradient.
     """
@@ -80,12 +72,8 @@ def deep_supervision_loss(
         size = logits.shape[2:]
         truth = functional.interpolate(target[:, None].float(), size, mode="nearest-exact")[:, 0].long()
         logits = logits.float()
-<<<<<<< HEAD
         smooth = plan.smooth * truth.numel() / target.numel()
-        dice = tversky_loss(logits, truth, plan.alpha, plan.beta, smooth)
-=======
-        dice = tversky_loss(logits, truth, plan.alpha, plan.beta, together=together)
->>>>>>> heads/run
+        dice = tversky_loss(logits, truth, plan.alpha, plan.beta, smooth, together=together)
         total = total + weight / sum(weights) * (dice + focal_loss(logits, truth, plan.gamma))
     return total
 

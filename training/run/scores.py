@@ -10,11 +10,8 @@ from model.network.unet import UNet
 from model.structures import LABELS
 from training.data.cache import CachedCase
 from training.data.patches import draw_patch
-<<<<<<< HEAD
 from training.data.sources import IGNORED
-=======
 from training.run.loss import deep_supervision_loss
->>>>>>> heads/run
 from training.run.plan import TrainPlan
 from training.run.state import State, training_dtype
 
@@ -45,23 +42,13 @@ def patch_scores(
     present = torch.zeros(len(LABELS), device=device)
     dtype = training_dtype(device)
     with torch.no_grad(), torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-<<<<<<< HEAD
-        for k in range(VALIDATION_PATCHES):
-            rng = np.random.default_rng((plan.seed, 1, k))
-            image, label = draw_patch(cases[k % len(cases)], plan.data.patch_zyx, rng)
-            labels = network(torch.from_numpy(image)[None].to(device))[0].argmax(0).cpu()
-            counted = torch.from_numpy(label) != IGNORED
-            for column, value in enumerate(LABELS.values()):
-                mine, truth = (labels == value) & counted, torch.from_numpy(label) == value
-=======
         for first in range(0, VALIDATION_PATCHES, plan.data.batch):
             images, targets = _batch(plan, cases, range(first, first + plan.data.batch), device)
             outputs = network(images)
             losses.append(deep_supervision_loss(outputs, targets, plan.loss, together=False))
-            labels = outputs[0].argmax(1)
+            labels = outputs[0].argmax(1).masked_fill(targets == IGNORED, 0)
             for column, value in enumerate(LABELS.values()):
                 mine, truth = labels == value, targets == value
->>>>>>> heads/run
                 sums[:, column] += torch.stack([(mine & truth).sum(), mine.sum() + truth.sum()])
                 present[column] += truth.sum()
     scores = {"loss": round(float(torch.stack(losses).mean()), 5)}

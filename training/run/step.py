@@ -17,26 +17,17 @@ def step(
 ) -> tuple[float, float]:
     """One iteration; returns the loss and the norm of the gradients, which change nothing where it is no number.
 
-<<<<<<< HEAD
-    With scaled losses (float16) infinite gradients are usual: the step is left out and the scaler scales less. The
-    host waits for the device once, to read the loss and the gradients' norm together.
-=======
     The norm alone decides, as it is the same on all processes; a loss that is no number has gradients that are none.
     With scaled losses (float16) infinite gradients are usual: the step is left out and the scaler scales less. The
     host waits for the device once, to read both together.
->>>>>>> heads/run
     """
     for group in state.optimiser.param_groups:
         group["lr"] = plan.learning_rate_at(state.iteration, done)
     loss = loss_of(plan, network, batch)
     norm = gradient_norm(state, loss)
     value, length = torch.stack((loss.detach().double(), norm.double())).tolist()
-<<<<<<< HEAD
-    return finish(state, value, length)
-=======
     finish(state, length)
     return value, length
->>>>>>> heads/run
 
 
 def loss_of(plan: TrainPlan, network: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
@@ -56,16 +47,6 @@ def gradient_norm(state: State, loss: Tensor) -> Tensor:
     return nn.utils.clip_grad_norm_(state.network.parameters(), CLIP_NORM)
 
 
-<<<<<<< HEAD
-def finish(state: State, loss: float, norm: float) -> float:
-    """Change the weights unless loss or norm is no number; what `step` returns."""
-    fine = isfinite(loss) and isfinite(norm)
-    if fine:
-        # Not by the scaler, which would read from the device again whether all gradients are numbers.
-        state.optimiser.step()
-    state.scaler.update()
-    return loss if fine or state.scaler.is_enabled() else float("nan")
-=======
 def finish(state: State, norm: float) -> None:
     """Change the weights and their average, unless the norm is no number."""
     if isfinite(norm):
@@ -73,4 +54,3 @@ def finish(state: State, norm: float) -> None:
         state.optimiser.step()
         state.follow()
     state.scaler.update()
->>>>>>> heads/run

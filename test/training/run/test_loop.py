@@ -31,11 +31,6 @@ def test_learns_and_shows_it(tiny_plan, tiny_cases, alone, tmp_path, monkeypatch
     assert np.mean(losses[-2:]) < 0.7 * losses[0]
     with (tmp_path / "log.csv").open() as file:
         rows = list(csv.DictReader(file))
-<<<<<<< HEAD
-    assert [int(row["iteration"]) for row in rows] == list(range(1, 121))
-    assert [bool(row["dsc_GTVp"]) for row in rows] == [k % 40 == 0 for k in range(1, 121)]
-    assert float(rows[-1]["dsc_GTVp"]) > 0.3 and float(rows[-1]["lr"]) < 0.1 * float(rows[60]["lr"])
-=======
     assert [int(row["iteration"]) for row in rows] == list(range(10, 121, 10))
     assert float(rows[-1]["dsc_GTVp"]) > 0.5 and float(rows[-1]["lr"]) < 0.1 * float(rows[6]["lr"])
     assert float(rows[-1]["validation_loss"]) < 0.7 * float(rows[0]["validation_loss"])
@@ -46,7 +41,6 @@ def test_learns_and_shows_it(tiny_plan, tiny_cases, alone, tmp_path, monkeypatch
     best = torch.load(tmp_path / "best.pt", weights_only=True)
     smoothed = [float(row["smoothed"]) for row in rows]
     assert best["iteration"] == 10 * (1 + int(np.argmax(smoothed)))
->>>>>>> heads/run
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
