@@ -1,6 +1,7 @@
 """Train on a folder of cases and write a weights file: python train.py DATA --out weights/mine.pt.
 
-DATA has SegRap's raw layout or nnU-Net's; --phantoms N generates synthetic cases instead. Under torchrun the same
+DATA has SegRap's raw layout or nnU-Net's; --phantoms N generates synthetic cases instead. Several folds (--fold 0-4)
+are trained one after the other; python -m training.join makes one weights file of them. Under torchrun the same
 command line trains on several processes: each has its own batch, and all read --work, so several machines share that
 folder. Exit codes: 0 done, 2 bad input or training failed, 130 stopped (--resume); torchrun makes 1 of all but 0.
 """
@@ -25,18 +26,18 @@ from training.data.cache import cache_folder
 from training.data.phantoms import make_phantoms
 from training.data.planning import fingerprint, override, plan_for
 from training.data.plans import DataPlan
-from training.data.sources import TrainingCase, find_training_cases
+from training.data.sources import find_training_cases
 from training.data.survey import Survey
-from training.fold import Fold, Job, train_fold
-from training.options import USUAL_FOLDS, parse_arguments
+from training.fold import Fold, Job
+from training.folds import check_weights, divided, train_folds, weights_of
+from training.options import parse_arguments
 from training.prepare import prepare
 from training.provenance import commit
 from training.run.checkpoint import admit
 from training.run.lock import locked
 from training.run.processes import FailedElsewhere, Processes, check_environment, processes
-from training.run.start import check_start, read_start
+from training.run.start import Start, check_start, read_start
 from training.run.state import training_dtype
-from training.validate import split
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -72,12 +73,26 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run(args: argparse.Namespace, team: Processes, command: list[str]) -> int:
-    """With the work folder for this run alone while it prepares, then the fold's; and a place for the weights."""
-    team.once(lambda: check_out(args.out))
+    """With the work folder for this run alone while it prepares, then the folds'; and a place for the weights."""
+    outs = weights_of(args.out, args.fold)
+    team.once(lambda: check_outs(list(outs.values())))
     with ExitStack() as held:
         with locked(args.work, team):
-            job, fold = prepared(args, team, command, held)
-        return 0 if train_fold(job, fold, args.out, team) else STOPPED
+            team.once(lambda: check_weights(outs, args.work))
+            job, folds = prepared(args, team, command, held)
+        return 0 if train_folds(job, folds, outs, team) else STOPPED
+
+
+def check_outs(outs: list[Path]) -> None:
+    """Raises InputError where any of the weights could not be written in the end."""
+    for out in outs:
+        check_out(out)
+
+
+def admit_all(folders: list[Path], args: argparse.Namespace, start: Start | None) -> None:
+    """Raises InputError where a run may not begin in one of the folders."""
+    for folder in folders:
+        admit(folder, resume=args.resume, overwrite=args.overwrite, start=start)
 
 
 def check_out(out: Path) -> None:
@@ -94,8 +109,8 @@ def check_out(out: Path) -> None:
 
 def prepared(
     args: argparse.Namespace, team: Processes, command: list[str], held: ExitStack
-) -> tuple[Job, Fold]:
-    """Find and check the cases → plan → cache. held takes the lock of the fold's folder, which training keeps.
+) -> tuple[Job, list[Fold]]:
+    """Find and check the cases → plan → cache. held takes the locks of the folds' folders, which training keeps.
 
     What is refused is refused before anything is written to the work folder.
     """
@@ -106,11 +121,11 @@ def prepared(
     start = team.once(lambda: read_start(args.start) if args.start else None)
     if args.phantoms:
         team.once(lambda: make_phantoms(args.phantoms, args.seed, data, args.jobs))
-    cases = team.once(lambda: find_training_cases(data)[: args.phantoms])
-    fold = divided(cases, args)
-    folder = fold.folder(args.work)
-    held.enter_context(locked(folder, team))
-    team.once(lambda: admit(folder, resume=args.resume, overwrite=args.overwrite, start=start))
+    cases, folds = team.once(lambda: divided(find_training_cases(data)[: args.phantoms], args))
+    folders = [fold.folder(args.work) for fold in folds]
+    for folder in folders:
+        held.enter_context(locked(folder, team))
+    team.once(lambda: admit_all(folders, args, start))
 
     def folder_of(plan: DataPlan) -> Path:
         return cache_folder(args.work, args.data, args.seed, plan)
@@ -124,26 +139,9 @@ def prepared(
         if start:
             check_start(start, plan)
 
-    options = {"resume": args.resume, "jobs": args.jobs, "mine": folder}
+    options = {"resume": args.resume, "jobs": args.jobs, "mine": folders}
     plan = team.once(lambda: prepare(cases, args.work, decide, check, folder_of, **options))
-    return Job(args, command, code, start, cases, plan, folder_of(plan)), fold
-
-
-def divided(cases: list[TrainingCase], args: argparse.Namespace) -> Fold:
-    """The cases to train on, and those held out. Raises InputError where the folds make no sense."""
-    names = [case.name for case in cases]
-    if args.fold == "all":
-        return Fold(args.fold, tuple(names), ())
-    if len(names) == 1:
-        fact = "no case is left to train on besides the held-out one"
-        raise InputError(args.data or args.work, fact, "give more cases, or --fold all")
-    folds = args.folds or min(USUAL_FOLDS, len(names))
-    if folds > len(names):
-        raise InputError("--folds", f"{folds} of {len(names)} cases", f"give at most {len(names)}")
-    if int(args.fold) >= folds:
-        raise InputError("--fold", f"{args.fold} of {folds}, as there are cases", "give a lower one, or all")
-    training, held_out = split(names, folds, int(args.fold), args.seed)
-    return Fold(args.fold, tuple(training), tuple(held_out))
+    return Job(args, command, code, start, cases, plan, folder_of(plan)), folds
 
 
 if __name__ == "__main__":

@@ -43,6 +43,12 @@ def named_labels(labels: object) -> dict[str, int]:
     return values
 
 
+def ignored_value(labels: object) -> int | None:
+    """The value of nnU-Net's label "ignore", which marks what is not counted, if there is one. Raises ValueError."""
+    values = [value for value, name in _numbered(labels, "labels").items() if _plain(name) == "ignore"]
+    return values[0] if values else None
+
+
 def channel_kinds(channels: object) -> list[str | None]:
     """What each channel in a data set's description is: "ct" (no contrast), "ce", "" (it does not say), None (another).
 

@@ -45,13 +45,13 @@ class Job:
 
 
 def train_fold(job: Job, fold: Fold, out: Path, team: Processes) -> bool:
-    """Train, write the weights to out, validate on whole held-out cases; on all processes alike.
+    """Train, write the weights to out, validate on whole held-out cases; on all processes alike. Not what is finished.
 
     Its folder must be locked, and be one that checkpoint.admit admits. False where the training was asked to end: then
     a checkpoint is there to go on from.
     """
     args, folder = job.args, fold.folder(job.args.work)
-    plan = run_plan(args, job.data, fold.training)
+    plan = run_plan(args, job.data, fold)
     training, validation = (
         [load_case(job.cache / name) for name in names] for names in (fold.training, fold.held_out)
     )
@@ -67,15 +67,15 @@ def train_fold(job: Job, fold: Fold, out: Path, team: Processes) -> bool:
         plan.data.spacing_zyx,
         plan.data.normalisation,
         mirror_axes=(0, 1, 2),
-        provenance=provenance(args, plan, state, job.code, job.command),
+        provenance=provenance(args, plan, state, job.code, job.command) | {"fold": fold.name},
         states=(state.result.state_dict(),),
     )
     unseen = [] if args.no_validation else [case for case in job.cases if case.name in fold.held_out]
-    team.once(lambda: finish(bundle, out, unseen, args.device, folder))
+    team.once(lambda: finish(fold.name, bundle, out, unseen, args.device, folder))
     return True
 
 
-def run_plan(args: argparse.Namespace, data: DataPlan, names: tuple[str, ...]) -> TrainPlan:
+def run_plan(args: argparse.Namespace, data: DataPlan, fold: Fold) -> TrainPlan:
     """What the options say, for these cases."""
     learning_rate, weight_decay = OPTIMISERS[args.optimiser]
     return TrainPlan(
@@ -87,5 +87,8 @@ def run_plan(args: argparse.Namespace, data: DataPlan, names: tuple[str, ...]) -
         weight_decay=weight_decay,
         seed=args.seed,
         loss=LOSSES[args.loss],
-        names=names,
+        augmentation=args.recipe.augmentation,
+        sampling=args.recipe.sampling,
+        names=fold.training,
+        held_out=fold.held_out,
     )

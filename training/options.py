@@ -4,14 +4,18 @@ import argparse
 from argparse import ArgumentDefaultsHelpFormatter as DefaultsInHelp
 from pathlib import Path
 
+from model.errors import InputError
 from model.options import LARGEST_SEED, MOST_JOBS, Parser, above, refuse, spacing, whole
 from training.data.plans import MOST_FEATURES
 from training.run.loss import LossPlan
 from training.run.plan import EPOCH
+from training.run.recipe import Recipe, read_recipe
+from training.splits import ALL, fold_list
 
 LOSSES = {
     "dice-focal": LossPlan(),
     "dice-ce": LossPlan(gamma=0),
+    "smooth-dice-focal": LossPlan(smooth=30.0),
     "tversky-focal": LossPlan(alpha=0.3, beta=0.7),
 }
 # Learning rate, weight decay.
@@ -27,7 +31,13 @@ def parse_arguments(arguments: list[str] | None, description: str | None) -> arg
     add = parser.add_argument
     add("data", type=Path, nargs="?", help="folder of cases, SegRap's raw layout or nnU-Net's")
     add("--phantoms", type=whole(1, MOST_CASES), metavar="N", help="generate N synthetic cases instead")
-    add("--out", type=Path, required=True, default=argparse.SUPPRESS, help="the weights file to write")
+    add(
+        "--out",
+        type=Path,
+        required=True,
+        default=argparse.SUPPRESS,
+        help="the weights file to write; with several folds mine.pt becomes mine-fold0.pt and so on",
+    )
     add(
         "--work",
         type=Path,
@@ -43,29 +53,59 @@ def parse_arguments(arguments: list[str] | None, description: str | None) -> arg
         help="memory of the GPU, or of the process on a CPU: decides patch size",
     )
     add("--features", type=whole(1, MOST_FEATURES), default=32, help="of the first stage")
+    _add_fold_options(parser)
+    _add_run_options(parser)
+    args = parser.parse_args(arguments)
+    try:
+        args.recipe = read_recipe(args.recipe) if args.recipe else Recipe()
+    except InputError as error:
+        refuse(str(error.where), error.fact, error.remedy)
+    if (args.data is None) == (args.phantoms is None):
+        refuse("data", "either a folder of cases or --phantoms N is needed", "give one of them")
+    if args.splits and args.folds:
+        refuse("--folds", "--splits says how many there are", "leave one of them")
+    folds = args.folds or USUAL_FOLDS
+    if not args.splits and args.fold != (ALL,) and int(args.fold[-1]) >= folds:
+        refuse("--fold", f"{args.fold[-1]} of {folds}", f"give numbers from 0 to {folds - 1}, or all")
+    return args
+
+
+def _add_fold_options(parser: argparse.ArgumentParser) -> None:
+    """Which cases are held out."""
+    add = parser.add_argument
     add(
         "--folds",
         type=whole(2, MOST_CASES),
         help=f"parts that the cases are cut into; {USUAL_FOLDS}, or as many as there are cases, if not given",
     )
-    add("--fold", default="0", help="the one held out for validation; all: train on every case")
+    add(
+        "--fold",
+        type=fold_list,
+        default="0",
+        help="the one held out for validation; 0,2 or 0-4: several, one after the other; all: train on every case",
+    )
+    add(
+        "--splits",
+        type=Path,
+        metavar="JSON",
+        help='cases of each fold as in nnU-Net\'s splits_final.json: [{"train": [names], "val": [names]}, ...]; '
+        "others are left out, with --fold all those that no list has",
+    )
     add(
         "--no-validation", action="store_true", help="leave out the scores of whole held-out cases at the end"
     )
-    _add_run_options(parser)
-    args = parser.parse_args(arguments)
-    if (args.data is None) == (args.phantoms is None):
-        refuse("data", "either a folder of cases or --phantoms N is needed", "give one of them")
-    folds = args.folds or USUAL_FOLDS
-    if args.fold != "all" and args.fold not in map(str, range(folds)):
-        refuse("--fold", f"{args.fold[:40]!r} of {folds}", f"give a number from 0 to {folds - 1}, or all")
-    return args
 
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
     """What does not concern the data."""
     add = parser.add_argument
     add("--loss", choices=LOSSES, default="dice-focal", help="what is minimised")
+    add(
+        "--recipe",
+        type=Path,
+        metavar="FILE",
+        help="JSON that overrides parts of augmentation and sampling (training/run/recipe.py)",
+    )
     add("--optimiser", choices=OPTIMISERS, default="sgd", help="SGD with Nesterov momentum, or AdamW")
     add("--learning-rate", type=above(0, MOST_RATE), help="1e-2 for sgd, 1e-3 for adamw if not given")
     length = parser.add_mutually_exclusive_group()
@@ -91,7 +131,7 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     before.add_argument(
         "--resume",
         action="store_true",
-        help="go on with the plan and from the fold's checkpoint in --work, if they are there",
+        help="go on with the plan and from the folds' checkpoints in --work, if there are any; not what is finished",
     )
     before.add_argument(
         "--overwrite", action="store_true", help="begin anew where the fold has a checkpoint in --work"

@@ -30,13 +30,13 @@ def prepare(
     *,
     resume: bool,
     jobs: int,
-    mine: Path,
+    mine: list[Path],
 ) -> DataPlan:
     """Leave plan.json in the work folder and every case in the folder for preprocessed ones; returns the plan.
 
     decide: from what the cases hold to the plan. check: raises InputError where it is of no use. folder_of: where cases
-    preprocessed by a plan lie. mine: the folder in the work folder that this run will have. Raises InputError, with the
-    plan that is there untouched, where a case cannot be used, the disk is too small, or other runs have another plan.
+    preprocessed by a plan lie. mine: this run's folders in the work folder. Raises InputError, with the plan that is
+    there untouched, where a case cannot be used, the disk is too small, or other runs have another plan.
     """
     work.mkdir(parents=True, exist_ok=True)
     plan_file = work / PLAN
@@ -60,10 +60,11 @@ def prepare(
     return plan
 
 
-def others_than(mine: Path) -> list[str]:
+def others_than(mine: list[Path]) -> list[str]:
     """Names of the folders beside this run's in which others train or have trained."""
-    folders = {path.parent for name in (CHECKPOINT, LOCK) for path in mine.parent.glob(f"*/{name}")}
-    return sorted(folder.name for folder in folders - {mine})
+    beside = {folder.parent for folder in mine}
+    marks = [path for name in (CHECKPOINT, LOCK) for work in beside for path in work.glob(f"*/{name}")]
+    return sorted({path.parent.name for path in marks if path.parent not in mine})
 
 
 def _refuse_another_plan(plan: DataPlan, plan_file: Path, others: list[str]) -> None:

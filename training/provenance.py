@@ -11,6 +11,7 @@ import torch
 
 from evaluation.summary import Summary
 from training.run.plan import TrainPlan
+from training.run.recipe import Recipe
 from training.run.state import State
 
 
@@ -34,6 +35,7 @@ def provenance(
     command: list[str],
 ) -> dict[str, object]:
     """args: train.py's. Data, command, the code's commit, date, duration and library, as plain values."""
+    recipe = Recipe(plan.augmentation, plan.sampling).changed
     phantoms = f"synthetic phantoms, seed {args.seed}; no patient data. Research use, not clinical."
     return {
         "data": f"{len(plan.names)} {phantoms if args.phantoms else f'cases of {args.data.name}'}",
@@ -46,6 +48,7 @@ def provenance(
         "torch": str(torch.__version__),
         **({"start": state.start["lineage"]} if state.start else {}),
         "loss": f"Dice (Tversky {plan.loss.alpha}, {plan.loss.beta}) + focal (gamma {plan.loss.gamma:g})",
+        **({"recipe": recipe} if recipe else {}),
         "optimiser": f"{plan.optimiser}, learning rate {plan.learning_rate:g}",
     }
 

@@ -11,7 +11,7 @@ from model.inference.lesions import drop_small
 from model.inference.predictor import Predictor
 from model.network.bundle import Bundle
 from model.structures import LABELS
-from training.data.sources import TrainingCase, read_training_case
+from training.data.sources import IGNORED, TrainingCase, read_training_case
 
 SETTINGS = Settings(tuple(LABELS), (1.0,))
 # What may be chosen as least volume of a lesion.
@@ -25,13 +25,16 @@ def validate(
 ) -> Iterable[tuple[CaseResult, np.ndarray]]:
     """Per case DSC, NSD (1 mm) and the rest, on its own grid, with mirrors and search as process.py has them.
 
-    Pieces of any size count. The array (len(LEAST_CM3), labels) holds the DSC without those below each least volume.
+    Voxels that are not counted are background in both; pieces of any size count. The array (len(LEAST_CM3), labels)
+    holds the DSC without those below each least volume.
     """
     bundle = replace(bundle, least_cm3=(0.0,) * len(LABELS))
     predictor = Predictor(bundle, device, log=lambda line: None)
     for case in cases:
         pair, label = read_training_case(case)
         labels = predictor.segment(pair).labels
+        unknown = label == IGNORED
+        labels[unknown] = label[unknown] = 0
         scores = {
             name: score(labels == value, label == value, pair.spacing_zyx, SETTINGS.tolerances_mm)
             for name, value in LABELS.items()
@@ -61,10 +64,3 @@ def choose_least(tables: list[np.ndarray]) -> tuple[float, ...]:
 def least_in_words(least_cm3: tuple[float, ...]) -> str:
     """Such as "GTVp 0, GTVnd 0.5"."""
     return ", ".join(f"{name} {cm3:g}" for name, cm3 in zip(LABELS, least_cm3, strict=True))
-
-
-def split(names: list[str], folds: int, fold: int, seed: int) -> tuple[list[str], list[str]]:
-    """Training and validation names: a seeded permutation cut into folds of nearly equal size."""
-    order = np.random.default_rng(seed).permutation(sorted(names))
-    held_out = {str(name) for name in order[fold::folds]}
-    return [n for n in sorted(names) if n not in held_out], sorted(held_out)

@@ -30,7 +30,7 @@ from model.inference.shortcuts import EXHAUSTIVE
 from model.network.bundle import Bundle, load_bundle
 from model.structures import LABELS
 from training.data.sources import TrainingCase, find_training_cases, read_training_case
-from training.validate import split
+from training.splits import cut
 
 DATASET = "Dataset001_Compared"
 
@@ -38,7 +38,8 @@ DATASET = "Dataset001_Compared"
 def main(arguments: list[str] | None = None) -> int:
     args, further = parse_arguments(arguments)
     cases = {case.name: case for case in find_training_cases(args.data)}
-    chosen, held_out = split(list(cases), args.folds, args.fold, 0)
+    split = cut(list(cases), args.folds, args.fold, 0)
+    chosen, held_out = list(split.training), list(split.held_out)
     print(f"{len(chosen)} cases to train on, {len(held_out)} held out", flush=True)
     train_ours(args, further)
     ours = load_bundle(args.work / "ours.pt")

@@ -81,6 +81,11 @@ class Bundle:
         """SHA-256, in hexadecimal, of all plain values and all tensors as they are here; they must be on the CPU."""
         return fingerprint(self.values(), self.states)
 
+    @cached_property
+    def fingerprint_of_tensors(self) -> str:
+        """The same of the tensors alone: it stays where scores or least volumes are noted in the file."""
+        return fingerprint(None, self.states)
+
     def values(self) -> dict[str, Any]:
         """All but the tensors as plain values, as the file holds them. Raises ValueError where one is no plain one."""
         values = {
@@ -102,17 +107,7 @@ def save_bundle(bundle: Bundle, path: Path, dtype: torch.dtype | None = torch.fl
 
     float16 rounds weights far less than 16-bit passes do; None: as is.
     """
-    stored = replace(
-        bundle,
-        states=tuple(
-            # A copy, since torch would write all of the tensor of which one is a part.
-            {
-                name: tensor.detach().cpu().to(dtype or tensor.dtype).contiguous().clone()
-                for name, tensor in state.items()
-            }
-            for state in bundle.states
-        ),
-    )
+    stored = as_stored(bundle, dtype)
     try:
         check_bundle(stored)
         content = stored.values() | {"states": list(stored.states), CHECKSUM: stored.fingerprint}
@@ -132,6 +127,19 @@ def save_bundle(bundle: Bundle, path: Path, dtype: torch.dtype | None = torch.fl
         raise InputError(path, f"cannot be written ({reason(error)})", remedy) from None
     except InputError as error:
         raise InputError(path, f"cannot be written ({error.fact})", remedy) from None
+
+
+def as_stored(bundle: Bundle, dtype: torch.dtype | None = torch.float16) -> Bundle:
+    """With tensors on the CPU, in a number format (None: as they are), each in memory of its own."""
+    states = tuple(
+        # A copy, since torch would write all of the tensor of which one is a part.
+        {
+            name: tensor.detach().cpu().to(dtype or tensor.dtype).contiguous().clone()
+            for name, tensor in state.items()
+        }
+        for state in bundle.states
+    )
+    return replace(bundle, states=states)
 
 
 def load_bundle(path: Path) -> Bundle:

@@ -56,24 +56,30 @@ class Lesion:
 def paint_primary(canvas: Canvas, patient: Patient) -> Lesion:
     """Grow the primary tumour from the fossa of Rosenmueller to a drawn volume, and paint it."""
     rng = patient.rng
-    volume_cm3 = float(np.clip(np.exp(rng.normal(np.log(36), 0.75)), 2.5, 110))
-    shape = _primary_shape(rng, volume_cm3)
+    volume_cm3 = primary_volume(rng)
+    shape = primary_shape(rng, volume_cm3)
     reach = Box((0, -42, -20), (62, 52, 56))
     block = canvas.find(reach, 0)
     assert block is not None, "every field of view includes the nasopharynx"
     distance = shape.distance(canvas.x[block], canvas.y[block], canvas.z[block])
     rough = float(rng.uniform(1.0, 3.2))
     distance = distance + np.float32(rough) * canvas.relief[block] + np.float32(0.8) * canvas.texture[block]
-    distance += _resistance(canvas.kind[block], canvas, rng)
+    distance += resistance(canvas.kind[block], canvas.grid.spacing_xyz, rng)
     barred = np.isin(canvas.kind[block], (Kind.NERVOUS, Kind.OUTSIDE, Kind.ARTERY, Kind.VEIN))
     barred |= canvas.y[block] < -96
-    distance = _to_volume(distance, barred, volume_cm3, canvas)
+    distance = to_volume(distance, barred, volume_cm3, canvas.grid.voxel_cm3)
     canvas.fill(block, distance, _primary_tissue(patient))
     _vary_enhancement(canvas, Lesion(block, distance), rng, volume_cm3)
     return Lesion(block, distance)
 
 
-def _primary_shape(rng: np.random.Generator, volume_cm3: float) -> Shape:
+def primary_volume(rng: np.random.Generator) -> float:
+    """cm³, drawn."""
+    return float(np.clip(np.exp(rng.normal(np.log(36), 0.75)), 2.5, 110))
+
+
+def primary_shape(rng: np.random.Generator, volume_cm3: float) -> Shape:
+    """Of a nasopharyngeal tumour of about that volume, in the patient frame; before anything holds it back."""
     stage = float(np.clip(np.log(volume_cm3 / 2.5) / np.log(110 / 2.5), 0, 1))
     seat = Ellipsoid((11 + float(rng.normal(0, 2)), -39, -21 + float(rng.normal(0, 3))), (10, 9, 13))
     # The seat is grown less by the fields around it than it leads them: 2 mm ahead keeps it in the mass.
@@ -87,20 +93,19 @@ def _primary_shape(rng: np.random.Generator, volume_cm3: float) -> Shape:
     return shape if rng.random() < 0.5 else Mirrored(shape)
 
 
-def _resistance(kind: np.ndarray, canvas: Canvas, rng: np.random.Generator) -> Array:
+def resistance(kind: np.ndarray, spacing_xyz: tuple[float, float, float], rng: np.random.Generator) -> Array:
     """How much (mm) each tissue holds the tumour back; smoothed so that the surface stays smooth."""
     cost = np.zeros(len(Kind), np.float32)
     cost[Kind.BONE] = rng.uniform(2, 9)
     cost[Kind.FAT] = rng.uniform(-1.5, 0.5)
     cost[Kind.AIRWAY] = rng.uniform(0, 3)
-    spacing = canvas.grid.spacing_xyz
-    return ndimage.gaussian_filter(cost[kind], (0.6, 1.2 / spacing[1], 1.2 / spacing[0]))
+    return ndimage.gaussian_filter(cost[kind], (0.6, 1.2 / spacing_xyz[1], 1.2 / spacing_xyz[0]))
 
 
-def _to_volume(distance: Array, barred: np.ndarray, volume_cm3: float, canvas: Canvas) -> Array:
+def to_volume(distance: Array, barred: np.ndarray, volume_cm3: float, voxel_cm3: float) -> Array:
     """Shift the field so that it encloses the volume, cut what is barred and keep the largest piece."""
     free = distance[~barred]
-    count = min(int(volume_cm3 / canvas.grid.voxel_cm3), free.size - 1)
+    count = min(int(volume_cm3 / voxel_cm3), free.size - 1)
     distance = distance - np.partition(free, count)[count]
     return keep_largest(cut(distance, barred))
 
@@ -142,32 +147,39 @@ def _necrosis(rng: np.random.Generator) -> Tissue:
 
 
 @dataclass(frozen=True)
-class NodePlan:
-    """One involved node (or a conglomerate): where it lies in the template and its distance field."""
+class NodeShape:
+    """One involved node (or a conglomerate) in the template, and how far (mm) its surface departs from the shape."""
 
+    shape: Shape
     centre: Point
     radius_mm: float
+    rough_mm: float
+
+
+@dataclass(frozen=True)
+class NodePlan:
+    """An involved node and its distance field."""
+
+    node: NodeShape
     lesion: Lesion
 
 
-def plan_nodes(canvas: Canvas, rng: np.random.Generator) -> list[NodePlan]:
-    """Draw 0 to 6 involved nodes on the upright template, before anything is displaced by them."""
+def draw_nodes(rng: np.random.Generator) -> list[NodeShape]:
+    """0 to 6 involved nodes, more of them on one side."""
     if rng.random() < 0.15:
         return []
     count = 1 + int(rng.binomial(5, 0.48))
     main_side = int(rng.choice([-1, 1]))
-    plans: list[NodePlan] = []
+    nodes = []
     for index in range(count):
         side = main_side if rng.random() < 0.65 else -main_side
         shares = (0.42, 0.2, 0.1, 0.15, 0.13) if index else (0.66, 0.13, 0.03, 0.05, 0.13)
         level = str(rng.choice(["II", "III", "IV", "V", "RP"], p=shares))
-        plan = _plan_node(canvas, rng, level, side)
-        if plan is not None:
-            plans.append(plan)
-    return plans
+        nodes.append(_draw_node(rng, level, side))
+    return nodes
 
 
-def _plan_node(canvas: Canvas, rng: np.random.Generator, level: str, side: int) -> NodePlan | None:
+def _draw_node(rng: np.random.Generator, level: str, side: int) -> NodeShape:
     start, stop = (np.asarray(point) for point in NODE_CHAINS[level])
     spot = start + rng.random() * (stop - start) + rng.normal(0, 2.5, 3)
     short = float(np.clip(np.exp(rng.normal(np.log(21), 0.40)), 9, 40)) / 2
@@ -186,25 +198,31 @@ def _plan_node(canvas: Canvas, rng: np.random.Generator, level: str, side: int) 
             parts.append(
                 Ellipsoid((side * moved[0], moved[1], moved[2]), (smaller[0], smaller[1], smaller[2]))
             )
-    shape = Union(tuple(parts), 0.6 * short)
-    block = canvas.find(shape, 8)
-    if block is None:
-        return None
-    distance = shape.distance(canvas.x[block], canvas.y[block], canvas.z[block])
-    distance = distance + np.float32(min(1.3, 0.12 * short)) * canvas.relief[block]
     centre = (float(side * spot[0]), float(spot[1]), float(spot[2]))
-    return NodePlan(centre, float(np.mean(radii)), Lesion(block, distance))
+    return NodeShape(Union(tuple(parts), 0.6 * short), centre, float(np.mean(radii)), min(1.3, 0.12 * short))
+
+
+def plan_nodes(canvas: Canvas, rng: np.random.Generator) -> list[NodePlan]:
+    """The involved nodes in the field of view, on the upright template, before anything is displaced by them."""
+    plans = []
+    for node in draw_nodes(rng):
+        block = canvas.find(node.shape, 8)
+        if block is not None:
+            distance = node.shape.distance(canvas.x[block], canvas.y[block], canvas.z[block])
+            distance = distance + np.float32(node.rough_mm) * canvas.relief[block]
+            plans.append(NodePlan(node, Lesion(block, distance)))
+    return plans
 
 
 def displace(canvas: Canvas, plans: list[NodePlan]) -> None:
     """Let the involved nodes push their surroundings aside, least near the spine."""
     for plan in plans:
-        reach = 2.2 * plan.radius_mm
-        block = canvas.find(Ellipsoid(plan.centre, (reach, reach, reach)), 2)
+        reach = 2.2 * plan.node.radius_mm
+        block = canvas.find(Ellipsoid(plan.node.centre, (reach, reach, reach)), 2)
         if block is None:
             continue
         axes = (canvas.x, canvas.y, canvas.z)
-        offsets = [axis[block] - np.float32(c) for axis, c in zip(axes, plan.centre, strict=True)]
+        offsets = [axis[block] - np.float32(c) for axis, c in zip(axes, plan.node.centre, strict=True)]
         squared = np.sum([offset * offset for offset in offsets], axis=0) / np.float32(reach**2)
         shrink = np.float32(0.55) * np.clip(1 - squared, 0, 1)
         shrink = shrink * np.clip((np.abs(canvas.x[block]) - 12) / 18, 0, 1)

@@ -6,7 +6,7 @@ from unittest import mock
 
 import pytest
 
-BENCHES = ["evaluator", "loader", "losses", "phantom_organs", "precision", "search"]
+BENCHES = ["evaluator", "iteration", "loader", "losses", "phantom_organs", "precision", "search"]
 BENCHES += [f"nnunet.{name}" for name in ("inference", "train", "v1")]
 
 

@@ -45,9 +45,9 @@ def test_a_fold_has_its_own_folder_and_scores_what_it_held_out(job, tmp_path, mo
     monkeypatch.setattr(
         training.fold,
         "finish",
-        lambda bundle, out, held, device, folder: (
+        lambda name, bundle, out, held, device, folder: (
             unseen.update({folder.name: [case.name for case in held]}),
-            finish(bundle, out, [], device, folder),
+            finish(name, bundle, out, [], device, folder),
         ),
     )
     for fold in (Fold("1", ("a", "b"), ("c",)), Fold("all", ("a", "b", "c"), ())):
@@ -55,6 +55,7 @@ def test_a_fold_has_its_own_folder_and_scores_what_it_held_out(job, tmp_path, mo
         assert (tmp_path / "work" / f"fold_{fold.name}" / "checkpoint.pt").exists()
         told = load_bundle(tmp_path / f"{fold.name}.pt").provenance
         assert told["data"] == f"{len(fold.training)} cases of raw" and told["commit"] == "abc"
+        assert told["fold"] == fold.name
     assert unseen == {"fold_1": ["c"], "fold_all": []}
 
 
@@ -68,7 +69,10 @@ def test_a_run_that_is_asked_to_end_writes_no_weights(job, tmp_path, monkeypatch
 
 
 def test_a_run_lasts_for_epochs_or_for_minutes(tmp_path):
-    by_epochs = run_plan(options(tmp_path, "--epochs", "3"), DATA, ("a",))
+    by_epochs = run_plan(options(tmp_path, "--epochs", "3"), DATA, Fold("0", ("a",), ("b",)))
     assert (by_epochs.iterations, by_epochs.minutes, by_epochs.names) == (750, None, ("a",))
-    by_minutes = run_plan(options(tmp_path, "--minutes", "3", "--optimiser", "adamw"), DATA, ())
+    assert by_epochs.held_out == ("b",)
+    by_minutes = run_plan(
+        options(tmp_path, "--minutes", "3", "--optimiser", "adamw"), DATA, Fold("all", (), ())
+    )
     assert (by_minutes.iterations, by_minutes.minutes, by_minutes.learning_rate) == (None, 3.0, 1e-3)

@@ -18,7 +18,7 @@ def test_defaults_are_nnunets_length_and_one_held_out_fifth():
         1000,
         None,
         None,
-        "0",
+        ("0",),
     )
     assert args.loss in LOSSES and args.optimiser in OPTIMISERS and args.spacing is None
 
@@ -33,7 +33,7 @@ NONSENSE = {
     "--memory-gb": ("0", "-1", "nan", "inf", "1e30"),
     "--features": ("0", "-4", "1.5", "1000000"),
     "--folds": ("0", "1", "-2", "x"),
-    "--fold": ("5", "7", "-1", "x", "1.0", ""),
+    "--fold": ("5", "7", "-1", "x", "1.0", "", "0-5", "0,0", "3-1", "all,1"),
     "--learning-rate": ("0", "-1", "nan", "inf", "1000"),
     "--epochs": ("0", "-1", "1.5", "99999999999"),
     "--minutes": ("0", "-1", "nan", "inf", "1e30"),
@@ -62,6 +62,8 @@ def test_nonsense_is_one_line_that_names_the_option(option, text, capsys):
         (("data", "--minutes", "3", "--epochs", "2"), "--epochs"),
         (("data", "--spacing", "-3,1,1"), "--spacing"),
         (("data", "--folds", "3", "--fold", "3"), "--fold"),
+        (("data", "--folds", "3", "--fold", "0-3"), "--fold"),
+        (("data", "--folds", "3", "--splits", "s.json"), "--folds"),
     ],
 )
 def test_what_makes_no_sense_together_ends_alike(words, where, capsys):
@@ -69,3 +71,9 @@ def test_what_makes_no_sense_together_ends_alike(words, where, capsys):
         parse(*words)
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"error: {where}: ")
+
+
+def test_folds_are_several_and_a_file_may_have_more_than_five():
+    assert parse("data", "--fold", "0-2,4").fold == ("0", "1", "2", "4")
+    assert parse("data", "--fold", "9", "--splits", "s.json").fold == ("9",)
+    assert parse("data", "--fold", "all").fold == ("all",)

@@ -37,7 +37,7 @@ def decide(surveys) -> DataPlan:
 
 
 def ready(cases, work, folder, *, decide=decide, check=lambda plan: None, resume=False) -> DataPlan:
-    mine = work / "fold_0"
+    mine = [work / "fold_0", work / "fold_2"]
     return prepare(cases, work, decide, check, lambda plan: folder, resume=resume, jobs=1, mine=mine)
 
 

@@ -1,11 +1,15 @@
 """Where weights come from."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from model.network.bundle import Normalisation
+from model.network.plain import plain
+from training.data.augment import Augmentation
+from training.data.patches import Sampling
 from training.data.plans import DataPlan
 from training.provenance import commit, provenance, weights_in_words
 from training.run.plan import TrainPlan
@@ -32,10 +36,14 @@ def test_all_is_told_in_plain_values():
     told = provenance(args, plan, state, "abc", ["train.py", "raw/segrap"])
     assert told["data"] == "2 cases of segrap" and told["command"] == "python train.py raw/segrap"
     assert (told["commit"], told["iterations"], told["minutes"]) == ("abc", 3, 1.5)
-    assert told["start"] == {"file": "first.pt", "data": "y"}
+    assert told["start"] == {"file": "first.pt", "data": "y"} and "recipe" not in told
     assert told["weights"] == "last"
     state.averaged_wins, state.iteration = True, 350
     assert weights_in_words(state) == "averaged, exponentially, over about 40 iterations"
+    other = replace(plan, sampling=Sampling(0.33), augmentation=Augmentation(scales=(0.8, 1.25)))
+    told = provenance(args, other, state, "abc", [])
+    values = {"augmentation": {"scales": [0.8, 1.25]}, "sampling": {"foreground_share": 0.33}}
+    assert told["recipe"] == plain(told["recipe"]) == values
     phantoms = argparse.Namespace(data=None, phantoms=2, seed=7)
     told = provenance(phantoms, plan, fresh_state(plan, torch.device("cpu")), "abc", [])
     words = told["data"]

@@ -23,7 +23,7 @@ from model.preprocessing.region import Region, interpolation_matrix
 from model.structures import LABELS
 from model.writing import whole_file, write_bytes
 from training.data.plans import DataPlan
-from training.data.sources import TrainingCase, read_training_case
+from training.data.sources import IGNORED, TrainingCase, read_training_case
 from training.data.survey import Survey
 
 # Beside a cached case: size and time of the files it was made from.
@@ -90,7 +90,7 @@ def is_cached(case: TrainingCase, folder: Path) -> bool:
 
 def source_of(case: TrainingCase) -> bytes:
     """Size and time of every file of a case that is there."""
-    files = {path.name: path.stat() for path in (case.ct, case.ce, *case.labels.values()) if path.exists()}
+    files = {path.name: path.stat() for path in case.files if path.exists()}
     return json.dumps({name: [stat.st_size, stat.st_mtime_ns] for name, stat in files.items()}).encode()
 
 
@@ -117,7 +117,7 @@ def cache_case(
     spacing_zyx: Spacing,
     normalisation: tuple[Normalisation, ...],
 ) -> None:
-    """Bring a pair and its label map (uint8 0/1/2, the pair's grid) to the network's grid and write them.
+    """Bring a pair and its label map (uint8 0/1/2 or IGNORED, the pair's grid) to the network's grid and write them.
 
     Raises InputError where the CT shows no body, OSError where a file cannot be written.
     """
@@ -150,12 +150,12 @@ def resample_label(label: np.ndarray, region: Region) -> np.ndarray:
         interpolation_matrix(n, m) for n, m in zip(cropped.shape, region.network_shape, strict=True)
     )
     shares = []
-    for value in LABELS.values():
+    for value in (*LABELS.values(), IGNORED):
         mask = torch.from_numpy((cropped == value).astype(np.float32))
         planes = torch.stack([to_y @ plane @ to_x.T for plane in mask])
         shares.append((to_z @ planes.flatten(1)).unflatten(1, region.network_shape[1:]))
-    background = 1 - shares[0] - shares[1]
-    return torch.stack([background, *shares]).argmax(0).numpy().astype(np.uint8)
+    chosen = torch.stack([1 - sum(shares), *shares]).argmax(0).numpy()
+    return np.array([0, *LABELS.values(), IGNORED], np.uint8)[chosen]
 
 
 def load_case(folder: Path) -> CachedCase:

@@ -45,8 +45,10 @@ class Fingerprint:
 
 
 def fingerprint(surveys: list[Survey]) -> Fingerprint:
-    """Of cases without problems."""
+    """Of cases without problems. Raises InputError where none has a tumour."""
     hu = np.concatenate([s.hu for s in surveys if s.hu is not None], axis=1).astype(np.float64)
+    if not hu.size:
+        raise InputError("training data", "no tumour in any case", "add cases with tumours")
     columns = []
     for channel in hu:
         low, high = np.percentile(channel, (0.5, 99.5))

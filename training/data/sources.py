@@ -5,6 +5,9 @@ or a label map `<case>.nii.gz` (0, 1 GTVp, 2 GTVnd), anywhere below the folder o
 alike and has "label" in it. nnU-Net: `imagesTr/<case>_0000.*` without and `_0001.*` with contrast,
 `labelsTr/<case>.*`. The phantoms' layouts `folder` and `nnunet` are these. What looks like a file of a case and is not
 understood is refused: a case, or one of its structures, would be left out without a word.
+
+Voxels of which nobody knows what they are can be left out of the loss: SegRap's layout has them in a mask
+`<case>/ignored.nii.gz`, nnU-Net's as its label "ignore", which is 3.
 """
 
 from collections.abc import Callable
@@ -17,23 +20,36 @@ from model.documents import read_object
 from model.errors import InputError
 from model.images.pair import Pair, read_pair
 from model.images.read import image_stem, image_suffix, read_labels
-from model.structures import LABELS, channel_kinds, named_labels, structure_of
+from model.structures import LABELS, channel_kinds, ignored_value, named_labels, structure_of
 
 # SegRap's archive has label maps of both tasks under the same names; this folder is the tumours'.
 TASK = "Task002"
 CTS = ("image", "image_contrast")
+# In the label map of a training case: not counted. In nnU-Net's files the number after the last label.
+IGNORED = 255
+IGNORED_MASK = "ignored"
 # Of the channels in nnU-Net's layout.
 ENDS = ("_0000", "_0001")
 
 
 @dataclass(frozen=True)
 class TrainingCase:
-    """Files of a case: both CTs, and its labels: one mask per structure, or one label map under the name ""."""
+    """Files of a case: both CTs, and its labels: one mask per structure, or one label map under the name "".
+
+    ignored: a mask of what is not counted; highest: the highest value in a label map, 3 where that means not counted.
+    """
 
     name: str
     ct: Path
     ce: Path
     labels: dict[str, Path]
+    ignored: Path | None = None
+    highest: int = len(LABELS)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All of them."""
+        return (self.ct, self.ce, *self.labels.values(), *([self.ignored] if self.ignored else []))
 
 
 def find_training_cases(root: Path) -> list[TrainingCase]:
@@ -51,15 +67,22 @@ def find_training_cases(root: Path) -> list[TrainingCase]:
 def read_training_case(
     case: TrainingCase, log: Callable[[str], None] = lambda line: None
 ) -> tuple[Pair, np.ndarray]:
-    """The pair and its label map, uint8 0/1/2 (z, y, x) in canonical orientation. Raises InputError."""
+    """The pair and its label map, uint8 0/1/2 or IGNORED (z, y, x), in canonical orientation. Raises InputError.
+
+    Tumour that is marked as ignored, too, counts.
+    """
     if not case.labels:
         raise InputError(case.ct.parent, f"no GTVp, GTVnd or label map of case {case.name}", "add one")
     pair = read_pair(case.ct, case.ce, log)
     if "" in case.labels:
-        return pair, read_labels(case.labels[""], pair.grid, len(LABELS))
-    label = np.zeros(pair.ct.shape, np.uint8)
-    for structure, path in reversed(sorted(case.labels.items(), key=lambda item: LABELS[item[0]])):
-        label[read_labels(path, pair.grid, 1) > 0] = LABELS[structure]  # where both are drawn, GTVp
+        label = read_labels(case.labels[""], pair.grid, case.highest)
+        label[label > len(LABELS)] = IGNORED
+    else:
+        label = np.zeros(pair.ct.shape, np.uint8)
+        for structure, path in reversed(sorted(case.labels.items(), key=lambda item: LABELS[item[0]])):
+            label[read_labels(path, pair.grid, 1) > 0] = LABELS[structure]  # where both are drawn, GTVp
+    if case.ignored:
+        label[(read_labels(case.ignored, pair.grid, 1) > 0) & (label == 0)] = IGNORED
     return pair, label
 
 
@@ -75,7 +98,8 @@ def _find_segrap(root: Path) -> list[TrainingCase]:
         images = {name: [path for path in files.get(name, []) if path.parent == folder] for name in CTS}
         ct, ce = (_only(images[name]) or folder / f"{name}.nii.gz" for name in CTS)
         labels = _masks(folder) or _label_map(folder.name, files.get(folder.name, []))
-        cases.append(TrainingCase(folder.name, ct, ce, labels))
+        ignored = [path for path in files.get(IGNORED_MASK, []) if path.parent == folder]
+        cases.append(TrainingCase(folder.name, ct, ce, labels, _only(ignored)))
     case_of = {case.name: case for case in cases}
     for case in cases:
         if (other := case_of[case.name]) is not case:
@@ -128,8 +152,9 @@ def _label_map(name: str, paths: list[Path]) -> dict[str, Path]:
 
 
 def _find_nnunet(root: Path) -> list[TrainingCase]:
+    highest = len(LABELS)
     if (root / "dataset.json").exists():
-        _check_description(root / "dataset.json")
+        highest += _check_description(root / "dataset.json")
     files: dict[str, dict[str, list[Path]]] = {}
     for path in _images_in(root / "imagesTr"):
         name, end = image_stem(path)[: -len(ENDS[0])], image_stem(path)[-len(ENDS[0]) :]
@@ -145,7 +170,7 @@ def _find_nnunet(root: Path) -> list[TrainingCase]:
         suffix = image_suffix(next(iter(of_case.values()))[0])
         ct, ce = (_only(of_case.get(end, [])) or root / "imagesTr" / f"{name}{end}{suffix}" for end in ENDS)
         label = _only(of_case.get("", []))
-        cases.append(TrainingCase(name, ct, ce, {"": label} if label else {}))
+        cases.append(TrainingCase(name, ct, ce, {"": label} if label else {}, None, highest))
     return cases
 
 
@@ -155,18 +180,20 @@ def _images_in(folder: Path) -> list[Path]:
     return [path for path in paths if image_suffix(path) and not path.name.startswith(".")]
 
 
-def _check_description(path: Path) -> None:
-    """dataset.json must give labels and channels the numbers that they have here. Raises InputError."""
+def _check_description(path: Path) -> bool:
+    """Whether it has the label "ignore". Labels and channels must have the numbers of here. Raises InputError."""
     content = read_object(path, "correct it")
     named = content.get("channel_names"), content.get("modality")  # nnU-Net v2 and v1
     try:
-        values = named_labels(content.get("labels"))
+        values, ignore = named_labels(content.get("labels")), ignored_value(content.get("labels"))
         channels = [channel_kinds(names) for names in named if names is not None]
     except ValueError as error:
         raise InputError(path, str(error), "correct it") from None
     for structure, value in LABELS.items():
         if values.get(structure, value) != value:
             raise InputError(path, f"{structure} has label {values[structure]}", f"it must have {value}")
+    if ignore not in (None, len(LABELS) + 1):
+        raise InputError(path, f"ignore has label {ignore}", f"it must have {len(LABELS) + 1}")
     for name in values.keys() - LABELS.keys():
         fact = f"label {values[name]} is called {name}"
         raise InputError(path, fact, f"only {' and '.join(LABELS)} are labels here")
@@ -178,3 +205,4 @@ def _check_description(path: Path) -> None:
             raise InputError(
                 path, fact, 'correct the files\' order, or the names to "CT" and "CT with contrast"'
             )
+    return ignore is not None

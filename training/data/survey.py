@@ -7,7 +7,7 @@ import numpy as np
 from model.errors import InputError
 from model.preprocessing.gtvseg import find_region
 from model.structures import LABELS
-from training.data.sources import TrainingCase, read_training_case
+from training.data.sources import IGNORED, TrainingCase, read_training_case
 
 # Tumour voxels kept per case and channel for the statistics.
 SAMPLES = 2000
@@ -38,30 +38,39 @@ def survey_case(case: TrainingCase) -> Survey:
     messages: list[str] = []
     try:
         pair, label = read_training_case(case, messages.append)
+        drawn = (label > 0) & (label != IGNORED)
+        # Nobody marks what is not to be counted in a case whose contours were forgotten.
         if not label.any():
             raise InputError(next(iter(case.labels.values())), "no tumour", "leave the case out")
         region = find_region(pair, pair.spacing_zyx)
         if region is None:
             raise InputError(case.ct, "nothing denser than air", "leave the case out")
-        lost = 1 - np.count_nonzero(label[region.box]) / np.count_nonzero(label)
-        if lost > LOST:
-            raise InputError(
-                case.ct, f"{lost:.0%} of the tumour lies outside the body", "correct its contours"
-            )
+        whole = np.count_nonzero(drawn)
+        lost = whole - np.count_nonzero(drawn[region.box])
+        if lost > LOST * whole:
+            fact = f"{lost / whole:.0%} of the tumour lies outside the body"
+            raise InputError(case.ct, fact, "correct its contours")
     except InputError as error:
         return Survey(case.name, problem=str(error))
-    tumour = np.flatnonzero(label)
+    tumour = np.flatnonzero(drawn)
     kept = tumour[:: max(1, len(tumour) // SAMPLES)]
     voxel_cm3 = float(np.prod(pair.spacing_zyx)) / 1000
+    warnings = [line for line in messages if line.startswith("warning")]
+    if ignored := _cm3(label == IGNORED, voxel_cm3):
+        warnings.append(f"{ignored:.3g} cm³ are not counted")
     return Survey(
         case.name,
         pair.ct.shape,
         pair.spacing_zyx,
-        tuple(np.count_nonzero(label == value) * voxel_cm3 for value in LABELS.values()),
+        tuple(_cm3(label == value, voxel_cm3) for value in LABELS.values()),
         np.stack([np.asarray(array).reshape(-1)[kept] for array in (pair.ct, pair.ce)]),
         region.network_shape,
-        warnings=tuple(line for line in messages if line.startswith("warning")),
+        warnings=tuple(warnings),
     )
+
+
+def _cm3(mask: np.ndarray, voxel_cm3: float) -> float:
+    return np.count_nonzero(mask) * voxel_cm3
 
 
 def survey_table(surveys: list[Survey]) -> str:

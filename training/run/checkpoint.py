@@ -39,7 +39,7 @@ CONTENT = {
     "run": dict,
 }
 # What a run leaves in its folder.
-LEFT = (CHECKPOINT, BEST, LOG, "log.csv", "curves.png", "validation.csv")
+LEFT = (CHECKPOINT, BEST, LOG, "log.csv", "curves.png", "validation.csv", "result.json")
 
 
 class TrainingError(InputError):

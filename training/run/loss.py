@@ -1,7 +1,8 @@
 """Dice in the Tversky form plus focal loss, over every decoder resolution.
 
 Tversky: Salehi et al., MLMI 2017; focal: Lin et al., ICCV 2017; deep supervision with halved weights: Isensee et
-al., Nature Methods 2021. Logits are (batch, classes, z, y, x), targets int64 (batch, z, y, x).
+al., Nature Methods 2021. Logits are (batch, classes, z, y, x), targets int64 (batch, z, y, x) with the classes'
+numbers, or IGNORED: such voxels count nowhere.
 """
 
 from dataclasses import dataclass
@@ -11,26 +12,35 @@ import torch
 from torch import Tensor, distributed
 from torch.nn import functional
 
+from training.data.sources import IGNORED
+
 
 @dataclass(frozen=True)
 class LossPlan:
-    """alpha weighs false positives, beta false negatives (0.5 and 0.5: Dice); gamma 0 makes focal cross-entropy."""
+    """alpha weighs false positives, beta false negatives (0.5 and 0.5: Dice); gamma 0 makes focal cross-entropy.
+
+    smooth: voxels that count as true positives of every class, so that what is drawn where a class is absent has a
+    gradient; 0 is the published form.
+    """
 
     alpha: float = 0.5
     beta: float = 0.5
     gamma: float = 2.0
+    smooth: float = 0.0
 
 
 def tversky_loss(
-    logits: Tensor, target: Tensor, alpha: float, beta: float, *, together: bool = True
+    logits: Tensor, target: Tensor, alpha: float, beta: float, smooth: float = 0.0, *, together: bool = True
 ) -> Tensor:
     """Mean over classes, background included, of 1 - TP / (TP + alpha FP + beta FN), summed over batch and voxels.
+
+    smooth is added above and below.
 
     Where several processes train together, the batch is that of all; without together, this process's alone.
 
     A class absent from both sides would be 0 / 0; the tiny constant makes its term 1 - 0 = 1 with a zero gradient.
     """
-    probabilities = logits.softmax(1)
+    probabilities = logits.softmax(1) * (target != IGNORED)[:, None]
     truth = _one_hot(target, logits.shape[1], probabilities.dtype)
     axes = (0, 2, 3, 4)
     sums = torch.stack([(probabilities * truth).sum(axes), probabilities.sum(axes), truth.sum(axes)])
@@ -39,13 +49,14 @@ def tversky_loss(
     false_negative = present - true_positive
     tiny = torch.finfo(probabilities.dtype).tiny
     denominator = true_positive + alpha * false_positive + beta * false_negative
-    return (1 - true_positive / denominator.clamp(min=tiny)).mean()
+    return (1 - (true_positive + smooth) / (denominator + smooth).clamp(min=tiny)).mean()
 
 
 def focal_loss(logits: Tensor, target: Tensor, gamma: float) -> Tensor:
-    """Mean over voxels of -(1 - p)^gamma log p for the probability p of the true class."""
-    log_p = functional.log_softmax(logits, 1).gather(1, target[:, None])
-    return -((1 - log_p.exp()) ** gamma * log_p).mean()
+    """Mean over counted voxels of -(1 - p)^gamma log p for the probability p of the true class."""
+    counted = target != IGNORED
+    log_p = functional.log_softmax(logits, 1).gather(1, (target * counted)[:, None])[:, 0]
+    return -((1 - log_p.exp()) ** gamma * log_p * counted).sum() / counted.sum().clamp(min=1)
 
 
 def deep_supervision_loss(
@@ -62,7 +73,8 @@ def deep_supervision_loss(
         size = logits.shape[2:]
         truth = functional.interpolate(target[:, None].float(), size, mode="nearest-exact")[:, 0].long()
         logits = logits.float()
-        dice = tversky_loss(logits, truth, plan.alpha, plan.beta, together=together)
+        smooth = plan.smooth * truth.numel() / target.numel()
+        dice = tversky_loss(logits, truth, plan.alpha, plan.beta, smooth, together=together)
         total = total + weight / sum(weights) * (dice + focal_loss(logits, truth, plan.gamma))
     return total
 
@@ -88,4 +100,6 @@ def _all_reduced(tensor: Tensor) -> Tensor:
 
 
 def _one_hot(target: Tensor, classes: int, dtype: torch.dtype) -> Tensor:
-    return functional.one_hot(target, classes).movedim(-1, 1).to(dtype)
+    """Of IGNORED: no class."""
+    known = functional.one_hot(target.clamp(max=classes), classes + 1)[..., :classes]
+    return known.movedim(-1, 1).to(dtype)

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from training.data.augment import Augmentation
+from training.data.patches import Sampling
 from training.data.plans import DataPlan
 from training.run.loss import LossPlan
 
@@ -29,7 +30,9 @@ class TrainPlan:
     seed: int = 0
     loss: LossPlan = LossPlan()
     augmentation: Augmentation = Augmentation()
+    sampling: Sampling = Sampling()
     names: tuple[str, ...] = ()  # of the cases, in their order
+    held_out: tuple[str, ...] = ()  # names of those not trained on but scored
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -40,7 +43,9 @@ class TrainPlan:
             "optimiser": self.optimiser,
             "loss": asdict(self.loss),
             "seed": self.seed,
+            "recipe": [asdict(self.augmentation), asdict(self.sampling)],
             "cases or fold": list(self.names),
+            "held-out cases": list(self.held_out),
         }
 
     def share_done(self, iteration: int, seconds: float) -> float:

@@ -10,6 +10,7 @@ from model.network.unet import UNet
 from model.structures import LABELS
 from training.data.cache import CachedCase
 from training.data.patches import draw_patch
+from training.data.sources import IGNORED
 from training.run.loss import deep_supervision_loss
 from training.run.plan import TrainPlan
 from training.run.state import State, training_dtype
@@ -45,9 +46,9 @@ def patch_scores(
             images, targets = _batch(plan, cases, range(first, first + plan.data.batch), device)
             outputs = network(images)
             losses.append(deep_supervision_loss(outputs, targets, plan.loss, together=False))
-            labels = outputs[0].argmax(1)
+            labels, counted = outputs[0].argmax(1), targets != IGNORED
             for column, value in enumerate(LABELS.values()):
-                mine, truth = labels == value, targets == value
+                mine, truth = (labels == value) & counted, targets == value
                 sums[:, column] += torch.stack([(mine & truth).sum(), mine.sum() + truth.sum()])
                 present[column] += truth.sum()
     scores = {"loss": round(float(torch.stack(losses).mean()), 5)}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from model.errors import InputError
-from training.data.sources import find_training_cases, read_training_case
+from training.data.sources import IGNORED, find_training_cases, read_training_case
 from training.data.survey import survey_case
 
 
@@ -85,6 +85,7 @@ def test_a_name_used_twice_is_refused(make, tmp_path):
         ({"background": 0, "nodes": 1, "primary": 2}, "is called (nodes|primary)"),
         ({"background": 0, "GTVp": 1, "GTVnd": 2, "larynx": 3}, "label 3 is called larynx"),
         ({"background": 0, "GTVp": "2", "GTVnd": "1"}, "GTVp has label 2"),
+        ({"background": 0, "GTVp": 1, "GTVnd": 2, "ignore": 4}, "ignore has label 4"),
         ({"background": 0, "GTVp": [1, 2], "GTVnd": [2]}, "region-based"),
         ({"background": 0, "GTVp": 1.5, "GTVnd": 2}, "whole numbers"),
         (["GTVp", "GTVnd"], "no names with numbers"),
@@ -206,3 +207,33 @@ def test_a_label_map_without_images_is_told(make, tmp_path):
     shutil.copy(tmp_path / "labelsTr" / "case_1.nii.gz", tmp_path / "labelsTr" / "case_2.nii.gz")
     problems = [survey_case(case).problem for case in find_training_cases(tmp_path)]
     assert not problems[0] and "case_2_0000.nii.gz: no such file" in problems[1]
+
+
+@pytest.mark.parametrize("layout", ["masks", "map", "nnunet"])
+def test_what_is_marked_as_ignored_is_not_counted_but_tumour_is(make, write, truth, tmp_path, layout):
+    make(tmp_path, layout)
+    unknown = np.zeros(truth().shape, np.uint8)
+    unknown[1:] = 1
+    expected = np.where((unknown == 1) & (truth() == 0), IGNORED, truth())
+    if layout == "nnunet":
+        labels = {"background": 0, "GTVp": 1, "GTVnd": 2, "ignore": 3}
+        (tmp_path / "dataset.json").write_text(json.dumps({"labels": labels}))
+        (path,) = (tmp_path / "labelsTr").iterdir()
+        write(np.where(expected == IGNORED, 3, expected).astype(np.uint8), path)
+    else:
+        folder = next(tmp_path.rglob("image_contrast.nii.gz")).parent
+        write(unknown, folder / "ignored.nii.gz")
+    (case,) = find_training_cases(tmp_path)
+    assert (expected == IGNORED).any() and np.array_equal(read_training_case(case)[1], expected)
+    survey = survey_case(case)
+    assert "not counted" in survey.warnings[-1] and not survey.problem
+
+
+def test_a_case_without_tumour_serves_where_something_is_marked_as_ignored(make, write, truth, tmp_path):
+    make(tmp_path, "masks")
+    folder = next(tmp_path.rglob("image_contrast.nii.gz")).parent
+    write(np.zeros_like(truth()), folder / "GTVp.nii.gz")
+    write(np.zeros_like(truth()), folder / "GTVnd.nii.gz")
+    write((truth() > 0).astype(np.uint8), folder / "ignored.nii.gz")
+    survey = survey_case(find_training_cases(tmp_path)[0])
+    assert survey.problem == "" and survey.cm3 == (0, 0) and survey.hu.shape == (2, 0)

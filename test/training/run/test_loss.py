@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from training.data.sources import IGNORED
 from training.run.loss import LossPlan, deep_supervision_loss, focal_loss, tversky_loss
 
 
@@ -83,3 +84,34 @@ def test_deep_supervision_halves_weights_and_drops_the_lowest(example):
     ].long()
     expected = (2 * single(outputs[0], target) + single(outputs[1], small)) / 3
     torch.testing.assert_close(deep_supervision_loss(outputs, target, plan), expected)
+
+
+def test_ignored_voxels_count_nowhere(example):
+    """The loss of what is left, cut out, is the same; and the gradient there is zero."""
+    logits, target = example
+    logits.requires_grad_()
+    marked = target.clone()
+    marked[:, :, :2] = IGNORED
+    for loss in (lambda x, t: tversky_loss(x, t, 0.5, 0.5), lambda x, t: focal_loss(x, t, 2.0)):
+        value = loss(logits, marked)
+        assert value.item() == pytest.approx(loss(logits[:, :, :, 2:], target[:, :, 2:]).item(), abs=1e-12)
+        (gradient,) = torch.autograd.grad(value, logits)
+        assert not gradient[:, :, :, :2].any() and gradient[:, :, :, 2:].any()
+    everything = torch.full_like(target, IGNORED)
+    assert focal_loss(logits, everything, 2.0).item() == 0
+    assert torch.isfinite(tversky_loss(logits, everything, 0.5, 0.5))
+
+
+def test_smooth_voxels_push_down_what_is_drawn_where_a_class_is_absent(example):
+    logits, target = example
+    logits, target = logits.clone().requires_grad_(), target.clamp(max=1)
+
+    def push(smooth):
+        (gradient,) = torch.autograd.grad(tversky_loss(logits, target, 0.5, 0.5, smooth), logits)
+        return gradient[:, 2].sum().item()
+
+    p, g = probabilities_and_truth(logits.detach(), target)
+    tp, predicted, there = ((x).sum((0, 2, 3, 4)) for x in (p * g, p, g))
+    expected = np.mean(1 - (tp + 7) / (0.5 * (predicted + there) + 7))
+    assert tversky_loss(logits, target, 0.5, 0.5, 7).item() == pytest.approx(expected, abs=1e-12)
+    assert push(50) > push(0)

@@ -28,3 +28,10 @@ def test_what_must_be_the_same_to_go_on_is_plain_values(tiny_plan):
     )
     longer = replace(tiny_plan, iterations=99, learning_rate=0.5)
     assert longer.identity == tiny_plan.identity
+
+
+def test_another_fold_is_another_run(tiny_plan):
+    """Also one that trains on the same cases, as splits of one's own may have it."""
+    one = replace(tiny_plan, names=("a", "b"), held_out=("c",))
+    assert one.identity != replace(one, held_out=("d",)).identity
+    assert one.identity != replace(one, names=("a", "d")).identity

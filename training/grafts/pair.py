@@ -1,0 +1,149 @@
+"""From one real CT to a pair: what contrast adds or takes away, other tissues and noise, and tumours painted in.
+
+HU float32 arrays (z, y, x). A radiotherapy planning CT is often taken with contrast and comes alone; the other one of
+the pair is made up.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from phantom.drawing.canvas import Kind, smooth_noise
+from phantom.drawing.shapes import Array, Chain
+from training.grafts.patient import BONE_HU, ORGANS, RealPatient, neck_frame
+from training.grafts.tumours import Field, canvas_grid
+
+# How often both CTs of a pair are the same image, the plain one is made up, or the one with contrast.
+MODES, SHARES = ("same", "plain", "contrast"), (0.45, 0.35, 0.2)
+# Between these a voxel may hold contrast medium [HU].
+VESSEL_HU = (85, 260)
+MUSCLE_HU = (20, 90)
+# HU of the tissues that other scanners and painters give: air, fat, its border, soft tissue, its border, bone, metal.
+KNOTS_HU = (-1000.0, -110.0, -30.0, 45.0, 120.0, 700.0, 3000.0)
+KNOTS_SD = (5.0, 14.0, 10.0, 9.0, 25.0, 120.0, 0.0)
+# A vessel's course in the phantoms' frame [mm], left side: carotid artery and jugular vein.
+CAROTID = ((26, -22, -30), (27, -21, -80), (25, -20, -130), (22, -24, -180))
+JUGULAR = ((31, -14, -30), (35, -15, -80), (33, -17, -130), (30, -22, -180))
+
+
+@dataclass(frozen=True)
+class Scans:
+    """Both CTs of a pair [HU] and the label map (0, 1 GTVp, 2 GTVnd)."""
+
+    ct: Array
+    ce: Array
+    label: NDArray[np.uint8]
+
+
+def made_pair(
+    patient: RealPatient, kind: NDArray[np.uint8], repaint: bool, rng: np.random.Generator
+) -> tuple[Array, Array]:
+    """Both CTs without synthetic tumours; repaint: with other tissues, too, as in a drawing."""
+    hu = repainted(patient, kind, rng) if repaint else patient.hu.copy()
+    mode = str(rng.choice(MODES, p=SHARES))
+    if mode == "plain":
+        return without_contrast(patient, hu, kind, rng), hu
+    if mode == "contrast":
+        return hu, with_contrast(patient, hu, kind, rng)
+    return hu, hu.copy()
+
+
+def without_contrast(
+    patient: RealPatient, hu: Array, kind: NDArray[np.uint8], rng: np.random.Generator
+) -> Array:
+    """Bright soft tissue away from bone becomes blood; all other soft tissue a little darker."""
+    low, high = VESSEL_HU
+    bone = ndimage.binary_dilation(hu > BONE_HU + 80, iterations=2)
+    share = np.clip((hu - low + 20) / 20, 0, 1) * ((hu < high) & ~bone & (kind != Kind.OUTSIDE))
+    share = ndimage.gaussian_filter(share.astype(np.float32), (0, 0.5, 0.5))
+    blood = np.float32(rng.uniform(35, 52)) + np.float32(0.1) * (hu - low)
+    plain = hu + share * np.minimum(blood - hu, 0)
+    return (plain - np.float32(rng.uniform(0, 12)) * (1 - share) * (kind == Kind.SOFT)).astype(np.float32)
+
+
+def with_contrast(
+    patient: RealPatient, hu: Array, kind: NDArray[np.uint8], rng: np.random.Generator
+) -> Array:
+    """Soft tissue takes up a little, unevenly; vessels run where the phantoms' do."""
+    uneven = np.maximum(1 + np.float32(0.35) * smooth_noise(canvas_grid(patient), 15.0, rng), 0)
+    added = np.float32(rng.uniform(2, 25)) * uneven * (kind == Kind.SOFT)
+    x, y, z = neck_frame(patient)
+    free = np.isin(kind, (Kind.SOFT, Kind.FAT))
+    off = rng.normal(0, 2.5, 3)
+    for course, radii in ((CAROTID, (2.5, 4.5)), (JUGULAR, (3.0, 7.0))):
+        for side in (-1, 1):
+            points = tuple((px + off[0], py + off[1], pz + off[2]) for px, py, pz in course)
+            tube = Chain(points, (float(rng.uniform(*radii)),) * len(points))
+            inside = np.clip(0.5 - tube.distance(side * x, y, z) / 2, 0, 1) * free
+            bright = np.float32(rng.uniform(60, 200))
+            added = added + inside * np.maximum(bright + 45 - hu - added, 0)
+    return (hu + added).astype(np.float32)
+
+
+def repainted(patient: RealPatient, kind: NDArray[np.uint8], rng: np.random.Generator) -> Array:
+    """Tissues with other HU, flatter or not, organs with their own, and other noise."""
+    knots = np.array(KNOTS_HU)
+    values = np.maximum.accumulate(knots + rng.normal(0, KNOTS_SD))
+    hu = patient.hu
+    flat = np.float32(rng.uniform(0, 0.9))
+    middle = np.array([-1000, values[1], values[3], 250, -1000, values[3] - 8, 0, 0], np.float32)[kind]
+    smooth = flat * np.isin(kind, (Kind.FAT, Kind.SOFT))
+    hu = np.interp(hu, knots, values).astype(np.float32)
+    hu = hu + smooth * (middle - hu)
+    for value in ORGANS.values():
+        organ = ndimage.gaussian_filter((patient.organs == value).astype(np.float32), (0.3, 0.6, 0.6))
+        hu = hu + np.float32(rng.normal(0, 14)) * organ * (kind == Kind.SOFT)
+    noise = rng.standard_normal(hu.shape, dtype=np.float32)
+    noise = ndimage.gaussian_filter(noise, (0, *(float(rng.uniform(0.3, 0.9)),) * 2))
+    level = np.float32(rng.uniform(3, 22)) / noise.std()
+    return (hu + level * noise * (kind != Kind.OUTSIDE)).astype(np.float32)
+
+
+def paint(
+    ct: Array, ce: Array, primary: Field | None, nodes: list[Field], edge_mm: float, rng: np.random.Generator
+) -> Scans:
+    """The tumours in both CTs, and the label map; where both are the same image, they stay the same."""
+    same = np.array_equal(ct, ce)
+    soft = ct[(ct > MUSCLE_HU[0]) & (ct < MUSCLE_HU[1])]
+    muscle = float(np.median(soft)) if soft.size else 50.0
+    bright = ce[(ce > MUSCLE_HU[0]) & (ce < MUSCLE_HU[1] + 20)]
+    lift = max(0.0, (float(np.median(bright)) if bright.size else muscle) - muscle)
+    noise = [like_noise_of(ct, rng)]
+    noise.append(noise[0] if same else like_noise_of(ce, rng))
+    label = np.zeros(ct.shape, np.uint8)
+    for field, value in [(node, 2) for node in nodes] + [(primary, 1)] * (primary is not None):
+        assert field is not None
+        inside = np.clip(0.5 - field.distance / np.float32(edge_mm), 0, 1)
+        hu = muscle + rng.normal(-2, 6)
+        added = lift + rng.uniform(*((2, 40) if same else (16, 60)))
+        for image, level, grain in ((ct, hu + added * same, noise[0]), (ce, hu + added, noise[1])):
+            grain = grain + np.float32(rng.uniform(2, 8)) * field.relief
+            image += inside * (np.float32(level) + grain - image)
+        if rng.random() < 0.35:
+            core = np.clip(0.5 - (field.distance + rng.uniform(2.5, 8) + 2 * field.relief) / edge_mm, 0, 1)
+            dead = np.float32(rng.normal(22, 8))
+            for image, more, grain in ((ct, 0.0, noise[0]), (ce, rng.uniform(0, 14), noise[1])):
+                image += core * (dead + np.float32(more * (not same)) + grain - image)
+        label[field.distance < 0] = value
+    if same:
+        ce[...] = ct
+    return Scans(ct, ce, label)
+
+
+def like_noise_of(image: Array, rng: np.random.Generator) -> Array:
+    """Noise as strong as that of an image's soft tissue, so that a tumour is not smoother than what is around it."""
+    soft = ndimage.binary_erosion((image > MUSCLE_HU[0] - 60) & (image < MUSCLE_HU[1] + 60))
+    fine = (image - ndimage.gaussian_filter(image, (0, 1.5, 1.5)))[soft]
+    level = 1.48 * float(np.median(np.abs(fine - np.median(fine)))) if fine.size else 0.0
+    noise = ndimage.gaussian_filter(rng.standard_normal(image.shape, dtype=np.float32), (0, 0.6, 0.6))
+    noise -= ndimage.gaussian_filter(noise, (0, 1.5, 1.5))
+    return (np.float32(level) / noise.std() * noise).astype(np.float32)
+
+
+def moved(image: Array, spacing_zyx: tuple[float, ...], rng: np.random.Generator) -> Array:
+    """A little off, as a registration leaves it."""
+    shift = rng.normal(0, 1.0, 3) / spacing_zyx
+    off: Array = ndimage.shift(image, shift, order=1, mode="nearest")
+    return off

@@ -1,0 +1,159 @@
+"""Make one weights file of several folds': python -m training.join --work WORK --out ENSEMBLE.
+
+WORK is train.py's --work: its folds that are done and held cases out are joined. Or name their weights files: python -m
+training.join FOLD0.pt FOLD1.pt --out ENSEMBLE. The container then runs every network and averages them, which takes as
+many times as long. Network, patch, spacing and normalisation must be the same. The least volumes of lesions are chosen
+over all folds' held-out cases together, from the scores kept in WORK: nothing is run again. The challenge's method is
+one model without an ensemble: this is for who wants one; `--fold all` is the other way to use every case.
+"""
+
+import signal
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a Ctrl-C while all the rest is loaded ends without a word
+
+import datetime
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evaluation.summary import summarise
+from model.errors import InputError
+from model.network.bundle import Bundle, load_bundle, save_bundle
+from model.network.states import fingerprint
+from model.options import Parser, refuse
+from model.terminal import STOPPED, log, own_stderr, report, show, stoppable, take_any_text
+from training.provenance import commit, metrics
+from training.results import FoldResult, folds_table, read_results
+from training.validate import SETTINGS, choose_least, least_in_words
+
+WORK = Path("runs/train")
+# What all must have in common, and how it is called.
+COMMON = {
+    "network": "network",
+    "patch_zyx": "patch",
+    "spacing_zyx": "spacing",
+    "normalisation": "normalisation",
+    "channels": "order of channels",
+    "mirror_axes": "mirrors",
+    "pipeline": "preprocessing",
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    take_any_text()
+    parser = Parser(prog="python -m training.join", description=__doc__)
+    parser.add_argument(
+        "weights", type=Path, nargs="*", help="of each fold; those that WORK names if not given"
+    )
+    help_work = f"with the folds' scores; several times for folds trained apart; {WORK} if not given"
+    parser.add_argument("--work", type=Path, action="append", help=help_work)
+    parser.add_argument("--out", type=Path, required=True, help="the weights file to write")
+    args = parser.parse_args(arguments)
+    if len(args.weights) == 1:
+        refuse("weights", "one file is no ensemble", "give several, or --work alone")
+    command = sys.argv if arguments is None else ["-m", "training.join", *arguments]
+    try:
+        with stoppable():
+            join(args.weights, args.work or [WORK], args.out, command)
+    except KeyboardInterrupt:
+        log("stopped; nothing was written")
+        return STOPPED
+    except InputError as error:
+        report(error)
+        return 2
+    return 0
+
+
+def join(weights: list[Path], works: list[Path], out: Path, command: list[str]) -> None:
+    """Write the ensemble; prints the table over the folds and the least volumes. Raises InputError."""
+    kept = [result for work in works for result in read_results(work)]
+    if not weights:
+        weights = [result.weights for result in kept if result.cases]
+    if len(weights) < 2:
+        where = ", ".join(map(str, works))
+        fact = f"{len(weights)} folds that are done and held cases out"
+        raise InputError(where, fact, "train more of them, or name the folds' weights files")
+    if out.resolve() in [path.resolve() for path in weights]:
+        raise InputError("--out", f"{out} is one of those to join", "choose another")
+    if twice := [path for path in weights if weights.count(path) > 1]:
+        raise InputError(twice[0], "given twice", "give each once")
+    bundles = {path: load_bundle(path) for path in weights}
+    check_fit(bundles)
+    results = results_of(bundles, kept)
+    first = next(iter(bundles.values()))
+    joined = replace(
+        first,
+        states=tuple(state for bundle in bundles.values() for state in bundle.states),
+        provenance=origin(bundles, command),
+        least_cm3=(0.0,) * len(first.least_cm3),
+    )
+    if results:
+        joined = with_scores(joined, results)
+    else:
+        log("no scores of held-out cases: pieces of any size are kept; python -m training.least chooses")
+    save_bundle(joined, out, None)
+    log(f"wrote {out}, {len(joined.states)} networks")
+
+
+def check_fit(bundles: dict[Path, Bundle]) -> None:
+    """Raises InputError where what all must have in common differs, or two are the same network."""
+    (first_path, first), *others = bundles.items()
+    for path, bundle in others:
+        for name, words in COMMON.items():
+            if getattr(bundle, name) != getattr(first, name):
+                raise InputError(path, f"its {words} is not that of {first_path}", "train all with one plan")
+    seen: dict[str, Path] = {}
+    for path, bundle in bundles.items():
+        for state in bundle.states:
+            other = seen.setdefault(fingerprint(None, (state,)), path)
+            if other is not path:
+                raise InputError(path, f"the same network as in {other}", "give each once")
+
+
+def results_of(bundles: dict[Path, Bundle], kept: list[FoldResult]) -> list[FoldResult]:
+    """What each file's held-out cases scored; of none or of all. Raises InputError where some are missing."""
+    by_fingerprint = {result.fingerprint: result for result in kept}
+    found = {path: by_fingerprint.get(bundle.fingerprint_of_tensors) for path, bundle in bundles.items()}
+    of_cases = [result for result in found.values() if result and result.cases]
+    for path, result in found.items():
+        if of_cases and not (result and result.cases):
+            fact = "no scores of its held-out cases are kept, but others' are"
+            raise InputError(path, fact, "give the --work in which it was trained, or train it with --resume")
+    return of_cases
+
+
+def with_scores(bundle: Bundle, results: list[FoldResult]) -> Bundle:
+    """The least volumes chosen over all cases, and the scores; both are printed."""
+    show(folds_table(results))
+    cases = [case for result in results for case in result.cases]
+    least = choose_least([table for result in results for table in result.by_least])
+    log(f"pieces below so many cm³ are left out: {least_in_words(least)}")
+    summaries = summarise(cases, SETTINGS, np.random.default_rng(0))
+    data = (
+        f"{len(cases)} held-out cases of {len(results)} folds, each scored by its fold's network alone, "
+        "not by the ensemble; pieces of any size counted"
+    )
+    return replace(
+        bundle, least_cm3=least, provenance=bundle.provenance | {"metrics": metrics(data, summaries)}
+    )
+
+
+def origin(bundles: dict[Path, Bundle], command: list[str]) -> dict[str, Any]:
+    """Where the ensemble comes from: all that its files say of themselves, in plain values."""
+    data = dict.fromkeys(str(bundle.provenance.get("data", "unknown")) for bundle in bundles.values())
+    return {
+        "data": f"ensemble of {len(bundles)} trained on: {'; '.join(data)}",
+        "command": " ".join(["python", *command]),
+        "commit": commit(),
+        "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
+        "folds": [{"file": path.name} | bundle.provenance for path, bundle in bundles.items()],
+    }
+
+
+if __name__ == "__main__":
+    own_stderr()
+    sys.exit(main())
