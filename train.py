@@ -15,7 +15,6 @@ import argparse
 import sys
 import tempfile
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -37,7 +36,7 @@ from training.provenance import commit
 from training.run.checkpoint import admit
 from training.run.lock import locked
 from training.run.processes import FailedElsewhere, Processes, check_environment, processes
-from training.run.start import check_start, read_start
+from training.run.start import Start, check_start, read_start
 from training.run.state import training_dtype
 
 
@@ -76,13 +75,24 @@ def main(arguments: list[str] | None = None) -> int:
 def run(args: argparse.Namespace, team: Processes, command: list[str]) -> int:
     """With the work folder for this run alone while it prepares, then the folds'; and a place for the weights."""
     outs = weights_of(args.out, args.fold)
-    for out in outs.values():
-        team.once(partial(check_out, out))
+    team.once(lambda: check_outs(list(outs.values())))
     with ExitStack() as held:
         with locked(args.work, team):
             team.once(lambda: check_weights(outs, args.work))
             job, folds = prepared(args, team, command, held)
         return 0 if train_folds(job, folds, outs, team) else STOPPED
+
+
+def check_outs(outs: list[Path]) -> None:
+    """Raises InputError where any of the weights could not be written in the end."""
+    for out in outs:
+        check_out(out)
+
+
+def admit_all(folders: list[Path], args: argparse.Namespace, start: Start | None) -> None:
+    """Raises InputError where a run may not begin in one of the folders."""
+    for folder in folders:
+        admit(folder, resume=args.resume, overwrite=args.overwrite, start=start)
 
 
 def check_out(out: Path) -> None:
@@ -115,9 +125,7 @@ def prepared(
     folders = [fold.folder(args.work) for fold in folds]
     for folder in folders:
         held.enter_context(locked(folder, team))
-    before = {"resume": args.resume, "overwrite": args.overwrite, "start": start}
-    for folder in folders:
-        team.once(partial(admit, folder, **before))
+    team.once(lambda: admit_all(folders, args, start))
 
     def folder_of(plan: DataPlan) -> Path:
         return cache_folder(args.work, args.data, args.seed, plan)

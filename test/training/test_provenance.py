@@ -37,13 +37,13 @@ def test_all_is_told_in_plain_values():
     assert told["data"] == "2 cases of segrap" and told["command"] == "python train.py raw/segrap"
     assert (told["commit"], told["iterations"], told["minutes"]) == ("abc", 3, 1.5)
     assert told["start"] == {"file": "first.pt", "data": "y"} and "recipe" not in told
-    other = replace(plan, sampling=Sampling(0.33), augmentation=Augmentation(scales=(0.8, 1.25)))
-    values = {"augmentation": {"scales": [0.8, 1.25]}, "sampling": {"foreground_share": 0.33}}
-    recipe = provenance(args, other, state, "abc", [])["recipe"]
-    assert recipe == plain(recipe) == values
     assert told["weights"] == "last"
     state.averaged_wins, state.iteration = True, 350
     assert weights_in_words(state) == "averaged, exponentially, over about 40 iterations"
+    other = replace(plan, sampling=Sampling(0.33), augmentation=Augmentation(scales=(0.8, 1.25)))
+    told = provenance(args, other, state, "abc", [])
+    values = {"augmentation": {"scales": [0.8, 1.25]}, "sampling": {"foreground_share": 0.33}}
+    assert told["recipe"] == plain(told["recipe"]) == values
     phantoms = argparse.Namespace(data=None, phantoms=2, seed=7)
     told = provenance(phantoms, plan, fresh_state(plan, torch.device("cpu")), "abc", [])
     words = told["data"]

@@ -34,8 +34,9 @@ def tversky_loss(
 ) -> Tensor:
     """Mean over classes, background included, of 1 - TP / (TP + alpha FP + beta FN), summed over batch and voxels.
 
-    smooth is added above and below. Where several processes train together, the batch is that of all; without together,
-    this process's alone.
+    smooth is added above and below.
+
+    Where several processes train together, the batch is that of all; without together, this process's alone.
 
     A class absent from both sides would be 0 / 0; the tiny constant makes its term 1 - 0 = 1 with a zero gradient.
     """

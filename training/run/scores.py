@@ -46,9 +46,9 @@ def patch_scores(
             images, targets = _batch(plan, cases, range(first, first + plan.data.batch), device)
             outputs = network(images)
             losses.append(deep_supervision_loss(outputs, targets, plan.loss, together=False))
-            labels = outputs[0].argmax(1).masked_fill(targets == IGNORED, 0)
+            labels, counted = outputs[0].argmax(1), targets != IGNORED
             for column, value in enumerate(LABELS.values()):
-                mine, truth = labels == value, targets == value
+                mine, truth = (labels == value) & counted, targets == value
                 sums[:, column] += torch.stack([(mine & truth).sum(), mine.sum() + truth.sum()])
                 present[column] += truth.sum()
     scores = {"loss": round(float(torch.stack(losses).mean()), 5)}

@@ -32,7 +32,7 @@ def test_learns_and_shows_it(tiny_plan, tiny_cases, alone, tmp_path, monkeypatch
     with (tmp_path / "log.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [int(row["iteration"]) for row in rows] == list(range(10, 121, 10))
-    assert float(rows[-1]["dsc_GTVp"]) > 0.5 and float(rows[-1]["lr"]) < 0.1 * float(rows[6]["lr"])
+    assert float(rows[-1]["dsc_GTVp"]) > 0.3 and float(rows[-1]["lr"]) < 0.1 * float(rows[6]["lr"])
     assert float(rows[-1]["validation_loss"]) < 0.7 * float(rows[0]["validation_loss"])
     lines = (tmp_path / "log.txt").read_text().splitlines()
     assert (
