@@ -265,6 +265,20 @@ for what, content in PLANS.items():
 
     FAULTS.append(faults(f"--config: {what}", after(plan), refused(r"^error: .*/config\.json: [^;]+; ")))
 
+# A recipe of one's own. ----------------------------------------------------------------------------------------------
+RECIPES = {
+    "no object": "[3]", "an unknown part": '{"rotation": 1}', "an unknown key": '{"sampling": {"x": 1}}',
+    "NaN": '{"sampling": {"jitter": NaN}}', "from 2 to 1": '{"augmentation": {"scales": [2, 1]}}',
+}  # fmt: skip
+for what, content in RECIPES.items():
+
+    def recipe(folder: Path, content: str = content) -> list[str]:
+        save_cases(folder, "masks")
+        (folder / "recipe.json").write_text(content)
+        return train(folder, *SHORT, "--recipe", str(folder / "recipe.json"))
+
+    FAULTS.append(faults(f"--recipe: {what}", recipe, refused(r"^error: .*/recipe\.json: [^;]+; ")))
+
 
 # What lies in the work folder. ---------------------------------------------------------------------------------------
 def planned(spoil: Spoil) -> Spoil:

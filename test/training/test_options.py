@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from training.options import LOSSES, OPTIMISERS, parse_arguments
+from training.run.recipe import Recipe
 
 
 def parse(*words: str):
@@ -77,3 +78,15 @@ def test_folds_are_several_and_a_file_may_have_more_than_five():
     assert parse("data", "--fold", "0-2,4").fold == ("0", "1", "2", "4")
     assert parse("data", "--fold", "9", "--splits", "s.json").fold == ("9",)
     assert parse("data", "--fold", "all").fold == ("all",)
+
+
+def test_a_recipe_is_read_with_the_options(tmp_path, capsys):
+    assert parse("data").recipe == Recipe()
+    path = tmp_path / "recipe.json"
+    path.write_text('{"sampling": {"foreground_share": 0.33}}')
+    assert parse("data", "--recipe", str(path)).recipe.sampling.foreground_share == 0.33
+    path.write_text('{"sampling": {"foreground_share": 33}}')
+    with pytest.raises(SystemExit, match="2"):
+        parse("data", "--recipe", str(path))
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {path}: sampling (foreground_share) is 33") and "; " in line
