@@ -113,10 +113,9 @@ def prepared(
         team.once(lambda: make_phantoms(args.phantoms, args.seed, data, args.jobs))
     cases, folds = team.once(lambda: divided(find_training_cases(data)[: args.phantoms], args))
     folders = [fold.folder(args.work) for fold in folds]
-    for folder in folders:
-        held.enter_context(locked(folder, team))
     before = {"resume": args.resume, "overwrite": args.overwrite, "start": start}
     for folder in folders:
+        held.enter_context(locked(folder, team))
         team.once(partial(admit, folder, **before))
 
     def folder_of(plan: DataPlan) -> Path:
