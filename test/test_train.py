@@ -18,6 +18,7 @@ from scipy import ndimage
 
 import train as command_line
 from model.network.bundle import load_bundle
+from training import join
 from training.data.cache import load_case
 from training.run.lock import _began
 
@@ -103,6 +104,32 @@ def test_two_processes_from_the_command_line(segrap_data, tmp_path):
     done = run_train(tmp_path, str(segrap_data), "--minutes", "0.05", "--fold", "all", launcher=TWO)
     assert done.returncode == 0, done.stderr
     assert load_bundle(tmp_path / "w.pt").provenance["data"] == f"4 cases of {segrap_data.name}"
+
+
+def test_several_folds_are_one_after_the_other_and_one_ensemble(segrap_data, tmp_path, capsys):
+    """Splits of one's own, of which one case is in no list; the second time, what is finished is left as it is."""
+    entries = [{"train": ["segrap_0000"], "val": [f"segrap_000{k}"]} for k in (1, 3)]
+    (tmp_path / "splits.json").write_text(json.dumps(entries))
+    options = ("--splits", str(tmp_path / "splits.json"), "--fold", "0-1", "--minutes", "0.01")
+    command = train_command(tmp_path, str(segrap_data), *options)[2:]
+    assert command_line.main(command) == 0
+    out = capsys.readouterr().out
+    assert "1 of 4 cases are in no list" in out and "fold 1: 1 cases to train on, 1 held out" in out
+    *_, first, second, every = out.splitlines()
+    assert [line.split()[:2] for line in (first, second, every)] == [["0", "1"], ["1", "1"], ["all", "2"]]
+    files = [tmp_path / f"w-fold{fold}.pt" for fold in (0, 1)]
+    before = [path.read_bytes() for path in files]
+    assert command_line.main([*command, "--resume"]) == 0
+    assert [path.read_bytes() for path in files] == before
+    assert capsys.readouterr().out.count("is finished: ") == 2
+    entries[1]["val"] = ["segrap_0002"]
+    (tmp_path / "splits.json").write_text(json.dumps(entries))
+    assert command_line.main([*command, "--resume"]) == 2
+    assert "of a run that differs in held-out cases; " in capsys.readouterr().err
+    ensemble = tmp_path / "ensemble.pt"
+    assert join.main(["--work", str(tmp_path / "work"), "--out", str(ensemble)]) == 0
+    assert len(load_bundle(ensemble).states) == 2
+    assert load_bundle(ensemble).provenance["metrics"]["data"].startswith("2 held-out cases of 2 folds")
 
 
 TWO = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
@@ -240,6 +267,9 @@ def test_a_device_that_is_not_there_is_said_in_one_line(tmp_path, monkeypatch, c
         (("--folds", "50"), "error: --folds: 50 of 4 cases; "),
         (("--folds", "5", "--fold", "4"), "error: --folds: 5 of 4 cases; "),
         (("--fold", "4"), "error: --fold: 4 of 4, as there are cases; "),
+        (("--fold", "0-4"), "error: --fold: 4 of 4, as there are cases; "),
+        (("--splits", "none.json"), "error: none.json: no such file; "),
+        (("--splits", "{folder}/config.json"), "error: {folder}/config.json: is "),
         (("--start", "none.pt"), "error: none.pt: no such weights file; "),
         (("--out", "{folder}"), "error: --out: {folder} is a folder; "),
         (("--out", "{folder}/config.json/w.pt"), "error: --out: {folder}/config.json/w.pt cannot be written"),
