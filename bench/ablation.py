@@ -114,21 +114,20 @@ def table(results: dict[str, list[CaseResult]]) -> str:
     measures = ("dsc", "nsd_2mm")
     cells = [(structure, measure) for structure in SETTINGS.structures for measure in measures]
     lines = [
-        "| | " + " | ".join(f"{s} {m.upper()}" for s, m in columns) + " |",
-        "|---" * (1 + len(columns)) + "|",
+        "| | " + " | ".join(f"{s} {m.upper()}" for s, m in cells) + " |",
+        "|---" * (1 + len(cells)) + "|",
     ]
     for name, cases in results.items():
         means = {}
         for measure in measures:
-            for structure, mean in zip(
-                SETTINGS.structures, columns(cases, measure, SETTINGS).mean(0), strict=True
+            for structure, column in zip(
+                SETTINGS.structures, columns(cases, measure, SETTINGS).T, strict=True
             ):
-                means[structure, measure] = f"{100 * mean:.1f}"
+                means[structure, measure] = f"{100 * column.mean():.1f}"
         if name != first:
             for d in compare(cases, results[first], SETTINGS):
-                if d.measure not in measures:
-                    continue
-                means[d.structure, d.measure] += f" ({100 * d.mean:+.1f}, p = {d.p:.2g})"
+                if d.measure in measures:
+                    means[d.structure, d.measure] += f" ({100 * d.mean:+.1f}, p = {d.p:.2g})"
         lines.append(f"| {name} | " + " | ".join(means[cell] for cell in cells) + " |")
     return "\n".join([*lines, f"{len(results[first])} held-out cases"])
 
