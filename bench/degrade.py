@@ -91,9 +91,8 @@ def slice_weights(count: int, old_mm: float, new_mm: float) -> np.ndarray:
 
 def noisy(scan: Scan, hu: float, rng: np.random.Generator) -> Scan:
     """White noise of this standard deviation on both, each its own."""
-    return replace(
-        scan, **{name: _hu(getattr(scan, name) + rng.normal(0, hu, scan.ct.shape)) for name in ("ct", "ce")}
-    )
+    ct, ce = (_hu(array + rng.normal(0, hu, array.shape)) for array in (scan.ct, scan.ce))
+    return replace(scan, ct=ct, ce=ce)
 
 
 def with_metal(scan: Scan, fillings: float, rng: np.random.Generator) -> Scan:

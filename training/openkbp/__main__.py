@@ -55,8 +55,8 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         log("stopped; patients that are written are whole")
         return STOPPED
-    for error in failures:
-        report(error)
+    for failure in failures:
+        report(failure)
     return 2 if failures else 0
 
 

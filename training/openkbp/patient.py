@@ -68,9 +68,8 @@ def read_patient(folder: Path, split: str) -> Patient:
     grid = Grid(size, (x, y, z), centred_origin_xyz(spacing_zyx, slices.start), identity)
     targets, organs = ({name: cut[name] for name in names if name in cut} for names in (TARGETS, ORGANS))
     brainstem = masks.get(ORGANS[0])  # all of it: what the CT is masked to beyond the cut are organs
-    seen = brainstem is not None
-    level = seen and at_nasopharynx_level(masks[TARGETS[0]], brainstem, spacing_zyx)
-    median_hu = float(np.median(hu[brainstem])) if seen else math.nan
+    level = brainstem is not None and at_nasopharynx_level(masks[TARGETS[0]], brainstem, spacing_zyx)
+    median_hu = math.nan if brainstem is None else float(np.median(hu[brainstem]))
     return Patient(folder.name, split, hu[slices], targets, organs, grid, median_hu, level)
 
 
