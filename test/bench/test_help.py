@@ -6,8 +6,18 @@ from unittest import mock
 
 import pytest
 
-BENCHES = ["evaluator", "iteration", "loader", "losses", "phantom_organs", "precision", "search"]
-BENCHES += [f"nnunet.{name}" for name in ("inference", "train", "v1")]
+BENCHES = [
+    "ablation",
+    "evaluator",
+    "iteration",
+    "loader",
+    "losses",
+    "phantom_organs",
+    "precision",
+    "real_patients",
+]
+BENCHES += ["robustness", "search", "train_vs_nnunet"]
+BENCHES += [f"nnunet.{name}" for name in ("inference", "v1")]
 
 
 @pytest.mark.parametrize("name", BENCHES)

@@ -1,0 +1,1 @@
+"""The OpenKBP data set: head-and-neck patients with target contours, from its own CSV form."""
