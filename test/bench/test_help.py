@@ -7,6 +7,7 @@ from unittest import mock
 import pytest
 
 BENCHES = ["evaluator", "iteration", "loader", "losses", "phantom_organs", "precision", "search"]
+BENCHES += ["training_memory"]
 BENCHES += [f"nnunet.{name}" for name in ("inference", "train", "v1")]
 
 
