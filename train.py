@@ -17,17 +17,16 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-import torch
-
 from model.errors import InputError, reason
 from model.network.placement import choose_device
 from model.terminal import STOPPED, log, own_stderr, report, stoppable, take_any_text
 from training.data.cache import cache_folder
+from training.data.memory import is_out_of_memory
 from training.data.phantoms import make_phantoms
-from training.data.planning import fingerprint, override, plan_for
 from training.data.plans import DataPlan
 from training.data.sources import find_training_cases
 from training.data.survey import Survey
+from training.decision import decided_plan
 from training.fold import Fold, Job
 from training.folds import check_weights, divided, train_folds, weights_of
 from training.options import parse_arguments
@@ -37,7 +36,6 @@ from training.run.checkpoint import admit
 from training.run.lock import locked
 from training.run.processes import FailedElsewhere, Processes, check_environment, processes
 from training.run.start import Start, check_start, read_start
-from training.run.state import training_dtype
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -61,7 +59,9 @@ def main(arguments: list[str] | None = None) -> int:
         except OSError as error:
             where = error.filename or args.work
             report(InputError(where, reason(error), "free space or choose another --work"))
-        except (MemoryError, torch.OutOfMemoryError) as error:
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
             fact = f"more memory is needed than there is ({reason(error)})"
             report(InputError("--memory-gb", fact, "give less, or a coarser --spacing"))
         except InputError as error:
@@ -131,9 +131,7 @@ def prepared(
         return cache_folder(args.work, args.data, args.seed, plan)
 
     def decide(surveys: list[Survey]) -> DataPlan:
-        number_bytes = training_dtype(choose_device(args.device)).itemsize
-        plan = plan_for(fingerprint(surveys), args.memory_gb, args.features, args.spacing, number_bytes)
-        return override(plan, args.config) if args.config else plan
+        return decided_plan(args, surveys, team.device)
 
     def check(plan: DataPlan) -> None:
         if start:

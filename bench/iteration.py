@@ -125,7 +125,7 @@ def prepared(
 def trained(plan: TrainPlan, state: State, batch: tuple[Tensor, Tensor], parts: Parts) -> None:
     """As step does it."""
     images, targets = batch
-    dtype = training_dtype(images.device)
+    dtype = state.dtype
     with parts.time("forward"), torch.autocast(images.device.type, dtype, enabled=dtype != torch.float32):
         outputs = state.network(images)
     with parts.time("loss"):

@@ -17,6 +17,7 @@ import torch
 from scipy import ndimage
 
 import train as command_line
+import training.run.loop
 from model.network.bundle import load_bundle
 from training import join
 from training.data.cache import load_case
@@ -259,6 +260,30 @@ def test_a_device_that_is_not_there_is_said_in_one_line(tmp_path, monkeypatch, c
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert command_line.main([str(tmp_path), "--out", str(tmp_path / "w.pt"), "--device", "cuda"]) == 2
     assert capsys.readouterr().err.startswith("error: --device cuda: ")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError(
+            "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has\na total of 11 GiB."
+        ),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: can't allocate memory: 9 bytes"),
+    ],
+    ids=["GPU", "CPU"],
+)
+def test_too_little_memory_is_one_line_that_names_the_option(
+    segrap_data, tmp_path, monkeypatch, capsys, error
+):
+    def without_memory(*_):
+        raise error
+
+    monkeypatch.setattr(training.run.loop, "step", without_memory)
+    command = train_command(tmp_path, str(segrap_data), "--minutes", "1", "--fold", "all")[2:]
+    assert command_line.main(command) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: --memory-gb: more memory is needed than there is (")
+    assert line.endswith("; give less, or a coarser --spacing")
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ LOSSES = {
 }
 # Learning rate, weight decay.
 OPTIMISERS = {"sgd": (1e-2, 3e-5), "adamw": (1e-3, 1e-2)}
+NETWORKS = ("plain", "residual")
 USUAL_FOLDS = 5
 # More than anybody trains with.
 MOST_CASES, MOST_EPOCHS, MOST_MINUTES, MOST_GB, MOST_RATE = 100_000, 1_000_000, 1_000_000, 10_000, 10
@@ -45,13 +46,18 @@ def parse_arguments(arguments: list[str] | None, description: str | None) -> arg
         help="plan and cache; below it a folder for each fold: checkpoint, log, curves and the held-out cases' scores",
     )
     add("--config", type=Path, help="JSON that overrides parts of the plan; its keys: plan.json in --work")
-    add("--spacing", type=spacing, metavar="Z,Y,X", help="network grid in mm; the data's median if not given")
+    add(
+        "--spacing",
+        type=spacing,
+        metavar="Z,Y,X",
+        help="network grid in mm; decided from the data's if not given",
+    )
     add(
         "--memory-gb",
         type=above(0, MOST_GB),
-        default=11.0,
-        help="memory of the GPU, or of the process on a CPU: decides patch size",
+        help="memory of the GPU, or of the process on a CPU: decides patch and batch; what there is if not given",
     )
+    add("--network", choices=NETWORKS, default="plain", help="encoder: convolutions, or residual blocks")
     add("--features", type=whole(1, MOST_FEATURES), default=32, help="of the first stage")
     _add_fold_options(parser)
     _add_run_options(parser)

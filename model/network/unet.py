@@ -3,7 +3,7 @@
 Topology and parameter names follow nnU-Net's PlainConvUNet and ResidualEncoderUNet (Isensee et al., Nature Methods
 2021; Isensee et al., MICCAI 2024), so that its checkpoints map one to one: each stage is a stack of [conv 3D → instance
 norm → leaky ReLU 0.01], the first convolution of an encoder stage is strided, the decoder goes up by transposed
-convolution and concatenates the skip. gtvseg trains the plain one; residual encoders come with imported weights.
+convolution and concatenates the skip. Both kinds are trained, and come with imported weights.
 All tensors are (batch, channel, z, y, x); kernels and strides are (z, y, x).
 """
 

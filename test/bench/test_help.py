@@ -16,7 +16,7 @@ BENCHES = [
     "precision",
     "real_patients",
 ]
-BENCHES += ["robustness", "search", "train_vs_nnunet"]
+BENCHES += ["robustness", "search", "train_vs_nnunet", "training_memory"]
 BENCHES += [f"nnunet.{name}" for name in ("inference", "v1")]
 
 

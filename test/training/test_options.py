@@ -21,6 +21,7 @@ def test_defaults_are_nnunets_length_and_one_held_out_fifth():
         None,
         ("0",),
     )
+    assert args.memory_gb is None and args.network == "plain"
     assert args.loss in LOSSES and args.optimiser in OPTIMISERS and args.spacing is None
 
 
@@ -41,6 +42,7 @@ NONSENSE = {
     "--seed": ("-1", "1.5", "99999999999", "x"),
     "--jobs": ("0", "-1", "100000", "two"),
     "--loss": ("hinge",),
+    "--network": ("swin", ""),
     "--optimiser": ("lion",),
     "--device": ("tpu",),
 }

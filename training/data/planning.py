@@ -1,12 +1,14 @@
-"""From what a data set looks like to spacing, patch, network, normalisation and batch, for a stated memory.
+"""From what a data set looks like to spacing, patch, network, batch and normalisation, for a stated memory.
 
-The rules are nnU-Net's in spirit (Isensee et al., Nature Methods 2021): the median spacing, a patch with the median
-body's proportions as large as memory allows, pooling until an axis has 4 to 7 voxels left, coarse axes later.
-All triples are (z, y, x).
+The rules are nnU-Net's in spirit (Isensee et al., Nature Methods 2021): the median spacing, but the finest tenth's of
+an axis that is much coarser than the others; a patch with the median body's proportions as large as memory allows;
+pooling until an axis has 4 to 7 voxels left, coarse axes later; a batch that takes the memory left. All triples are
+(z, y, x).
 """
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -19,28 +21,37 @@ from model.network.bundle import Normalisation
 from model.network.plan import Spacing, Triple, triple
 from model.options import SPACING_MM
 from model.writing import write_bytes
-from training.data.plans import DataPlan, checked_plan
+from training.data.memory import training_gb
+from training.data.plans import MOST_BATCH, DataPlan, checked_plan
 from training.data.survey import Survey
 
 # An axis this much coarser than the finest is neither pooled nor convolved along.
 ANISOTROPIC = 2.0
-# Voxels that are left of an axis at the lowest resolution.
+# An axis this much coarser than both others, and with this much fewer voxels, takes the finest tenth's spacing.
+COARSE = 3.0
+FINEST_PERCENT = 10
+# Voxels that are left of an axis at the lowest resolution, where its length allows; never fewer than 3, as oneDNN's
+# weight gradients in bfloat16 are wrong for what is 2 deep (training/run/precision.py).
 SMALLEST = 4
 MOST_FEATURES = 320
-# Over the sum of activations: nnU-Net's published plan for 11 GB then counts 9.5 GB.
-MEMORY_FACTOR = 2.1
-# Libraries and weights.
-FIXED_GB = 0.5
+# Patches in a batch, where the memory allows; more only up to this share of the data set's voxels.
+LEAST_BATCH = 2
+MOST_OF_DATA = 0.05
 REMEDY = "plan.json in the work folder shows the keys"
 
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """Medians over the cases: shape, spacing (mm); HU in tumours per channel as 0.5 %, 99.5 %, mean, std."""
+    """Of all cases: the spacing to train with (mm) and the rule it follows; the median and the largest body's box (mm).
+
+    HU in tumours are per channel 0.5 %, 99.5 %, mean, std.
+    """
 
     cases: int
-    shape_zyx: Triple
     spacing_zyx: Spacing
+    rule: str
+    body_mm: Spacing
+    largest_mm: Spacing
     tumour_hu: tuple[tuple[float, float, float, float], ...]
 
 
@@ -53,13 +64,35 @@ def fingerprint(surveys: list[Survey]) -> Fingerprint:
     for channel in hu:
         low, high = np.percentile(channel, (0.5, 99.5))
         columns.append((float(low), float(high), float(channel.mean()), float(channel.std())))
-    z, y, x = np.median([s.spacing_zyx for s in surveys], axis=0).tolist()
+    spacings = np.array([s.spacing_zyx for s in surveys])
+    bodies = np.array([s.body_zyx for s in surveys]) * spacings
+    spacing, rule = spacing_by_rule(spacings, np.array([s.shape_zyx for s in surveys]))
     return Fingerprint(
         len(surveys),
-        triple(round(n) for n in np.median([s.shape_zyx for s in surveys], axis=0).tolist()),
-        (z, y, x),
+        spacing,
+        rule,
+        _three(np.median(bodies, axis=0)),
+        _three(bodies.max(axis=0)),
         tuple(columns),
     )
+
+
+def spacing_by_rule(spacings: np.ndarray, shapes: np.ndarray) -> tuple[Spacing, str]:
+    """nnU-Net's: the median over the cases' spacings and shapes (cases, 3), and in words which part of it held.
+
+    Where one axis is much coarser than the others and has far fewer voxels, resampling thin slices to the median would
+    lose what is small: that axis takes its 10th percentile, though no less than the others' spacing.
+    """
+    spacing, shape = np.median(spacings, axis=0), np.median(shapes, axis=0)
+    worst = int(spacing.argmax())
+    others = np.delete(spacing, worst).max()
+    if spacing[worst] > COARSE * others and COARSE * shape[worst] < np.delete(shape, worst).min():
+        spacing[worst] = max(others, np.percentile(spacings[:, worst], FINEST_PERCENT))
+        name = "zyx"[worst]
+        return _three(
+            spacing
+        ), f"the median, along {name}, which is coarse, the {FINEST_PERCENT}th percentile"
+    return _three(spacing), "the median"
 
 
 def plan_for(
@@ -68,10 +101,12 @@ def plan_for(
     base_features: int = 32,
     spacing_zyx: Spacing | None = None,
     number_bytes: int = 2,
+    *,
+    residual: bool = False,
 ) -> DataPlan:
     """The plan for a data set and the memory of the device that trains, in numbers of so many bytes.
 
-    spacing_zyx replaces the median. Raises InputError where the memory is too small for any, or the median is no CT's.
+    spacing_zyx replaces the data's. Raises InputError where the memory is too small for any, or the spacing is no CT's.
     """
     spacing = spacing_zyx or data.spacing_zyx
     if not all(SPACING_MM[0] <= mm <= SPACING_MM[1] for mm in spacing):
@@ -79,23 +114,70 @@ def plan_for(
         raise InputError(
             "training data", f"the median spacing is {shown} mm", "correct it, or give --spacing"
         )
-    shape = [
-        max(SMALLEST, round(n * s / t))
-        for n, s, t in zip(data.shape_zyx, data.spacing_zyx, spacing, strict=True)
-    ]
-    # The largest share of the median shape that fits, all axes alike.
-    for share in np.linspace(1, 0.02, 99):
-        size = [max(SMALLEST, n * share) for n in shape]
-        kernels, strides = topology(size, spacing)
-        step = [prod(axis) for axis in zip(*strides, strict=True)]
-        patch = [max(1, round(n / s)) * s for n, s in zip(size, step, strict=True)]
-        features = tuple(min(MOST_FEATURES, base_features * 2**k) for k in range(len(strides)))
-        plan = DataPlan(spacing, triple(patch), 2, features, kernels, strides, _normalisation(data))
-        if training_gb(plan, number_bytes) <= memory_gb:
-            return plan
+    body, largest = (
+        [max(SMALLEST, round(n / mm)) for n, mm in zip(box, spacing, strict=True)]
+        for box in (data.body_mm, data.largest_mm)
+    )
+    if len(topology(list(map(float, body)), spacing)[1]) < 2:
+        fact = f"the median body is {_by(body)} voxels of {_by(spacing)} mm"
+        raise InputError("training data", fact, "give a finer --spacing")
+    for batch in range(LEAST_BATCH, 0, -1):
+        # The largest share of the median body that fits, all axes alike.
+        for share in np.linspace(1, 0.02, 99):
+            size = [max(SMALLEST, n * share) for n in body]
+            kernels, strides = topology(size, spacing)
+            if len(strides) < 2:  # no network
+                break
+            plan = DataPlan(
+                spacing,
+                patch_near(size, largest, strides),
+                batch,
+                tuple(min(MOST_FEATURES, base_features * 2**k) for k in range(len(strides))),
+                kernels,
+                strides,
+                _normalisation(data),
+                residual,
+            )
+            if training_gb(plan, number_bytes) <= memory_gb:
+                return _filled(plan, data.cases * prod(body), memory_gb, number_bytes)
     raise InputError(
         f"{memory_gb:g} GB", "too little memory to train in", "give more with --memory-gb or fewer features"
     )
+
+
+def patch_near(size: list[float], largest: list[int], strides: tuple[Triple, ...]) -> Triple:
+    """The multiple of the strides next to a size along each axis, the one below where no body is as large."""
+    patch = []
+    for n, most, stride in zip(size, largest, zip(*strides, strict=True), strict=True):
+        step = prod(stride)
+        steps = max(1, round(n / step))
+        patch.append(step * (steps if steps * step <= most or steps == 1 else steps - 1))
+    return triple(patch)
+
+
+def _filled(plan: DataPlan, voxels: int, memory_gb: float, number_bytes: int) -> DataPlan:
+    """With as many patches as the memory has room for, up to a share of the data set's voxels."""
+    most = min(MOST_BATCH, round(MOST_OF_DATA * voxels / prod(plan.patch_zyx)))
+    for batch in range(plan.batch + 1, most + 1):
+        larger = replace(plan, batch=batch)
+        if training_gb(larger, number_bytes) > memory_gb:
+            break
+        plan = larger
+    return plan
+
+
+def explained(plan: DataPlan, data: Fingerprint, memory_gb: float, number_bytes: int) -> list[str]:
+    """Why the plan for a data set is as it is, line by line."""
+    rule = data.rule if plan.spacing_zyx == data.spacing_zyx else "as --spacing says"
+    body = [round(n / mm) for n, mm in zip(data.body_mm, plan.spacing_zyx, strict=True)]
+    batch = f"batch of {plan.batch}"
+    if plan.batch < LEAST_BATCH:
+        batch += f": the memory is too small for {LEAST_BATCH}, which train better"
+    return [
+        f"spacing (z, y, x) {_by(plan.spacing_zyx)} mm: {rule}",
+        f"patch {_by(plan.patch_zyx)} voxels of a median body of {_by(body)}, {batch}",
+        f"about {training_gb(plan, number_bytes):.1f} GB of {memory_gb:.1f} GB",
+    ]
 
 
 def topology(patch: list[float], spacing: Spacing) -> tuple[tuple[Triple, ...], tuple[Triple, ...]]:
@@ -119,24 +201,6 @@ def topology(patch: list[float], spacing: Spacing) -> tuple[tuple[Triple, ...], 
         strides.append(stride)
         left = [n / s for n, s in zip(left, stride, strict=True)]
         mm = [m * s for m, s in zip(mm, stride, strict=True)]
-
-
-def training_gb(plan: DataPlan, number_bytes: int = 2) -> float:
-    """Estimated peak memory of training in GB, from the batch's activations.
-
-    The factor makes nnU-Net's plan for 11 GB fit 11 GB; on a CPU, in float32, the plan of the bundled weights takes
-    1.8 GB, for which it gives 1.7. No GPU's memory was measured.
-    """
-    voxels, elements = float(prod(plan.patch_zyx)), 0.0
-    last = len(plan.features) - 1
-    for level, (features, stride) in enumerate(zip(plan.features, plan.strides, strict=True)):
-        voxels /= prod(stride)
-        # Two convolutions on the way down, each kept before and after its norm,
-        elements += 4 * features * voxels
-        if level < last:
-            # and on the way up the concatenation and two convolutions.
-            elements += (2 + 4) * features * voxels
-    return FIXED_GB + MEMORY_FACTOR * number_bytes * plan.batch * elements / 1e9
 
 
 def write_plan(plan: DataPlan, path: Path) -> None:
@@ -166,3 +230,12 @@ def _plan_from(path: Path, defaults: dict[str, Any]) -> DataPlan:
 def _normalisation(data: Fingerprint) -> tuple[Normalisation, ...]:
     """HU clipped to where tumours are, then centred and scaled by their mean and deviation, per channel."""
     return tuple(Normalisation(low, high, mean, max(std, 1.0)) for low, high, mean, std in data.tumour_hu)
+
+
+def _three(values: np.ndarray) -> Spacing:
+    z, y, x = (float(value) for value in values)
+    return (z, y, x)
+
+
+def _by(values: Sequence[float]) -> str:
+    return " x ".join(f"{n:.4g}" for n in values)

@@ -18,6 +18,8 @@ from model.structures import LABELS
 MOST_PATCH_VOXELS = 2**28
 MOST_FEATURES = 2048
 MOST_BATCH = 64
+# Residual blocks per stage, from nnU-Net's presets; every further stage has as many as the last.
+BLOCKS = (1, 3, 4, 6)
 LARGEST_KERNEL, LARGEST_STRIDE, LONGEST_SIDE = 7, 8, 4096
 # Of HU, or what stands for them.
 LARGEST_VALUE = 1e6
@@ -35,24 +37,28 @@ class DataPlan:
     kernels: tuple[Triple, ...]
     strides: tuple[Triple, ...]
     normalisation: tuple[Normalisation, ...]
+    residual: bool = False
 
     @property
     def network(self) -> NetworkPlan:
-        """Two convolutions per stage, both ways."""
+        """Two convolutions per stage, both ways; or residual blocks on the way down, then one per stage up."""
         stages = len(self.features)
+        blocks = BLOCKS + BLOCKS[-1:] * stages
         return NetworkPlan(
             in_channels=len(self.normalisation),
             num_classes=1 + len(LABELS),
             features=self.features,
             kernels=self.kernels,
             strides=self.strides,
-            encoder_convs=(2,) * stages,
-            decoder_convs=(2,) * (stages - 1),
+            encoder_convs=blocks[:stages] if self.residual else (2,) * stages,
+            decoder_convs=(1 if self.residual else 2,) * (stages - 1),
+            residual=self.residual,
         )
 
 
 def checked_plan(content: dict[str, Any]) -> DataPlan:
     """A plan from its plain values. Raises ValueError, with the key, for any that makes no sense."""
+    content = {"residual": False} | content  # plans of older runs have none
     keys = {field.name for field in fields(DataPlan)}
     if content.keys() != keys:
         unknown, missing = sorted(content.keys() - keys), sorted(keys - content.keys())
@@ -65,6 +71,7 @@ def checked_plan(content: dict[str, Any]) -> DataPlan:
         kernels=tuple(_several(content, "kernels", _three_of(_odd))),
         strides=tuple(_several(content, "strides", _three_of(_whole(1, LARGEST_STRIDE)))),
         normalisation=tuple(_several(content, "normalisation", _channel)),
+        residual=_boolean(content["residual"], "residual"),
     )
     if len(plan.normalisation) != len(CHANNELS):
         raise ValueError(f"normalisation of {len(plan.normalisation)} channels, there are {len(CHANNELS)}")
@@ -88,6 +95,12 @@ def _whole(least: int, most: int) -> Reader:
         return int(value)
 
     return read
+
+
+def _boolean(value: Any, key: str) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"{key} is {quoted(value)}, expected true or false")
+    return value
 
 
 def _odd(value: Any, key: str) -> int:

@@ -15,6 +15,7 @@ from training.run.batches import batches, names_in_batch
 from training.run.checkpoint import CHECKPOINT, TrainingError, begin
 from training.run.history import averaged_wins
 from training.run.plan import TrainPlan
+from training.run.precision import settle_precision
 from training.run.processes import FailedElsewhere, Processes
 from training.run.reporter import Reporter
 from training.run.signals import asked_to_end
@@ -47,6 +48,7 @@ def train(
     """
     folder.mkdir(parents=True, exist_ok=True)
     state = begin(plan, folder, team, resume=resume, overwrite=overwrite, start=start)
+    settle_precision(state, plan, team)
     network = _over_processes(state, team)
     reporter = Reporter(plan, validation, cases, folder, team, state)
     stream = batches(plan, cases, team, state.iteration)

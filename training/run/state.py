@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from model.network.placement import choose_dtype
-from model.network.unet import UNet
+from model.network.unet import ResidualBlock, UNet
 from training.run.plan import TrainPlan
 
 MOMENTUM = 0.99
@@ -24,6 +24,7 @@ class State:
     optimiser: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
     averaged: UNet  # its weights follow the network's, see follow
+    dtype: torch.dtype = torch.float32  # in which convolutions work; not saved
     iteration: int = 0
     seconds: float = 0.0
     history: list[dict[str, float]] = field(default_factory=list)
@@ -64,7 +65,11 @@ def fresh_state(plan: TrainPlan, device: torch.device) -> State:
     for module in network.modules():
         if isinstance(module, (nn.Conv3d, nn.ConvTranspose3d)):
             nn.init.kaiming_normal_(module.weight, a=0.01)
-            nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        if isinstance(module, ResidualBlock):  # each begins as its skip alone, as nnU-Net has it
+            nn.init.zeros_(module.conv2.norm.weight)
+            nn.init.zeros_(module.conv2.norm.bias)
     if len(network.decoder.seg_layers) > 1:
         network.decoder.seg_layers[0].requires_grad_(False)  # the loss leaves out the lowest resolution
     parameters, rate, decay = network.parameters(), plan.learning_rate, plan.weight_decay
@@ -73,8 +78,9 @@ def fresh_state(plan: TrainPlan, device: torch.device) -> State:
         optimiser = torch.optim.AdamW(parameters, rate, weight_decay=decay)
     else:
         optimiser = torch.optim.SGD(parameters, rate, momentum=MOMENTUM, nesterov=True, weight_decay=decay)
-    scaler = torch.amp.GradScaler(device.type, enabled=training_dtype(device) == torch.float16)
-    return State(network, optimiser, scaler, deepcopy(network).requires_grad_(False))
+    dtype = training_dtype(device)
+    scaler = torch.amp.GradScaler(device.type, enabled=dtype == torch.float16)
+    return State(network, optimiser, scaler, deepcopy(network).requires_grad_(False), dtype)
 
 
 def training_dtype(device: torch.device) -> torch.dtype:

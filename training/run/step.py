@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from training.run.loss import deep_supervision_loss
 from training.run.plan import TrainPlan
-from training.run.state import State, training_dtype
+from training.run.state import State
 
 CLIP_NORM = 12.0
 
@@ -23,17 +23,16 @@ def step(
     """
     for group in state.optimiser.param_groups:
         group["lr"] = plan.learning_rate_at(state.iteration, done)
-    loss = loss_of(plan, network, batch)
+    loss = loss_of(plan, network, batch, state.dtype)
     norm = gradient_norm(state, loss)
     value, length = torch.stack((loss.detach().double(), norm.double())).tolist()
     finish(state, length)
     return value, length
 
 
-def loss_of(plan: TrainPlan, network: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
-    """Through the network, in the numbers that the device trains with."""
+def loss_of(plan: TrainPlan, network: nn.Module, batch: tuple[Tensor, Tensor], dtype: torch.dtype) -> Tensor:
+    """Through the network, in numbers of that format."""
     images, targets = batch
-    dtype = training_dtype(images.device)
     with torch.autocast(images.device.type, dtype, enabled=dtype != torch.float32):
         outputs = network(images)
     return deep_supervision_loss(outputs, targets, plan.loss)

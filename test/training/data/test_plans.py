@@ -1,7 +1,7 @@
 """A plan that somebody wrote is checked value by value."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -25,7 +25,27 @@ def test_what_was_written_comes_back(content):
     assert checked_plan(content) == PLAN
 
 
+def test_a_plan_without_the_kind_of_network_is_an_older_one(content):
+    del content["residual"]
+    assert checked_plan(content) == PLAN
+    assert checked_plan(content | {"residual": True}).network.residual
+
+
+def test_residual_networks_have_nnunets_blocks():
+    """Seven stages, as for the largest patches."""
+    plan = replace(
+        PLAN,
+        features=(4,) * 7,
+        kernels=((3, 3, 3),) * 7,
+        strides=((1, 1, 1),) + ((1, 1, 1),) * 6,
+        residual=True,
+    )
+    assert plan.network.encoder_convs == (1, 3, 4, 6, 6, 6, 6) and plan.network.decoder_convs == (1,) * 6
+    assert replace(plan, residual=False).network.encoder_convs == (2,) * 7
+
+
 NONSENSE = {
+    "residual": [1, 0, "true", None, []],
     "spacing_zyx": [[0, 1, 1], [-3, 1, 1], [float("nan"), 1, 1], [1e5, 1, 1], [1, 1], 3, "3,1,1", None, ["3", 1, 1]],
     "patch_zyx": [
         [0, 8, 8], [-8, 8, 8], [8, 8, 9], [8.0, 8, 8], [10**12, 8, 8], [4096, 4096, 4096], [2, 2, 2], [8, 8], {},

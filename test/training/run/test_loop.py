@@ -148,8 +148,7 @@ def test_one_nonsense_gradient_is_left_out_and_told(
 def test_float16_scales_and_survives_an_overflow(
     weights_of, tiny_plan, tiny_cases, alone, tmp_path, monkeypatch
 ):
-    for module in (training.run.state, training.run.step):
-        monkeypatch.setattr(module, "training_dtype", lambda device: torch.float16)
+    monkeypatch.setattr(training.run.state, "training_dtype", lambda device: torch.float16)
     monkeypatch.setattr(training.run.history, "EPOCH", 5)
     monkeypatch.setattr(training.run.history, "LINES", 12)
     spoil_gradients(monkeypatch, {3, 4})

@@ -19,8 +19,8 @@ def test_two_processes_equal_one_with_the_doubled_batch(root, tiny_plan, weights
     (tmp_path / "two").mkdir()
     script = (
         "import sys, pathlib; sys.path[:0] = [sys.argv[1], sys.argv[1] + '/test/training/run'];"
-        "import torch, training.run.step, training.run.state, conftest;"
-        "training.run.step.training_dtype = training.run.state.training_dtype = lambda device: torch.float32;"
+        "import torch, training.run.state, conftest;"
+        "training.run.state.training_dtype = lambda device: torch.float32;"
         "conftest.train_here(pathlib.Path(sys.argv[2]), int(sys.argv[3]))"
     )
     (tmp_path / "script.py").write_text(script)

@@ -4,6 +4,11 @@ from dataclasses import replace
 
 import torch
 
+from model.inference.predictor import Predictor, Prepared
+from model.inference.shortcuts import EXHAUSTIVE
+from model.inference.windows import windows_touching
+from model.network.bundle import Bundle, load_bundle, save_bundle
+from model.network.unet import ResidualBlock
 from training.run.loop import train
 from training.run.state import MOST_AVERAGED, fresh_state, training_dtype
 
@@ -57,3 +62,41 @@ def test_averaged_weights_are_the_weighted_mean_of_those_before(tiny_plan, weigh
     assert state.result is state.network
     state.averaged_wins = True
     assert state.result is state.averaged
+
+
+def test_residual_blocks_begin_as_their_skips(tiny_plan):
+    """As nnU-Net's, whose residual branch ends in a norm without weight or bias."""
+    plan = replace(tiny_plan, data=replace(tiny_plan.data, residual=True))
+    network = fresh_state(plan, torch.device("cpu")).network
+    blocks = [module for module in network.modules() if isinstance(module, ResidualBlock)]
+    assert len(blocks) == 1 + 3 + 4
+    for block in blocks:
+        image = torch.randn(1, block.conv1.conv.in_channels, 8, 8, 8)
+        torch.testing.assert_close(block(image), torch.nn.functional.leaky_relu(block.skip(image), 0.01))
+
+
+def test_a_residual_network_trains_and_is_used_as_any_other(tiny_plan, tiny_cases, alone, tmp_path):
+    data = replace(tiny_plan.data, residual=True)
+    plan = replace(tiny_plan, data=data, iterations=40, learning_rate=3e-3)
+    state = train(plan, tiny_cases, [], tmp_path, alone, resume=False)
+    losses = [row["loss"] for row in state.history]
+    assert sum(losses[-5:]) < 0.9 * sum(losses[:5])
+    assert all(
+        module.conv2.norm.weight.abs().max() > 0
+        for module in state.network.modules()
+        if isinstance(module, ResidualBlock)
+    )
+    weights = (state.network.state_dict(),)
+    bundle = Bundle(data.network, data.patch_zyx, data.spacing_zyx, data.normalisation, (), {}, weights)
+    save_bundle(bundle, tmp_path / "w.pt")
+    loaded = load_bundle(tmp_path / "w.pt")
+    assert loaded.network == data.network and loaded.network.residual
+    image = torch.from_numpy(tiny_cases[0].image).float()[..., :16, :16]
+    corners, part = windows_touching(
+        data.patch_zyx, data.patch_zyx, tuple(slice(0, n) for n in data.patch_zyx)
+    )
+    predictor = Predictor(loaded, "cpu", "fp32", EXHAUSTIVE, lambda line: None)
+    logits = predictor.predict(Prepared(image, corners, None, part, 1.0)).logits
+    with torch.no_grad():
+        expected = state.network.eval()(image[None])[0]
+    torch.testing.assert_close(logits, expected, atol=2e-2, rtol=2e-2)  # kept as float16

@@ -56,8 +56,7 @@ def test_a_step_lowers_the_loss_of_its_batch(tiny_plan, weights_of):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
 def test_a_loss_that_is_no_number_changes_nothing(tiny_plan, weights_of, monkeypatch, dtype):
-    for module in (training.run.state, training.run.step):
-        monkeypatch.setattr(module, "training_dtype", lambda device: dtype)
+    monkeypatch.setattr(training.run.state, "training_dtype", lambda device: dtype)
     state = fresh_state(tiny_plan, CPU)
     before = weights_of(state)
     loss_of = training.run.step.deep_supervision_loss
@@ -73,8 +72,7 @@ def test_a_loss_that_is_no_number_changes_nothing(tiny_plan, weights_of, monkeyp
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
 def test_the_device_is_waited_for_once(tiny_plan, monkeypatch, dtype):
     """On the CPU, in the place of a GPU; SGD, as AdamW reads its step count, which lies on the host."""
-    for module in (training.run.state, training.run.step):
-        monkeypatch.setattr(module, "training_dtype", lambda device: dtype)
+    monkeypatch.setattr(training.run.state, "training_dtype", lambda device: dtype)
     plan = replace(tiny_plan, optimiser="sgd")
     state = fresh_state(plan, CPU)
     assert state.scaler.is_enabled() == (dtype == torch.float16)
