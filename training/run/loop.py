@@ -44,7 +44,8 @@ def train(
     start gives the first weights of a run that is not resumed. SIGTERM and Ctrl-C leave a checkpoint and end the run
     early. With a number of iterations, a resumed run gives what an uninterrupted one gives. Raises TrainingError where
     a run cannot begin (see checkpoint.begin), on too many losses or gradients that are no numbers, and when a
-    checkpoint cannot be written: the last one is then still good. Raises FailedElsewhere where another process failed.
+    checkpoint cannot be written: the last one is then still good. Raises FailedElsewhere where another process failed,
+    KeyboardInterrupt where all is done and saved, but the end was asked for meanwhile.
     """
     folder.mkdir(parents=True, exist_ok=True)
     state = begin(plan, folder, team, resume=resume, overwrite=overwrite, start=start)
@@ -74,6 +75,8 @@ def train(
             reporter.save_if_due(state)
         team.once(lambda: reporter.finish(state))
         state.averaged_wins = team.once(lambda: averaged_wins(state.history))
+    if state.finished and team.largest(bool(stop_requests))[0]:
+        raise KeyboardInterrupt  # asked in the last step or since: what would follow can take long
     return state
 
 

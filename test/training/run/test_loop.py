@@ -89,6 +89,21 @@ def test_minutes_are_counted_over_all_parts(tiny_plan, tiny_cases, alone, tmp_pa
     assert again.iteration == second.iteration
 
 
+def test_a_signal_in_the_last_step_is_not_forgotten(tiny_plan, tiny_cases, alone, tmp_path, monkeypatch):
+    step = training.run.loop.step
+
+    def step_and_be_stopped(plan, state, *rest):
+        if state.iteration == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return step(plan, state, *rest)
+
+    monkeypatch.setattr(training.run.loop, "step", step_and_be_stopped)
+    plan = replace(tiny_plan, iterations=2)
+    with pytest.raises(KeyboardInterrupt):
+        train(plan, tiny_cases, [], tmp_path, alone, resume=False)
+    assert train(plan, tiny_cases, [], tmp_path, alone, resume=True).finished
+
+
 def test_nonsense_loss_stops_the_run_and_keeps_the_checkpoint(tiny_plan, tiny_cases, alone, tmp_path):
     broken = replace(tiny_cases[0], image=np.full_like(tiny_cases[0].image, np.nan))
     plan = replace(tiny_plan, names=("case_1",))
