@@ -17,9 +17,9 @@ FIXED_GB = 0.38
 # Of each weight: itself, its gradient, AdamW's two moments, its average, in float32.
 BYTES_PER_WEIGHT = 20
 # Over what the backward pass needs: copies in another order of memory, and gradients.
-MEMORY_FACTOR = 1.95
+MEMORY_FACTOR = 1.92
 # Of each voxel: the loss at full and lower resolutions, always in float32.
-BYTES_PER_VOXEL = 370
+BYTES_PER_VOXEL = 350
 # What training may take of a GPU, the rest being left to its driver and to gaps between blocks; and of a CPU's
 # available memory, the rest being left to processes that prepare patches and to files kept in memory.
 SHARE_OF_GPU, SHARE_OF_CPU = 0.95, 0.5
