@@ -35,6 +35,7 @@ from training.run.lock import give_back, take
 from training.run.loop import train
 from training.run.plan import EPOCH, TrainPlan
 from training.run.processes import FailedElsewhere, Processes, check_environment, processes
+from training.run.recipe import Recipe, read_recipe
 from training.run.state import training_dtype
 from training.validate import split
 
@@ -101,6 +102,7 @@ def trained(args: argparse.Namespace, team: Processes, command: list[str]) -> in
     data = args.data or args.work / f"phantoms-seed{args.seed}"
     # What the first process decides is sent to the others, which may see the disk a little later.
     start = team.once(lambda: load_bundle(args.start) if args.start else None)
+    recipe = team.once(lambda: read_recipe(args.recipe) if args.recipe else Recipe())
     if args.phantoms:
         team.once(lambda: make_phantoms(args.phantoms, args.seed, data, args.jobs))
     cases = team.once(lambda: find_training_cases(data)[: args.phantoms])
@@ -116,6 +118,7 @@ def trained(args: argparse.Namespace, team: Processes, command: list[str]) -> in
 
     plan = run_plan(
         args,
+        recipe,
         team.once(lambda: prepare(cases, args.work, decide, folder_of, resume=args.resume, jobs=args.jobs)),
         chosen,
     )
@@ -156,7 +159,7 @@ def divided(cases: list[TrainingCase], args: argparse.Namespace) -> tuple[list[s
     return split(names, folds, int(args.fold), args.seed)
 
 
-def run_plan(args: argparse.Namespace, data: DataPlan, names: list[str]) -> TrainPlan:
+def run_plan(args: argparse.Namespace, recipe: Recipe, data: DataPlan, names: list[str]) -> TrainPlan:
     """What the options say, for these cases."""
     learning_rate, weight_decay = OPTIMISERS[args.optimiser]
     return TrainPlan(
@@ -168,6 +171,8 @@ def run_plan(args: argparse.Namespace, data: DataPlan, names: list[str]) -> Trai
         weight_decay=weight_decay,
         seed=args.seed,
         loss=LOSSES[args.loss],
+        augmentation=recipe.augmentation,
+        sampling=recipe.sampling,
         names=tuple(names),
     )
 

@@ -67,6 +67,12 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     """What does not concern the data."""
     add = parser.add_argument
     add("--loss", choices=LOSSES, default="dice-focal", help="what is minimised")
+    add(
+        "--recipe",
+        type=Path,
+        metavar="FILE",
+        help="JSON that overrides parts of augmentation and sampling (training/run/recipe.py)",
+    )
     add("--optimiser", choices=OPTIMISERS, default="sgd", help="SGD with Nesterov momentum, or AdamW")
     add("--learning-rate", type=above(0, MOST_RATE), help="1e-2 for sgd, 1e-3 for adamw if not given")
     length = parser.add_mutually_exclusive_group()

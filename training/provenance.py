@@ -12,6 +12,7 @@ import torch
 from evaluation.summary import Summary
 from model.network.bundle import Bundle
 from training.run.plan import TrainPlan
+from training.run.recipe import Recipe
 from training.run.state import State
 
 
@@ -36,6 +37,7 @@ def provenance(
     command: list[str],
 ) -> dict[str, object]:
     """args: train.py's. Data, command, the code's commit, date, duration and library, as plain values."""
+    recipe = Recipe(plan.augmentation, plan.sampling).changed
     phantoms = f"synthetic phantoms, seed {args.seed}; no patient data. Research use, not clinical."
     return {
         "data": f"{len(plan.names)} {phantoms if args.phantoms else f'cases of {args.data.name}'}",
@@ -47,6 +49,7 @@ def provenance(
         "torch": str(torch.__version__),
         **({"start": lineage(args.start, start)} if start else {}),
         "loss": f"Dice (Tversky {plan.loss.alpha}, {plan.loss.beta}) + focal (gamma {plan.loss.gamma:g})",
+        **({"recipe": recipe} if recipe else {}),
         "optimiser": f"{plan.optimiser}, learning rate {plan.learning_rate:g}",
     }
 

@@ -1,11 +1,15 @@
 """Where weights come from."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from model.network.bundle import Bundle, Normalisation
+from model.network.plain import plain
+from training.data.augment import Augmentation
+from training.data.patches import Sampling
 from training.data.plans import DataPlan
 from training.provenance import commit, lineage, provenance
 from training.run.plan import TrainPlan
@@ -35,6 +39,11 @@ def test_all_is_told_in_plain_values():
     assert told["data"] == "2 cases of segrap" and told["command"] == "python train.py raw/segrap"
     assert (told["commit"], told["iterations"], told["minutes"]) == ("abc", 3, 1.5)
     assert told["start"] == lineage(args.start, started) == {"file": "first.pt", "data": "y"}
+    assert "recipe" not in told
+    other = replace(plan, sampling=Sampling(0.33), augmentation=Augmentation(scales=(0.8, 1.25)))
+    told = provenance(args, other, state, "abc", started, [])
+    values = {"augmentation": {"scales": [0.8, 1.25]}, "sampling": {"foreground_share": 0.33}}
+    assert told["recipe"] == plain(told["recipe"]) == values
     phantoms = argparse.Namespace(data=None, phantoms=2, seed=7, start=None)
     words = provenance(phantoms, plan, state, "abc", None, [])["data"]
     assert "synthetic phantoms, seed 7; no patient data" in words and "not clinical" in words

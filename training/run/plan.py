@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from training.data.augment import Augmentation
+from training.data.patches import Sampling
 from training.data.plans import DataPlan
 from training.run.loss import LossPlan
 
@@ -27,6 +28,7 @@ class TrainPlan:
     seed: int = 0
     loss: LossPlan = LossPlan()
     augmentation: Augmentation = Augmentation()
+    sampling: Sampling = Sampling()
     names: tuple[str, ...] = ()  # of the cases, in their order
 
     @property
@@ -38,6 +40,7 @@ class TrainPlan:
             "optimiser": self.optimiser,
             "loss": asdict(self.loss),
             "seed": self.seed,
+            "recipe": [asdict(self.augmentation), asdict(self.sampling)],
             "cases or fold": list(self.names),
         }
 

@@ -3,8 +3,11 @@
 from dataclasses import replace
 from itertools import islice
 
+import numpy as np
 import torch
 
+from training.data.augment import Augmentation
+from training.data.patches import Sampling
 from training.run.batches import batches, names_in_batch
 from training.run.processes import Processes
 
@@ -34,3 +37,30 @@ def test_the_names_of_a_batch_are_those_of_its_cases(tiny_plan, tiny_cases, alon
         (name,) = names_in_batch(plan, tiny_cases, alone, iteration)
         assert (name == "marked") == bool(image.max() > 20)
     assert names_in_batch(tiny_plan, tiny_cases, alone, 0)[0].startswith("case ")
+
+
+def test_kinds_of_patches_have_their_shares_in_every_batch(tiny_plan, tiny_cases, alone):
+    """Half of each batch of four is centred on a tumour, half has none, whatever the iteration."""
+    plan = replace(
+        tiny_plan,
+        data=replace(tiny_plan.data, batch=4, patch_zyx=(3, 3, 3)),
+        augmentation=Augmentation(rotation=0.0, scaling=0.0),
+        sampling=Sampling(0.5, 0.5, jitter=0.0),
+    )
+    for _, labels in islice(batches(plan, tiny_cases, alone, 0), 10):
+        assert (labels[:, 1, 1, 1] > 0).sum() == 2 and (labels.flatten(1).amax(1) > 0).sum() == 2
+
+
+def test_batches_are_float_images_and_whole_labels_of_any_value(tiny_plan, tiny_cases, alone):
+    case = replace(
+        tiny_cases[0], label=np.where(tiny_cases[0].label == 1, np.uint8(255), tiny_cases[0].label)
+    )
+    values = set()
+    for images, labels in islice(batches(tiny_plan, [case], alone, 0), 12):
+        assert images.dtype == torch.float32 and labels.dtype == torch.int64
+        assert images.shape == (1, 2, *tiny_plan.data.patch_zyx) and labels.shape == (
+            1,
+            *tiny_plan.data.patch_zyx,
+        )
+        values |= set(labels.unique().tolist())
+    assert values == {0, 2, 255}

@@ -11,6 +11,7 @@ import torch
 
 import training.run.checkpoint
 import training.run.loop
+from training.data.patches import Sampling
 from training.run.checkpoint import Checkpoints, TrainingError, begin, save
 from training.run.loop import train
 from training.run.loss import LossPlan
@@ -41,6 +42,7 @@ def test_a_checkpoint_of_another_plan_is_refused(tiny_plan, tiny_cases, alone, t
         "optimiser": replace(tiny_plan, optimiser="sgd"),
         "loss": replace(tiny_plan, loss=LossPlan(gamma=0)),
         "seed": replace(tiny_plan, seed=1),
+        "recipe": replace(tiny_plan, sampling=Sampling(foreground_share=0.33)),
         "cases or fold": replace(tiny_plan, names=("a", "b")),
     }
     for what, other in others.items():

@@ -31,7 +31,7 @@ def test_learns_and_shows_it(tiny_plan, tiny_cases, alone, tmp_path, monkeypatch
         rows = list(csv.DictReader(file))
     assert [int(row["iteration"]) for row in rows] == list(range(1, 121))
     assert [bool(row["dsc_GTVp"]) for row in rows] == [k % 40 == 0 for k in range(1, 121)]
-    assert float(rows[-1]["dsc_GTVp"]) > 0.5 and float(rows[-1]["lr"]) < 0.1 * float(rows[60]["lr"])
+    assert float(rows[-1]["dsc_GTVp"]) > 0.3 and float(rows[-1]["lr"]) < 0.1 * float(rows[60]["lr"])
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
