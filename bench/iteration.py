@@ -76,7 +76,9 @@ def main(arguments: list[str] | None = None) -> int:
     device = choose_device(args.device)
     recipe = read_recipe(args.recipe) if args.recipe else Recipe()
     data = read_plan(args.config)
-    plan = TrainPlan(data, args.iterations, augmentation=recipe.augmentation, sampling=recipe.sampling)
+    plan = TrainPlan(
+        data, args.iterations, loss=recipe.loss, augmentation=recipe.augmentation, sampling=recipe.sampling
+    )
     with tempfile.TemporaryDirectory() as name, kept_memory():
         cases = phantoms(Path(name), data)
         state, parts, transfer = fresh_state(plan, device), Parts(device), Transfer(device)
@@ -141,7 +143,7 @@ def trained(plan: TrainPlan, state: State, batch: tuple[Tensor, Tensor], parts: 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=DefaultsInHelp)
     parser.add_argument("--config", type=Path, default=Path("training/phantoms.json"), help="a whole plan")
-    parser.add_argument("--recipe", type=Path, help="augmentation and sampling, as train.py takes it")
+    parser.add_argument("--recipe", type=Path, help="augmentation, sampling and loss, as train.py takes it")
     parser.add_argument("--iterations", type=int, default=12)
     parser.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto")
     return parser.parse_args(arguments)

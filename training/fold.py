@@ -10,7 +10,7 @@ from training.data.cache import load_case
 from training.data.plans import DataPlan
 from training.data.sources import TrainingCase
 from training.finish import finish
-from training.options import LOSSES, OPTIMISERS
+from training.options import OPTIMISERS
 from training.provenance import provenance
 from training.run.loop import train
 from training.run.plan import EPOCH, TrainPlan
@@ -86,7 +86,7 @@ def run_plan(args: argparse.Namespace, data: DataPlan, fold: Fold) -> TrainPlan:
         learning_rate=args.learning_rate or learning_rate,
         weight_decay=weight_decay,
         seed=args.seed,
-        loss=LOSSES[args.loss],
+        loss=args.recipe.loss,
         augmentation=args.recipe.augmentation,
         sampling=args.recipe.sampling,
         names=fold.training,

@@ -15,7 +15,6 @@ from training.splits import ALL, fold_list
 LOSSES = {
     "dice-focal": LossPlan(),
     "dice-ce": LossPlan(gamma=0),
-    "smooth-dice-focal": LossPlan(smooth=30.0),
     "tversky-focal": LossPlan(alpha=0.3, beta=0.7),
 }
 # Learning rate, weight decay.
@@ -63,7 +62,8 @@ def parse_arguments(arguments: list[str] | None, description: str | None) -> arg
     _add_run_options(parser)
     args = parser.parse_args(arguments)
     try:
-        args.recipe = read_recipe(args.recipe) if args.recipe else Recipe()
+        loss = LOSSES[args.loss]
+        args.recipe = read_recipe(args.recipe, loss) if args.recipe else Recipe(loss=loss)
     except InputError as error:
         refuse(str(error.where), error.fact, error.remedy)
     if (args.data is None) == (args.phantoms is None):
@@ -110,7 +110,7 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         "--recipe",
         type=Path,
         metavar="FILE",
-        help="JSON that overrides parts of augmentation and sampling (training/run/recipe.py)",
+        help="JSON that overrides parts of augmentation, sampling and loss (training/run/recipe.py)",
     )
     add("--optimiser", choices=OPTIMISERS, default="sgd", help="SGD with Nesterov momentum, or AdamW")
     add("--learning-rate", type=above(0, MOST_RATE), help="1e-2 for sgd, 1e-3 for adamw if not given")

@@ -35,7 +35,7 @@ def provenance(
     command: list[str],
 ) -> dict[str, object]:
     """args: train.py's. Data, command, the code's commit, date, duration and library, as plain values."""
-    recipe = Recipe(plan.augmentation, plan.sampling).changed
+    recipe = Recipe(plan.augmentation, plan.sampling, plan.loss).changed
     phantoms = f"synthetic phantoms, seed {args.seed}; no patient data. Research use, not clinical."
     return {
         "data": f"{len(plan.names)} {phantoms if args.phantoms else f'cases of {args.data.name}'}",

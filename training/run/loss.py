@@ -5,7 +5,7 @@ al., Nature Methods 2021. Logits are (batch, classes, z, y, x), targets int64 (b
 numbers, or IGNORED: such voxels count nowhere.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -20,21 +20,25 @@ class LossPlan:
     """alpha weighs false positives, beta false negatives (0.5 and 0.5: Dice); gamma 0 makes focal cross-entropy.
 
     smooth: voxels that count as true positives of every class, so that what is drawn where a class is absent has a
-    gradient; 0 is the published form.
+    gradient; focal_weight: of the focal term; background: whether it is among the Tversky term's classes. The defaults
+    are the published form.
     """
 
     alpha: float = 0.5
     beta: float = 0.5
     gamma: float = 2.0
     smooth: float = 0.0
+    focal_weight: float = 1.0
+    background: bool = True
 
 
-def tversky_loss(
-    logits: Tensor, target: Tensor, alpha: float, beta: float, smooth: float = 0.0, *, together: bool = True
-) -> Tensor:
-    """Mean over classes, background included, of 1 - TP / (TP + alpha FP + beta FN), summed over batch and voxels.
+PUBLISHED = LossPlan()
 
-    smooth is added above and below.
+
+def tversky_loss(logits: Tensor, target: Tensor, plan: LossPlan, *, together: bool = True) -> Tensor:
+    """Mean over classes of 1 - TP / (TP + alpha FP + beta FN), summed over batch and voxels.
+
+    plan.smooth is added above and below; without plan.background the first class is left out.
 
     Where several processes train together, the batch is that of all; without together, this process's alone.
 
@@ -48,8 +52,9 @@ def tversky_loss(
     false_positive = predicted - true_positive
     false_negative = present - true_positive
     tiny = torch.finfo(probabilities.dtype).tiny
-    denominator = true_positive + alpha * false_positive + beta * false_negative
-    return (1 - (true_positive + smooth) / (denominator + smooth).clamp(min=tiny)).mean()
+    denominator = true_positive + plan.alpha * false_positive + plan.beta * false_negative
+    terms = 1 - (true_positive + plan.smooth) / (denominator + plan.smooth).clamp(min=tiny)
+    return (terms if plan.background else terms[1:]).mean()
 
 
 def focal_loss(logits: Tensor, target: Tensor, gamma: float) -> Tensor:
@@ -73,9 +78,10 @@ def deep_supervision_loss(
         size = logits.shape[2:]
         truth = functional.interpolate(target[:, None].float(), size, mode="nearest-exact")[:, 0].long()
         logits = logits.float()
-        smooth = plan.smooth * truth.numel() / target.numel()
-        dice = tversky_loss(logits, truth, plan.alpha, plan.beta, smooth, together=together)
-        total = total + weight / sum(weights) * (dice + focal_loss(logits, truth, plan.gamma))
+        of_level = replace(plan, smooth=plan.smooth * truth.numel() / target.numel())
+        dice = tversky_loss(logits, truth, of_level, together=together)
+        focal = plan.focal_weight * focal_loss(logits, truth, plan.gamma)
+        total = total + weight / sum(weights) * (dice + focal)
     return total
 
 

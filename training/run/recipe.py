@@ -1,12 +1,12 @@
-"""What a run changes patches by and where it takes them from, out of a JSON file, checked value by value.
+"""What a run changes patches by, where it takes them from and what it minimises, from a JSON file, checked by value.
 
     {"augmentation": {"rotation": 0.3, "scales": [0.8, 1.25]}, "sampling": {"foreground_share": 0.33}}
 
-Both parts are optional, and so is each of their keys: the fields of Augmentation and Sampling.
+All parts are optional, and so is each of their keys: the fields of Augmentation, Sampling and, as "loss", LossPlan.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,11 @@ from model.network.plain import check_number, quoted
 from training.data.augment import Augmentation
 from training.data.patches import Sampling
 from training.data.plans import LONGEST_SIDE
+from training.run.loss import PUBLISHED, LossPlan
 
-REMEDY = "training/data/augment.py and patches.py list the keys"
+REMEDY = "training/data/augment.py, patches.py and training/run/loss.py list the keys"
 
+PARTS = ("augmentation", "sampling", "loss")
 # Reads a value of this key, or raises ValueError.
 Reader = Callable[[Any, str], Any]
 
@@ -29,12 +31,14 @@ class Recipe:
 
     augmentation: Augmentation = Augmentation()
     sampling: Sampling = Sampling()
+    loss: LossPlan = LossPlan()
 
     @property
     def changed(self) -> dict[str, dict[str, Any]]:
         """What is not the default, as plain values."""
         parts = {}
-        for name, part in (("augmentation", self.augmentation), ("sampling", self.sampling)):
+        for name in PARTS:
+            part = getattr(self, name)
             usual = asdict(type(part)())
             values = {k: _plain(v) for k, v in asdict(part).items() if v != usual[k]}
             if values:
@@ -42,29 +46,36 @@ class Recipe:
         return parts
 
 
-def read_recipe(path: Path) -> Recipe:
-    """From a JSON file. Raises InputError, with the key, for what makes no sense."""
+def read_recipe(path: Path, loss: LossPlan = PUBLISHED) -> Recipe:
+    """From a JSON file; loss: what holds where the file says nothing.
+
+    Raises InputError, with the key, for what makes no sense.
+    """
     try:
-        return checked_recipe(read_object(path, REMEDY))
+        return checked_recipe(read_object(path, REMEDY), loss)
     except ValueError as error:
         raise InputError(path, str(error), REMEDY) from None
 
 
-def checked_recipe(content: dict[str, Any]) -> Recipe:
+def checked_recipe(content: dict[str, Any], loss: LossPlan = PUBLISHED) -> Recipe:
     """From plain values. Raises ValueError, with the key, for any that makes no sense."""
-    _refuse_unknown(content, {"augmentation", "sampling"}, "")
+    _refuse_unknown(content, set(PARTS), "")
     sampling = Sampling(**_checked(content, "sampling", Sampling))
     if sampling.foreground_share + sampling.tumour_free_share > 1:
         raise ValueError("sampling has foreground_share and tumour_free_share that together exceed 1")
-    return Recipe(Augmentation(**_checked(content, "augmentation", Augmentation)), sampling)
+    loss = replace(loss, **_checked(content, "loss", LossPlan))
+    if not loss.alpha + loss.beta:
+        raise ValueError("loss has alpha and beta that are both 0")
+    return Recipe(Augmentation(**_checked(content, "augmentation", Augmentation)), sampling, loss)
 
 
 def _checked(content: dict[str, Any], part: str, kind: type) -> dict[str, Any]:
+    readers = LOSS_READERS if kind is LossPlan else READERS
     values = content.get(part, {})
     if not isinstance(values, dict):
         raise ValueError(f"{part} is {quoted(values)}, not an object")
     _refuse_unknown(values, {field.name for field in fields(kind)}, f" in {part}")
-    return {key: READERS[key](value, f"{part} ({key})") for key, value in values.items()}
+    return {key: readers[key](value, f"{part} ({key})") for key, value in values.items()}
 
 
 def _refuse_unknown(content: dict[str, Any], known: set[str], where: str) -> None:
@@ -143,4 +154,12 @@ READERS: dict[str, Reader] = {
     "foreground_share": _share,
     "tumour_free_share": _share,
     "jitter": _real(0, 0.5),
+}
+LOSS_READERS: dict[str, Reader] = {
+    "alpha": _real(0, 10),
+    "beta": _real(0, 10),
+    "gamma": _real(0, 10),
+    "smooth": _real(0, 1e6),
+    "focal_weight": _real(0, 1000),
+    "background": _yes_or_no,
 }

@@ -32,14 +32,14 @@ def test_tversky_equals_the_formula(example, alpha, beta):
         fp = (p[:, c] * (1 - g[:, c])).sum()
         fn = ((1 - p[:, c]) * g[:, c]).sum()
         terms.append(1 - tp / (tp + alpha * fp + beta * fn))
-    assert tversky_loss(*example, alpha, beta).item() == pytest.approx(np.mean(terms), abs=1e-12)
+    assert tversky_loss(*example, LossPlan(alpha, beta)).item() == pytest.approx(np.mean(terms), abs=1e-12)
 
 
 def test_tversky_with_equal_weights_is_dice(example):
     p, g = probabilities_and_truth(*example)
     axes = (0, 2, 3, 4)
     dice = 2 * (p * g).sum(axes) / (p.sum(axes) + g.sum(axes))
-    assert tversky_loss(*example, 0.5, 0.5).item() == pytest.approx(1 - dice.mean(), abs=1e-12)
+    assert tversky_loss(*example, LossPlan()).item() == pytest.approx(1 - dice.mean(), abs=1e-12)
 
 
 def test_focal_equals_the_formula(example):
@@ -57,7 +57,7 @@ def test_gradients(example):
     logits = logits[:1, :, :2, :2, :2].clone().requires_grad_()
     target = target[:1, :2, :2, :2]
     assert torch.autograd.gradcheck(
-        lambda x: tversky_loss(x, target, 0.3, 0.7) + focal_loss(x, target, 2.0), logits
+        lambda x: tversky_loss(x, target, LossPlan(0.3, 0.7)) + focal_loss(x, target, 2.0), logits
     )
 
 
@@ -65,7 +65,7 @@ def test_absent_class_gives_finite_loss_and_gradient():
     logits = torch.full((1, 3, 2, 2, 2), -200.0)
     logits[:, 0] = 200.0
     logits.requires_grad_()
-    loss = tversky_loss(logits, torch.zeros(1, 2, 2, 2, dtype=torch.long), 0.5, 0.5)
+    loss = tversky_loss(logits, torch.zeros(1, 2, 2, 2, dtype=torch.long), LossPlan())
     loss.backward()
     assert torch.isfinite(loss) and torch.isfinite(logits.grad).all()
 
@@ -77,7 +77,7 @@ def test_deep_supervision_halves_weights_and_drops_the_lowest(example):
 
     def single(output, truth):
         output = output.float()
-        return tversky_loss(output, truth, 0.5, 0.5) + focal_loss(output, truth, 2.0)
+        return tversky_loss(output, truth, LossPlan()) + focal_loss(output, truth, 2.0)
 
     small = functional.interpolate(target[:, None].double(), outputs[1].shape[2:], mode="nearest-exact")[
         :, 0
@@ -92,14 +92,14 @@ def test_ignored_voxels_count_nowhere(example):
     logits.requires_grad_()
     marked = target.clone()
     marked[:, :, :2] = IGNORED
-    for loss in (lambda x, t: tversky_loss(x, t, 0.5, 0.5), lambda x, t: focal_loss(x, t, 2.0)):
+    for loss in (lambda x, t: tversky_loss(x, t, LossPlan()), lambda x, t: focal_loss(x, t, 2.0)):
         value = loss(logits, marked)
         assert value.item() == pytest.approx(loss(logits[:, :, :, 2:], target[:, :, 2:]).item(), abs=1e-12)
         (gradient,) = torch.autograd.grad(value, logits)
         assert not gradient[:, :, :, :2].any() and gradient[:, :, :, 2:].any()
     everything = torch.full_like(target, IGNORED)
     assert focal_loss(logits, everything, 2.0).item() == 0
-    assert torch.isfinite(tversky_loss(logits, everything, 0.5, 0.5))
+    assert torch.isfinite(tversky_loss(logits, everything, LossPlan()))
 
 
 def test_smooth_voxels_push_down_what_is_drawn_where_a_class_is_absent(example):
@@ -107,11 +107,24 @@ def test_smooth_voxels_push_down_what_is_drawn_where_a_class_is_absent(example):
     logits, target = logits.clone().requires_grad_(), target.clamp(max=1)
 
     def push(smooth):
-        (gradient,) = torch.autograd.grad(tversky_loss(logits, target, 0.5, 0.5, smooth), logits)
+        (gradient,) = torch.autograd.grad(tversky_loss(logits, target, LossPlan(smooth=smooth)), logits)
         return gradient[:, 2].sum().item()
 
     p, g = probabilities_and_truth(logits.detach(), target)
     tp, predicted, there = ((x).sum((0, 2, 3, 4)) for x in (p * g, p, g))
     expected = np.mean(1 - (tp + 7) / (0.5 * (predicted + there) + 7))
-    assert tversky_loss(logits, target, 0.5, 0.5, 7).item() == pytest.approx(expected, abs=1e-12)
+    assert tversky_loss(logits, target, LossPlan(smooth=7)).item() == pytest.approx(expected, abs=1e-12)
     assert push(50) > push(0)
+
+
+def test_the_focal_term_can_be_scaled_and_background_left_out(example):
+    logits, target = example
+    base, scaled = (
+        deep_supervision_loss([logits, logits], target, LossPlan(focal_weight=weight)).item()
+        for weight in (1, 3)
+    )
+    assert scaled - base == pytest.approx(2 * focal_loss(logits, target, 2.0).item(), rel=1e-5)
+    p, g = probabilities_and_truth(logits, target)
+    dice = 2 * (p * g).sum((0, 2, 3, 4)) / (p.sum((0, 2, 3, 4)) + g.sum((0, 2, 3, 4)))
+    without = tversky_loss(logits, target, LossPlan(background=False)).item()
+    assert without == pytest.approx(np.mean(1 - dice[1:]), abs=1e-12)

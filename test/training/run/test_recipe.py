@@ -8,7 +8,8 @@ import pytest
 from model.errors import InputError
 from training.data.augment import Augmentation
 from training.data.patches import Sampling
-from training.run.recipe import READERS, Recipe, checked_recipe, read_recipe
+from training.run.loss import LossPlan
+from training.run.recipe import LOSS_READERS, READERS, Recipe, checked_recipe, read_recipe
 
 
 def test_parts_of_it_are_enough(tmp_path):
@@ -24,8 +25,14 @@ def test_parts_of_it_are_enough(tmp_path):
 
 def test_every_field_can_be_said_and_defaults_are_allowed():
     assert {field.name for kind in (Augmentation, Sampling) for field in fields(kind)} == READERS.keys()
+    assert {field.name for field in fields(LossPlan)} == LOSS_READERS.keys()
     whole = json.loads(json.dumps(asdict(Recipe())))
     assert checked_recipe(whole) == Recipe()
+
+
+def test_the_loss_is_the_chosen_one_but_for_what_is_said():
+    recipe = checked_recipe({"loss": {"focal_weight": 5}}, LossPlan(gamma=0))
+    assert recipe.loss == LossPlan(gamma=0, focal_weight=5.0)
 
 
 @pytest.mark.parametrize(
@@ -39,6 +46,8 @@ def test_every_field_can_be_said_and_defaults_are_allowed():
         ('{"sampling": {"foreground_share": true}}', r"\(foreground_share\) is True"),
         ('{"sampling": {"foreground_share": NaN}}', r"\(foreground_share\) is nan"),
         ('{"sampling": {"foreground_share": 0.8, "tumour_free_share": 0.3}}', "together exceed 1"),
+        ('{"loss": {"alpha": 0, "beta": 0}}', "alpha and beta that are both 0"),
+        ('{"loss": {"background": 1}}', r"\(background\) is 1, expected true or false"),
         ('{"augmentation": {"scales": [1.4, 0.7]}}', r"\(scales\) goes from 1.4 to 0.7"),
         ('{"augmentation": {"scales": 1}}', r"\(scales\) is 1, not two numbers"),
         ('{"augmentation": {"scales": [0, 1]}}', r"\(scales\) is 0, .* from 0.25 to 4"),
