@@ -40,7 +40,6 @@ def train(
 
     Without validation cases, patches of the training cases are scored, and the lines say so. The state's result are the
     last or the averaged weights, whichever scored better in the end.
-
     start gives the first weights of a run that is not resumed. SIGTERM and Ctrl-C leave a checkpoint and end the run
     early. With a number of iterations, a resumed run gives what an uninterrupted one gives. Raises TrainingError where
     a run cannot begin (see checkpoint.begin), on too many losses or gradients that are no numbers, and when a
