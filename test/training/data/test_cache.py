@@ -138,7 +138,8 @@ def test_a_grid_that_no_memory_holds_is_refused(make, tmp_path):
 def test_another_data_set_seed_or_preprocessing_has_another_folder(tmp_path):
     one = cache_folder(tmp_path, tmp_path / "a", 0, PLAN)
     assert one == cache_folder(tmp_path, tmp_path / "a", 0, replace(PLAN, batch=7))
-    others = [(tmp_path / "b", 0, PLAN), (None, 0, PLAN), (tmp_path / "a", 1, PLAN)]
+    assert one == cache_folder(tmp_path, tmp_path / "a", 1, PLAN)  # a seed is of phantoms
+    others = [(tmp_path / "b", 0, PLAN), (None, 0, PLAN), (None, 1, PLAN)]
     others.append((tmp_path / "a", 0, replace(PLAN, spacing_zyx=(3.0, 2.0, 1.0))))
     folders = {one, *(cache_folder(tmp_path, *other) for other in others)}
     assert len(folders) == 5
