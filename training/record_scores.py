@@ -47,12 +47,18 @@ def read_summary(path: Path) -> list[dict[str, object]]:
     if (
         not isinstance(rows, list)
         or not rows
-        or not all(isinstance(row, dict) and "mean" in row for row in rows)
+        or not all(isinstance(row, dict) and isinstance(row.get("mean"), (int, float)) for row in rows)
     ):
         raise InputError(path, "no summary of an evaluation in it", REMEDY)
-    if any(isinstance(value, (list, dict)) for row in rows for value in row.values()):
+    if not all(is_figure(value) for row in rows for value in row.values()):
         raise InputError(path, "its summary holds more than figures", REMEDY)
     return rows
+
+
+def is_figure(value: object) -> bool:
+    """A name, a number, or some of these, as an interval has."""
+    inner = value if isinstance(value, list) else [value]
+    return all(item is None or isinstance(item, (str, int, float)) for item in inner)
 
 
 if __name__ == "__main__":

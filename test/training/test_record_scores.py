@@ -2,9 +2,14 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 
+from evaluation.metrics import score
+from evaluation.output import json_text
+from evaluation.run import CaseResult, Settings
+from evaluation.summary import summarise
 from model.network.bundle import Bundle, Normalisation, load_bundle, save_bundle
 from model.network.plan import NetworkPlan
 from model.network.unet import UNet
@@ -30,7 +35,7 @@ SCORES = json.dumps({"summary": [{"measure": "dsc", "mean": 0.5}]})
     "content",
     [
         None, "", "{", "[]", "3", "{}", '{"summary": 3}', '{"summary": []}', '{"summary": [3]}', '{"summary": [{}]}',
-        '{"summary": [{"mean": [1]}]}', '{"summary": ' + "[" * 100_000, '{"summary": [{"mean": ' + "9" * 5000 + "}]}",
+        '{"summary": [{"mean": [1]}]}', '{"summary": [{"mean": 1, "ci95": [[1]]}]}', '{"summary": ' + "[" * 100_000, '{"summary": [{"mean": ' + "9" * 5000 + "}]}",
     ],
 )  # fmt: skip
 def test_scores_that_are_none_are_one_line_and_change_nothing(weights, tmp_path, capsys, content):
@@ -73,3 +78,17 @@ def test_scores_are_added_and_all_else_stays(tmp_path, capsys):
     for name, tensor in state.items():
         assert torch.equal(loaded.states[0][name], tensor)
     assert "recorded 1 figures" in capsys.readouterr().out
+
+
+def test_what_the_evaluator_writes_is_recorded(weights, tmp_path):
+    mask, settings = np.zeros((4, 6, 6), bool), Settings(("GTVp",), (1.0,))
+    mask[1:3, 2:4, 2:5] = True
+    others = (mask, np.roll(mask, 1, 2))
+    scores = [score(other, mask, (3.0, 1.0, 1.0), settings.tolerances_mm) for other in others]
+    results = [CaseResult(f"c{k}", {"GTVp": found}, ()) for k, found in enumerate(scores)]
+    summaries = summarise(results, settings, np.random.default_rng(0))
+    content = json_text(results, summaries, [], [], settings)
+    (tmp_path / "s.json").write_text(content)
+    assert main([str(weights), str(tmp_path / "s.json"), "two cases"]) == 0
+    recorded = load_bundle(weights).provenance["metrics"]
+    assert recorded["data"] == "two cases" and recorded["summary"] == json.loads(content)["summary"]
