@@ -36,7 +36,8 @@ SCORES = json.dumps({"summary": [{"measure": "dsc", "mean": 0.5}]})
     [
         None, "", "{", "[]", "3", "{}", '{"summary": 3}', '{"summary": []}', '{"summary": [3]}', '{"summary": [{}]}',
         '{"summary": [{"mean": [1]}]}',
-        '{"summary": [{"mean": 1, "ci95": [[1]]}]}', '{"summary": ' + "[" * 100_000, '{"summary": [{"mean": ' + "9" * 5000 + "}]}",
+        '{"summary": [{"mean": 1, "ci95": [[1]]}]}',
+        '{"summary": ' + "[" * 100_000, '{"summary": [{"mean": ' + "9" * 5000 + "}]}",
     ],
 )  # fmt: skip
 def test_scores_that_are_none_are_one_line_and_change_nothing(weights, tmp_path, capsys, content):
