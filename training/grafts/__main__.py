@@ -12,7 +12,6 @@ import signal
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # a Ctrl-C while all the rest is loaded ends without a word
 
-import csv
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -29,8 +28,8 @@ from training.data.workers import on_workers
 from training.grafts.case import Case, as_it_is, as_pair, with_tumours
 from training.grafts.pair import Scans
 from training.grafts.patient import RealPatient, read_patient
+from training.openkbp.folders import SPLITS, Converted, find_converted
 
-SPLITS = ("train", "validation", "test")
 MOST_VARIANTS = 100
 LEAST_HU, MOST_HU = -1024, 3071
 
@@ -49,9 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         with stoppable():
             patients = of_split(args.openkbp, args.split)
-            tasks = [
-                (args.openkbp, name, level, args.out, args.seed, args.variants) for name, level in patients
-            ]
+            tasks = [(patient, args.out, args.seed, args.variants) for patient in patients]
             on_workers(make, tasks, args.jobs, "patients")
     except KeyboardInterrupt:
         log("stopped; the cases that are there are whole")
@@ -62,32 +59,24 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def of_split(root: Path, split: str) -> list[tuple[str, bool]]:
-    """Names of a split's patients, and whether their PTV70 takes in the nasopharynx. Raises InputError."""
-    path = root / "patients.csv"
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = [row for row in csv.DictReader(file) if row["split"] == split]
-        patients = [(row["pt"], row["nasopharynx_level"] == "1") for row in rows]
-    except (OSError, ValueError, KeyError, csv.Error) as error:
-        raise InputError(path, reason(error), "give a folder that training.openkbp wrote") from None
+def of_split(root: Path, split: str) -> list[Converted]:
+    """A split's patients. Raises InputError."""
+    patients = [patient for patient in find_converted(root) if patient.split == split]
     if not patients:
-        raise InputError(path, f"no patient of the split {split}", "choose another --split")
+        raise InputError(root, f"no patient of the split {split}", "choose another --split")
     return patients
 
 
-def make(root: Path, name: str, level: bool, out: Path, seed: int, variants: int) -> None:
+def make(converted: Converted, out: Path, seed: int, variants: int) -> None:
     """All cases of one patient; those that are there stay. Raises InputError."""
+    patient, name = read_patient(converted), converted.name
     makers: dict[str, Callable[[RealPatient, np.random.Generator], Case | None]] = {}
     makers |= {f"{name}_as_it_is": lambda patient, _: as_it_is(patient)}
-    makers |= {f"{name}_pair_{k + 1}": as_pair for k in range(variants if level else 1)}
+    makers |= {f"{name}_pair_{k + 1}": as_pair for k in range(variants if patient.nasopharynx_level else 1)}
     makers |= {f"{name}_set_{k + 1}": with_tumours for k in range(variants)}
-    if all((out / case).exists() for case in makers):
-        return
-    patient = read_patient(root / "patients" / name, level)
-    for case, maker in makers.items():
-        made = maker(patient, np.random.default_rng((seed, *case.encode())))
-        if made is not None and not (out / case).exists():
+    missing = {case: maker for case, maker in makers.items() if not (out / case).exists()}
+    for case, maker in missing.items():
+        if made := maker(patient, np.random.default_rng((seed, *case.encode()))):
             write(made[0], made[1], patient, out / case)
 
 

@@ -5,7 +5,6 @@ places: millimetres (x, y, z) from the brainstem's centre.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,16 +12,19 @@ from scipy import ndimage
 
 from model.errors import InputError
 from model.images.grid import Grid
-from model.images.read import read_labels, read_scan
+from model.images.read import read_labels
 from phantom.anatomy.patient import cord_depth
 from phantom.drawing.canvas import Kind
+from training.openkbp import patient as openkbp
+from training.openkbp.folders import Converted, read_targets
+from training.openkbp.patient import TARGETS
 
-ORGANS = {"brainstem": 1, "cord": 2, "right parotid": 3, "left parotid": 4, "oesophagus": 5, "larynx": 6}
-MOST_ORGANS = 7
+# By their labels in organs.nii.gz.
+ORGANS = {name: value for value, name in enumerate(openkbp.ORGANS, 1)}
 # From the middle between the parotid glands to the brainstem's centre, (z, y) mm: the data set's mean.
 FROM_PAROTIDS_MM = (33.0, 25.0)
 # From the brainstem's centre to the nasopharynx, (x, y, z) mm.
-NASOPHARYNX_MM = (0.0, -35.0, -25.0)
+NASOPHARYNX_MM = openkbp.NASOPHARYNX_ZYX_MM[::-1]
 AIR_HU, FAT_HU, BONE_HU = -300, -25, 180
 # In-plane voxels are cut in two where they are wider than that.
 COARSE_MM = 2.5
@@ -34,7 +36,7 @@ MARGIN = 4
 
 @dataclass(frozen=True)
 class RealPatient:
-    """hu float32; organs uint8 (ORGANS); high_dose (PTV70) and targets (any PTV) bool; all on one grid.
+    """hu float32; organs uint8 (ORGANS); high_dose (PTV70) bool; all on one grid.
 
     brainstem_zyx: its centre in voxels, measured or from the parotids; None where neither is contoured.
     """
@@ -43,7 +45,6 @@ class RealPatient:
     hu: NDArray[np.float32]
     organs: NDArray[np.uint8]
     high_dose: NDArray[np.bool_]
-    targets: NDArray[np.bool_]
     grid: Grid
     brainstem_zyx: tuple[float, float, float] | None
     nasopharynx_level: bool
@@ -54,30 +55,21 @@ class RealPatient:
         return (z, y, x)
 
 
-def read_patient(folder: Path, nasopharynx_level: bool) -> RealPatient:
+def read_patient(patient: Converted) -> RealPatient:
     """Raises InputError. Coarse images are brought to half their voxels' width, in plane."""
-    scan = read_scan(folder / "image.nii.gz")
-    if scan.grid.direction != (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0):
-        raise InputError(folder, "its images are turned", "give a folder that training.openkbp wrote")
-    masks = {
-        name: read_labels(path, scan.grid, 1) > 0
-        for name in ("PTV70", "PTV63", "PTV56")
-        if (path := folder / f"{name}.nii.gz").exists()
-    }
-    if "PTV70" not in masks:
-        raise InputError(folder, "no PTV70.nii.gz", "give a folder that training.openkbp wrote")
-    organs = read_labels(folder / "organs.nii.gz", scan.grid, MOST_ORGANS)
-    targets = np.any(list(masks.values()), axis=0)
-    box = body_box(scan.array)
-    hu = scan.array[box].astype(np.float32)
-    organs, high_dose, targets = organs[box], masks["PTV70"][box], targets[box]
-    grid = cropped_grid(scan.grid, box)
+    hu, targets, grid = read_targets(patient)
+    if grid.direction != (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0):
+        raise InputError(patient.folder, "its images are turned", "give a folder that training.openkbp wrote")
+    organs = read_labels(patient.folder / "organs.nii.gz", grid, len(ORGANS))
+    box = body_box(hu)
+    hu, organs, high_dose = hu[box].astype(np.float32), organs[box], targets[TARGETS[0]][box]
+    grid = cropped_grid(grid, box)
     if grid.spacing_xyz[0] > COARSE_MM:
         hu, grid = halved(hu), halved_grid(grid)
-        organs = organs.repeat(2, 1).repeat(2, 2)
-        high_dose, targets = (mask.repeat(2, 1).repeat(2, 2) for mask in (high_dose, targets))
+        organs, high_dose = (mask.repeat(2, 1).repeat(2, 2) for mask in (organs, high_dose))
     centre = brainstem_centre(organs, grid.spacing_xyz[::-1])
-    return RealPatient(folder.name, hu, organs, high_dose, targets, grid, centre, nasopharynx_level)
+    level = patient.row.get("nasopharynx_level") == "1"
+    return RealPatient(patient.name, hu, organs, high_dose, grid, centre, level)
 
 
 def body_box(hu: NDArray[np.int16]) -> tuple[slice, slice, slice]:
@@ -129,10 +121,10 @@ def brainstem_centre(
     organs: NDArray[np.uint8], spacing_zyx: tuple[float, ...]
 ) -> tuple[float, float, float] | None:
     """In voxels (z, y, x)."""
-    if (organs == ORGANS["brainstem"]).any():
-        z, y, x = np.argwhere(organs == ORGANS["brainstem"]).mean(0)
+    if (organs == ORGANS["Brainstem"]).any():
+        z, y, x = np.argwhere(organs == ORGANS["Brainstem"]).mean(0)
         return (float(z), float(y), float(x))
-    glands = [np.argwhere(organs == ORGANS[f"{side} parotid"]) for side in ("left", "right")]
+    glands = [np.argwhere(organs == ORGANS[f"{side}Parotid"]) for side in ("Left", "Right")]
     if not all(map(len, glands)):
         return None
     z, y, x = np.mean([gland.mean(0) for gland in glands], axis=0)
@@ -149,7 +141,7 @@ def kinds(patient: RealPatient) -> NDArray[np.uint8]:
     air = smooth < AIR_HU
     kind[air] = Kind.AIRWAY
     kind[outside(air)] = Kind.OUTSIDE
-    for organ in ("brainstem", "cord"):
+    for organ in ("Brainstem", "SpinalCord"):
         kind[patient.organs == ORGANS[organ]] = Kind.NERVOUS
     return kind
 
@@ -178,7 +170,7 @@ def head_frame(patient: RealPatient) -> Frame:
 def neck_frame(patient: RealPatient) -> Frame:
     """As head_frame, each slice moved so that the patient's spinal cord lies where the phantoms' does."""
     x, y, z = head_frame(patient)
-    voxels = np.argwhere(patient.organs == ORGANS["cord"])
+    voxels = np.argwhere(patient.organs == ORGANS["SpinalCord"])
     heights = z[:, 0, 0]
     if len(voxels):
         slices = np.unique(voxels[:, 0])

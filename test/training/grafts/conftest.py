@@ -30,4 +30,4 @@ def patient():
     hu[organs > 0] = 35
     high = np.broadcast_to(x**2 + (y + 35) ** 2 + (z + 25) ** 2 < 30**2, shape)
     grid = Grid(shape[::-1], SPACING_ZYX[::-1], (0.0, 0.0, 0.0), (1.0, 0, 0, 0, 1.0, 0, 0, 0, 1.0))
-    return RealPatient("pt_1", hu, organs, high, high, grid, centre, True)
+    return RealPatient("pt_1", hu, organs, high, grid, centre, True)

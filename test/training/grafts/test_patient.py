@@ -16,6 +16,7 @@ from training.grafts.patient import (
     neck_frame,
     read_patient,
 )
+from training.openkbp.folders import Converted
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def folder(patient, tmp_path):
 
 
 def test_coarse_images_are_halved_and_stay_where_they_were(folder, patient):
-    read = read_patient(folder, True)
+    read = read_patient(Converted("pt_1", "train", folder, {"nasopharynx_level": "1"}))
     assert read.grid.spacing_xyz == (2.0, 2.0, 5.0)
     moment = [
         np.mean(np.argwhere(hu > 500)[:, ::-1] * grid.spacing_xyz + grid.origin_xyz, axis=0)
@@ -40,7 +41,7 @@ def test_coarse_images_are_halved_and_stay_where_they_were(folder, patient):
         for p, m in ((patient, patient.high_dose), (read, read.high_dose))
     ]
     assert volumes[0] == pytest.approx(volumes[1])
-    assert read.targets.sum() > read.high_dose.sum()
+    assert read.nasopharynx_level
     there = np.array(read.brainstem_zyx)[::-1] * read.grid.spacing_xyz + read.grid.origin_xyz
     assert there == pytest.approx(np.array(patient.brainstem_zyx)[::-1] * patient.grid.spacing_xyz, abs=2.1)
 
@@ -54,8 +55,8 @@ def test_halving_keeps_a_ramp():
 
 def test_what_is_no_patient_is_refused(folder):
     (folder / "PTV70.nii.gz").unlink()
-    with pytest.raises(InputError, match="no PTV70"):
-        read_patient(folder, True)
+    with pytest.raises(InputError, match="PTV70"):
+        read_patient(Converted("pt_1", "train", folder, {"nasopharynx_level": "1"}))
 
 
 def test_turned_images_are_refused(folder, patient):
@@ -64,7 +65,7 @@ def test_turned_images_are_refused(folder, patient):
     )
     write_image(folder / "image.nii.gz", patient.hu.astype(np.int16), grid)
     with pytest.raises(InputError, match="turned"):
-        read_patient(folder, True)
+        read_patient(Converted("pt_1", "train", folder, {"nasopharynx_level": "1"}))
 
 
 def test_the_brainstem_is_guessed_from_the_parotids(patient):
