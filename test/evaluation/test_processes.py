@@ -32,10 +32,17 @@ def test_results_have_the_order_of_the_cases(cases, jobs):
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP, signal.SIGUSR1])
 def test_results_until_a_process_is_killed_are_given(cases, monkeypatch, number):
+    last_one_begun = multiprocessing.Event()
+
     def score_or_die(case: MatchedCase, settings: Settings) -> CaseResult:
         if case.name == "b":
-            time.sleep(0.4)  # the others are through by then
+            last_one_begun.wait(20)
+            time.sleep(0.5)  # its result is with the first process by then
+            if number != signal.SIGKILL:
+                signal.signal(number, signal.SIG_DFL)  # under nohup it would be ignored
             os.kill(os.getpid(), number)
+        if case.name == "d":
+            last_one_begun.set()
         return CaseResult(case.name, {}, ())
 
     monkeypatch.setattr(run, "_evaluate", score_or_die)  # in the forked processes too
