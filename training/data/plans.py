@@ -64,7 +64,7 @@ def checked_plan(content: dict[str, Any]) -> DataPlan:
         unknown, missing = sorted(content.keys() - keys), sorted(keys - content.keys())
         raise ValueError(f"no such key: {unknown[0]:.40}" if unknown else f"{missing[0]} is missing")
     plan = DataPlan(
-        spacing_zyx=_three(content, "spacing_zyx", _real(*SPACING_MM)),
+        spacing_zyx=_three(content, "spacing_zyx", real(*SPACING_MM)),
         patch_zyx=_three(content, "patch_zyx", _whole(1, LONGEST_SIDE)),
         batch=_whole(1, MOST_BATCH)(content["batch"], "batch"),
         features=tuple(_several(content, "features", _whole(1, MOST_FEATURES))),
@@ -110,7 +110,9 @@ def _odd(value: Any, key: str) -> int:
     return size
 
 
-def _real(least: float, most: float) -> Reader:
+def real(least: float, most: float) -> Reader:
+    """Reads a number within these bounds."""
+
     def read(value: Any, key: str) -> float:
         check_number(key, value, least, most)
         return float(value)
@@ -145,7 +147,7 @@ def _channel(value: Any, key: str) -> Normalisation:
     if value.get("scheme", "ct") != "ct":
         raise ValueError(f"{key} has scheme {quoted(value['scheme'])}, only ct is trained with")
     read = {
-        name: _real(least, LARGEST_VALUE)(value[name], f"{key} ({name})") for name, least in figures.items()
+        name: real(least, LARGEST_VALUE)(value[name], f"{key} ({name})") for name, least in figures.items()
     }
     if read["lower"] >= read["upper"]:  # the weights file would be refused after the training
         raise ValueError(f"{key} has lower {read['lower']:g}, upper {read['upper']:g}")

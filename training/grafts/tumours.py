@@ -50,7 +50,7 @@ def primary_field(patient: RealPatient, kind: NDArray[np.uint8], rng: np.random.
     distance = primary_shape(rng, volume).distance(x, y, z)
     distance = distance + np.float32(rng.uniform(1.0, 3.2)) * relief + np.float32(0.8) * texture
     distance = distance + resistance(kind, patient.grid.spacing_xyz, rng)
-    barred = near(np.isin(kind, (Kind.NERVOUS,)), patient, 2.0) | (kind == Kind.OUTSIDE) | (y < -96)
+    barred = near(kind == Kind.NERVOUS, patient, 2.0) | (kind == Kind.OUTSIDE) | (y < -96)
     distance = to_volume(distance.astype(np.float32), barred, volume, voxel_cm3(patient))
     return Field(distance, relief)
 

@@ -5,24 +5,21 @@
 All parts are optional, and so is each of their keys: the fields of Augmentation, Sampling and, as "loss", LossPlan.
 """
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from model.documents import read_object
 from model.errors import InputError
-from model.network.plain import check_number, quoted
+from model.network.plain import quoted
 from training.data.augment import Augmentation
 from training.data.patches import Sampling
-from training.data.plans import LONGEST_SIDE
+from training.data.plans import LONGEST_SIDE, Reader, real
 from training.run.loss import PUBLISHED, LossPlan
 
 REMEDY = "training/data/augment.py, patches.py and training/run/loss.py list the keys"
 
 PARTS = ("augmentation", "sampling", "loss")
-# Reads a value of this key, or raises ValueError.
-Reader = Callable[[Any, str], Any]
 
 
 @dataclass(frozen=True)
@@ -84,14 +81,6 @@ def _refuse_unknown(content: dict[str, Any], known: set[str], where: str) -> Non
         raise ValueError(f"no such key{where}: {unknown[0]:.40}")
 
 
-def _real(least: float, most: float) -> Reader:
-    def read(value: Any, key: str) -> float:
-        check_number(key, value, least, most)
-        return float(value)
-
-    return read
-
-
 def _two_of(read: Reader, what: str) -> Reader:
     def read_two(value: Any, key: str) -> tuple[Any, Any]:
         if not isinstance(value, (list, tuple)) or len(value) != 2:
@@ -104,7 +93,7 @@ def _two_of(read: Reader, what: str) -> Reader:
 
 def _range(least: float, most: float) -> Reader:
     def read(value: Any, key: str) -> tuple[float, float]:
-        low, high = _two_of(_real(least, most), "from, to")(value, key)
+        low, high = _two_of(real(least, most), "from, to")(value, key)
         if low > high:
             raise ValueError(f"{key} goes from {low:g} to {high:g}")
         return (low, high)
@@ -122,14 +111,14 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-_share = _real(0, 1)
+_share = real(0, 1)
 _chance = _two_of(_share, "of a sample, of each of its channels")
 READERS: dict[str, Reader] = {
     "rotation": _share,
-    "degrees": _real(0, 180),
-    "tilt_degrees": _real(0, 180),
-    "anisotropic_from": _real(1, LONGEST_SIDE),
-    "anisotropic_degrees": _real(0, 180),
+    "degrees": real(0, 180),
+    "tilt_degrees": real(0, 180),
+    "anisotropic_from": real(1, LONGEST_SIDE),
+    "anisotropic_degrees": real(0, 180),
     "scaling": _share,
     "scales": _range(0.25, 4),  # a source of at most four times the patch's sides
     "mirror": _share,
@@ -153,13 +142,13 @@ READERS: dict[str, Reader] = {
     "no_contrast": _share,
     "foreground_share": _share,
     "tumour_free_share": _share,
-    "jitter": _real(0, 0.5),
+    "jitter": real(0, 0.5),
 }
 LOSS_READERS: dict[str, Reader] = {
-    "alpha": _real(0, 10),
-    "beta": _real(0, 10),
-    "gamma": _real(0, 10),
-    "smooth": _real(0, 1e6),
-    "focal_weight": _real(0, 1000),
+    "alpha": real(0, 10),
+    "beta": real(0, 10),
+    "gamma": real(0, 10),
+    "smooth": real(0, 1e6),
+    "focal_weight": real(0, 1000),
     "background": _yes_or_no,
 }

@@ -51,11 +51,11 @@ def patch_scores(
                 mine, truth = (labels == value) & counted, targets == value
                 sums[:, column] += torch.stack([(mine & truth).sum(), mine.sum() + truth.sum()])
                 present[column] += truth.sum()
-    scores = {"loss": round(float(torch.stack(losses).mean()), 5)}
+    scores = {"validation_loss": round(float(torch.stack(losses).mean()), 5)}
     for name, hit, n, there in zip(LABELS, *sums.tolist(), present.tolist(), strict=True):
         if there:
             scores[f"dsc_{name}"] = round(2 * hit / n, 4)
-    return {f"validation_{name}" if name == "loss" else name: value for name, value in scores.items()}
+    return scores
 
 
 def mean_dsc(row: dict[str, float], whose: str = "") -> float | None:
