@@ -13,6 +13,7 @@ from typing import Literal
 
 from model.errors import InputError, reason
 from model.images.read import IMAGE_SUFFIXES, image_stem, image_suffix
+from model.patients import folders, holds_dicom, is_one_study, is_patient, scans, visible
 from model.sockets import sockets_of
 from model.strangers import strangers
 from model.terminal import log
@@ -20,7 +21,6 @@ from model.terminal import log
 CT_SLUG = "head-neck-ct"
 CE_SLUG = "head-neck-contrast-enhanced-ct"
 OUTPUT_SLUG = "gross-tumor-volume-segmentation"
-SCAN_FOLDERS = ("image", "image_contrast")
 NNUNET_FOLDERS = ("imagestr", "imagests", "labelstr", "labelsts")
 _SUFFIX = "|".join(map(re.escape, IMAGE_SUFFIXES))
 _NNUNET = re.compile(rf"(?P<case>.+)_(?P<channel>[0-9]{{4}})({_SUFFIX})", re.IGNORECASE | re.DOTALL)
@@ -30,7 +30,8 @@ _NNUNET = re.compile(rf"(?P<case>.+)_(?P<channel>[0-9]{{4}})({_SUFFIX})", re.IGN
 class Case:
     """One patient: both CTs (files or DICOM folders, which need not exist), the result's file and its kind.
 
-    fault: why the case cannot be read although its files exist.
+    fault: why the case cannot be read although its files exist. study: ct and ce are one folder with DICOM, of which
+    the two series are chosen when it is read.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Case:
     output: Path
     kind: Literal["label_map", "channels"]
     fault: InputError | None = None
+    study: bool = False
 
 
 def find_cases(root: Path, output: Path, layout: str) -> list[Case]:
@@ -63,6 +65,8 @@ def find_cases(root: Path, output: Path, layout: str) -> list[Case]:
 
 def _strangers(root: Path, output: Path, layout: str, cases: list[Case]) -> list[Case]:
     """What lies beside the cases and may well be CTs, as cases that cannot be read: none is passed over."""
+    if layout == "folder" and any(root in (case.ct, case.ct.parent) for case in cases):
+        return []  # the folder is a patient's own
     used = {part for case in cases for path in (case.ct, case.ce) for part in (path, *path.parents)}
     names, found = {case.name.rpartition("/")[2] for case in cases}, []
     if layout == "nnunet":
@@ -148,7 +152,7 @@ def _recognise(root: Path) -> str:
         return "folder"
     raise InputError(
         root,
-        f"no CT pair found (looked for images/{CT_SLUG}/, Cohort*/image/, *_0000.*, */image.*)",
+        f"no CT pair found (looked for images/{CT_SLUG}/, Cohort*/image/, *_0000.*, */image.*, DICOM)",
         "see the layouts in README.md",
     )
 
@@ -170,7 +174,7 @@ def _socket_file(root: Path, slug: str) -> Path:
     folder = root / socket.get("relative_path", f"images/{slug}")
     if not folder.is_dir():
         raise InputError(folder, "no such folder", "put exactly one CT file there")
-    files = _visible(folder)
+    files = visible(folder)
     named = [file for file in files if file.name == socket.get("image")]
     files = named or files
     if len(files) != 1 or not files[0].is_file():
@@ -184,41 +188,44 @@ def _segrap2025_cases(root: Path, output: Path) -> list[Case]:
     return [
         _folder_case(f"{image.parent.name}/{folder.name}", folder, output / image.parent.name, ".nii.gz")
         for image in sorted(root.glob("Cohort*/image"))
-        for folder in _folders(image)
+        for folder in folders(image)
     ]
 
 
 def _folder_cases(root: Path, output: Path) -> list[Case]:
-    """One folder per patient; folders without any image are no patients, nor are those of results."""
-    folders = _folders(root)
-    patients = [folder for folder in folders if _is_patient(folder, {f.name for f in folders})]
+    """One folder per patient; folders without any image are no patients, nor are those of results.
+
+    Where all that is below is DICOM of one study, the folder itself is the patient's.
+    """
+    found = folders(root)
+    if is_one_study(root):
+        return [_folder_case(Path(os.path.abspath(root)).name or "case", root, output, "")]
+    patients = [folder for folder in found if is_patient(folder, {f.name for f in found})]
     return [_folder_case(folder.name, folder, output, "") for folder in patients]
 
 
-def _is_patient(folder: Path, names: set[str]) -> bool:
-    """Whether it has images, not all called after the other folders; one that cannot be read may well be a patient."""
-    try:
-        return not {image_stem(scan) for scan in _scans(folder)} <= names - {folder.name}
-    except OSError:
-        return True
-
-
 def _folder_case(name: str, folder: Path, output: Path, suffix: str) -> Case:
-    """image* and image_contrast*, files or DICOM folders. suffix: of the result; empty for the CT's own."""
-    fault, scans = None, []
+    """image* and image_contrast*, files or DICOM folders; where there are none, whatever DICOM is below the folder.
+
+    suffix: of the result; empty for the CT's own.
+    """
+    fault, found, own_name = None, [], name.rpartition("/")[2]
     try:
-        scans = _scans(folder)
+        found = scans(folder)
     except OSError as error:
         fault = InputError(folder, reason(error), "make it readable")
-    contrast = [path for path in scans if path.name.lower().startswith("image_contrast")]
-    plain = [path for path in scans if path.name.lower().startswith("image") and path not in contrast]
-    if scans and not (plain or contrast):
-        names = ", ".join(path.name for path in scans)
+    contrast = [path for path in found if path.name.lower().startswith("image_contrast")]
+    plain = [path for path in found if path.name.lower().startswith("image") and path not in contrast]
+    named = plain + contrast
+    if not (plain and contrast) and all(path.is_dir() for path in named) and holds_dicom(folder):
+        return Case(name, folder, folder, output / f"{own_name}.nii.gz", "label_map", study=True)
+    if found and not named:
+        names = ", ".join(path.name for path in found)
         fault = InputError(folder, f"no image and no image_contrast, but {names}", "rename the two CTs so")
-    known = _suffix((plain + contrast or [folder])[0])
+    known = _suffix((named or [folder])[0])
     ct = plain[0] if plain else folder / f"image{known}"
     ce = contrast[0] if contrast else folder / f"image_contrast{known}"
-    result = output / f"{folder.name}{suffix or _result_suffix(ct)}"
+    result = output / f"{own_name}{suffix or _result_suffix(ct)}"
     return Case(name, ct, ce, result, "label_map", fault or _ambiguity(plain) or _ambiguity(contrast))
 
 
@@ -247,19 +254,10 @@ def _nnunet_case(name: str, files: dict[str, list[Path]], output: Path) -> Case:
 def _nnunet_files(root: Path) -> list[Path]:
     """The channel files of the first of the folder itself, imagesTs and imagesTr that has any."""
     for folder in (root, root / "imagesTs", root / "imagesTr"):
-        files = [file for file in _visible(folder) if _NNUNET.fullmatch(file.name)] if folder.is_dir() else []
+        files = [file for file in visible(folder) if _NNUNET.fullmatch(file.name)] if folder.is_dir() else []
         if files:
             return files
     return []
-
-
-def _scans(folder: Path) -> list[Path]:
-    """What may be a CT: image files, and folders image and image_contrast (DICOM)."""
-    return [
-        path
-        for path in _visible(folder)
-        if (path.name.lower() in SCAN_FOLDERS if path.is_dir() else image_suffix(path))
-    ]
 
 
 def _ambiguity(paths: list[Path]) -> InputError | None:
@@ -268,14 +266,6 @@ def _ambiguity(paths: list[Path]) -> InputError | None:
         return None
     names = ", ".join(path.name for path in paths)
     return InputError(paths[0].parent, f"{names} could all be the CT", "leave one")
-
-
-def _visible(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-
-
-def _folders(root: Path) -> list[Path]:
-    return [path for path in _visible(root) if path.is_dir()]
 
 
 def _suffix(path: Path) -> str:

@@ -15,7 +15,7 @@ FLOORS = [
     ["model.writing", "model.terminal", "model.documents"],
     ["model.options", "model.request"],
     ["model.images"],
-    ["model.sockets", "model.strangers"],
+    ["model.sockets", "model.strangers", "model.patients"],
     ["model.cases", "model.network"],
     ["model.preprocessing"],
     ["model.inference", "model.importing"],
@@ -51,6 +51,7 @@ WITHOUT_TORCH = (
     "model.images",
     "model.sockets",
     "model.strangers",
+    "model.patients",
     "model.cases",
 )
 LONGEST_FILE, LONGEST_FUNCTION = 300, 52

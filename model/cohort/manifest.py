@@ -14,6 +14,7 @@ from typing import Any
 from model.cases import Case
 from model.errors import InputError, reason
 from model.images.read import open_header
+from model.images.series_files import files_below
 
 NAME = "manifest.jsonl"
 CHUNK = 1 << 20
@@ -140,7 +141,7 @@ def is_finished(case: Case, entry: dict[str, Any] | None, origin: Origin) -> boo
 def inputs_of(case: Case) -> Inputs:
     """Name, size and time of change (ns) of each file of both CTs; empty where one cannot be read."""
     try:
-        files = [file for path in (case.ct, case.ce) for file in _files(path)]
+        files = [file for path in dict.fromkeys((case.ct, case.ce)) for file in _files(path)]
         return [[file.name, (found := file.stat()).st_size, found.st_mtime_ns] for file in files]
     except (OSError, InputError):
         return []
@@ -148,7 +149,7 @@ def inputs_of(case: Case) -> Inputs:
 
 def _files(path: Path) -> list[Path]:
     if path.is_dir():
-        return sorted(path.iterdir())
+        return list(files_below(path))
     return sorted({path, open_header(path).voxels.path})
 
 

@@ -11,7 +11,7 @@ from model.cohort.manifest import Inputs, inputs_of
 from model.cohort.stages import in_stages
 from model.errors import InputError, reason
 from model.images.grid import Grid, empty_labels, volume_cm3
-from model.images.pair import Log, read_pair
+from model.images.pair import Log, read_pair, read_study
 from model.images.read import read_grid
 from model.images.write import write_channels, write_label_map
 from model.network.memory import peak_bytes
@@ -135,7 +135,7 @@ def load(case: Case, predictor: "Predictor | None", case_log: Log) -> Loaded:
     assert predictor is not None
     inputs = inputs_of(case)
     with _memory_errors():
-        pair = read_pair(case.ct, case.ce, case_log)
+        pair = read_study(case.ct, case_log) if case.study else read_pair(case.ct, case.ce, case_log)
         prepared = predictor.prepare(pair, case_log)
     return Loaded(prepared, pair.grid, triple(pair.ct.shape), inputs, time.perf_counter() - start)
 
@@ -195,7 +195,7 @@ def as_input_error(case: Case, error: Exception) -> InputError:
 
 def write_empty(case: Case) -> bool:
     """An all-background result on the CT's grid, or else the contrast CT's; False where none can be written."""
-    for path in (case.ct, case.ce):
+    for path in dict.fromkeys((case.ct, case.ce)):
         try:
             grid = read_grid(path)
         except InputError:

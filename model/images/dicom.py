@@ -1,7 +1,6 @@
 """DICOM CT series: the slices of a folder as one image, every voxel where its own slice says."""
 
 import math
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from model.errors import InputError, reason
-from model.images.dicom_elements import Elements, read_elements
+from model.errors import InputError
+from model.images.choice import CT_IMAGE
+from model.images.dicom_folder import files_of_one_series
 from model.images.dicom_slice import COSINE_TOLERANCE, Slice, read_planes, slice_of
 from model.images.grid import size_in_words
+from model.images.series_files import SeriesFiles
 from model.images.tilt import Stack, stack_of, straightened
 
 # How far a slice may lie off equal distances, and off the line of the stack, which is corrected.
@@ -24,13 +25,8 @@ STEEPEST_DEGREES = 45
 # A tag of less says nothing.
 LEAST_DEGREES = 0.5
 MOST_NAMED = 3
-# The kind of file that lists the others on a disc.
-DICOMDIR = "1.2.840.10008.1.3.10"
-# What the kinds of a scanner's own CT images begin with.
-CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 # A scanner's pixels are square up to here.
 SQUARE = 0.01
-SLICE_SUFFIXES = (".dcm", ".dicom", ".ima")
 
 
 @dataclass(frozen=True)
@@ -49,13 +45,15 @@ class Series:
     oddities: tuple[str, ...]
 
 
-def read_series(folder: Path, most_voxels: int) -> Series:
-    """The one CT series in a folder, slices in the order of their positions.
+def read_series(source: Path | SeriesFiles, most_voxels: int) -> Series:
+    """A CT series, slices in the order of their positions: the only one in a folder, or of files that were chosen.
 
     Raises InputError for anything else, and where its grid has more voxels.
     """
-    files, others = _dicom_files(folder)
-    slices = _ordered(folder, [slice_of(path, elements) for path, elements in files.items()])
+    folder, others = str(source), list[Path]()
+    if not isinstance(source, SeriesFiles):
+        source, others = files_of_one_series(source)
+    slices = _ordered(folder, [slice_of(path, elements) for path, elements in source.files.items()])
     stack = _stack(folder, slices)
     if math.prod(stack.grid.size_xyz) > most_voxels:
         raise InputError(folder, f"{size_in_words(stack.grid)} voxels are more than any CT has", "crop it")
@@ -66,7 +64,7 @@ def read_series(folder: Path, most_voxels: int) -> Series:
     return Series(array, stack, tuple(slices), patient_id, frame, tuple(_oddities(slices, stack, others)))
 
 
-def _oddities(slices: list[Slice], stack: Stack, others: list[Path]) -> Iterator[str]:
+def _oddities(slices: list[Slice], stack: Stack, others: Sequence[Path]) -> Iterator[str]:
     """What is odd about a series but usable."""
     if others:
         yield f"passed over {_listed(others)}: no DICOM"
@@ -99,74 +97,7 @@ def check_pair(ct: Series, ce: Series) -> str:
     return ""
 
 
-def _dicom_files(folder: Path) -> tuple[dict[Path, Elements], list[Path]]:
-    """The files of the one CT series, by name, and the other files that are not hidden."""
-    try:
-        paths = sorted(path for path in folder.iterdir() if not path.is_dir())
-        folders = [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
-    except OSError as error:
-        raise InputError(folder, f"cannot be read ({reason(error)})", "make it readable") from None
-    files, others = {}, []
-    for path in paths:
-        usable = (
-            path.is_file() or not path.exists()
-        )  # not a pipe, which would be waited for; a dead link is refused
-        elements = read_elements(path) if usable else None
-        if elements is None:
-            others.append(path)
-        elif elements.text("MediaStorageSOPClassUID") != DICOMDIR:
-            files[path] = elements
-    if not files:
-        hint = ", only folders" if folders and not others else ""
-        raise InputError(folder, f"no DICOM series{hint}", "put the files of one CT series in the folder")
-    for path, elements in files.items():
-        if elements.pixels is None and elements.text("Modality") in ("CT", ""):
-            raise InputError(path, "no voxels in it, perhaps cut short", "replace the file")
-    _no_series_but_one(folder, files)
-    _nothing_below(folders, {elements.text("SeriesInstanceUID") for elements in files.values()})
-    visible = [path for path in others if not path.name.startswith(".")]
-    shapes = {_shape_of_name(path) for path in files}
-    for path in visible:
-        if path.suffix.lower() in SLICE_SUFFIXES or _shape_of_name(path) in shapes:
-            raise InputError(path, "no DICOM file, though named as a slice", "replace the file or remove it")
-    return files, visible
-
-
-def _nothing_below(folders: list[Path], series: set[str]) -> None:
-    """Raises InputError where folders in the series' own hold more of it."""
-    for folder in sorted(folders):
-        try:
-            paths = sorted(path for path in folder.iterdir() if path.is_file())
-        except OSError:
-            continue
-        for path in paths:
-            elements = read_elements(path)
-            if elements and elements.text("SeriesInstanceUID") in series:
-                raise InputError(
-                    path, "more slices of the series, in a folder below", "put all into one folder"
-                )
-
-
-def _shape_of_name(path: Path) -> str:
-    """The name with all numbers made equal."""
-    return re.sub(r"\d+", "0", path.name)
-
-
-def _no_series_but_one(folder: Path, files: dict[Path, Elements]) -> None:
-    kinds: dict[str, list[str]] = {}
-    for elements in files.values():
-        kinds.setdefault(elements.text("SeriesInstanceUID"), []).append(elements.text("Modality"))
-    if len(kinds) > 1:
-        described = [f"{uid}: {len(kind)} files, {kind[0] or 'no Modality'}" for uid, kind in kinds.items()]
-        fact = f"{len(kinds)} DICOM series ({'; '.join(described[:MOST_NAMED])})"
-        raise InputError(folder, fact, "leave exactly one CT series in the folder")
-    for path, elements in files.items():
-        if elements.text("Modality") != "CT":
-            fact = f"{elements.text('Modality')}, not CT" if elements.text("Modality") else "no Modality"
-            raise InputError(path, fact, "give a CT series")
-
-
-def _ordered(folder: Path, slices: list[Slice]) -> list[Slice]:
+def _ordered(folder: str, slices: list[Slice]) -> list[Slice]:
     """Sorted along their normal. Raises InputError unless they are alike in all that must be."""
     _same_orientation(folder, slices)
     _alike(folder, slices, "Rows and Columns", lambda one: one.shape)
@@ -181,7 +112,7 @@ def _ordered(folder: Path, slices: list[Slice]) -> list[Slice]:
     return sorted(slices, key=lambda one: float(one.position @ normal))
 
 
-def _same_orientation(folder: Path, slices: list[Slice]) -> None:
+def _same_orientation(folder: str, slices: list[Slice]) -> None:
     axes = np.array([one.axes for one in slices])
     # Distances of all pairs at once would take memory by the square of their number.
     ungrouped, usual = np.ones(len(slices), bool), np.zeros(len(slices), bool)
@@ -196,7 +127,7 @@ def _same_orientation(folder: Path, slices: list[Slice]) -> None:
 
 
 def _alike(
-    folder: Path, slices: list[Slice], what: str, value: Callable[[Slice], Any], *, shown: bool = True
+    folder: str, slices: list[Slice], what: str, value: Callable[[Slice], Any], *, shown: bool = True
 ) -> None:
     first = slices[0]
     for one in slices:
@@ -206,7 +137,7 @@ def _alike(
             raise InputError(folder, fact, "leave the slices of one scan in the folder")
 
 
-def _stack(folder: Path, slices: list[Slice]) -> Stack:
+def _stack(folder: str, slices: list[Slice]) -> Stack:
     """How the slices, sorted, lie. Raises InputError where no straight grid can hold them."""
     if len(slices) < 2:
         raise InputError(folder, "one slice", "give one 3D volume")
@@ -241,7 +172,7 @@ def _stack(folder: Path, slices: list[Slice]) -> Stack:
     return stack
 
 
-def _no_two_in_one_place(folder: Path, slices: list[Slice], steps: np.ndarray) -> None:
+def _no_two_in_one_place(folder: str, slices: list[Slice], steps: np.ndarray) -> None:
     apart = steps[steps > 0.01]
     limit = SAME_PLACE * float(np.median(apart)) if len(apart) else math.inf
     pairs = [(slices[k], slices[k + 1]) for k in np.flatnonzero(steps < limit)]
@@ -257,7 +188,7 @@ def _no_two_in_one_place(folder: Path, slices: list[Slice], steps: np.ndarray) -
     raise InputError(folder, fact, "leave the slices of one acquisition in the folder")
 
 
-def _no_slices_missing(folder: Path, slices: list[Slice], heights: np.ndarray, usual: float) -> None:
+def _no_slices_missing(folder: str, slices: list[Slice], heights: np.ndarray, usual: float) -> None:
     """Raises InputError where all steps are multiples of the usual one, and some are larger."""
     multiples = np.diff(heights) / usual
     if abs(multiples - np.rint(multiples)).max() > SAME_PLACE:

@@ -4,6 +4,7 @@ They are read here and not by GDCM, which reads cut and contradictory files with
 ends the process on others. Only bytes that were looked at here may reach it.
 """
 
+import re
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +15,24 @@ from model.errors import InputError, reason
 WANTED = {
     0x00020002: "MediaStorageSOPClassUID",
     0x00020010: "TransferSyntaxUID",
+    0x00080005: "SpecificCharacterSet",
     0x00080008: "ImageType",
     0x00080016: "SOPClassUID",
     0x00080018: "SOPInstanceUID",
+    0x00080020: "StudyDate",
+    0x00080021: "SeriesDate",
+    0x00080022: "AcquisitionDate",
+    0x0008002A: "AcquisitionDateTime",
+    0x00080030: "StudyTime",
+    0x00080031: "SeriesTime",
+    0x00080032: "AcquisitionTime",
     0x00080060: "Modality",
+    0x0008103E: "SeriesDescription",
     0x00100020: "PatientID",
+    0x00180010: "ContrastBolusAgent",
     0x00181120: "GantryDetectorTilt",
+    0x00181210: "ConvolutionKernel",
+    0x0020000D: "StudyInstanceUID",
     0x0020000E: "SeriesInstanceUID",
     0x00200013: "InstanceNumber",
     0x00200032: "ImagePositionPatient",
@@ -45,6 +58,29 @@ ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 UNDEFINED_LENGTH = 0xFFFFFFFF
 BIG_ENDIAN = "1.2.840.10008.1.2.2"
 DEFLATED = "1.2.840.10008.1.2.1.99"
+# DICOM's character sets as Python calls them; ISO 2022's as those without switching. The last of several counts.
+CHARACTER_SETS = {
+    **{
+        "ISO_IR 100": "latin-1",
+        "ISO_IR 101": "iso8859-2",
+        "ISO_IR 109": "iso8859-3",
+        "ISO_IR 110": "iso8859-4",
+    },
+    **{
+        "ISO_IR 144": "iso8859-5",
+        "ISO_IR 127": "iso8859-6",
+        "ISO_IR 126": "iso8859-7",
+        "ISO_IR 138": "iso8859-8",
+    },
+    **{
+        "ISO_IR 148": "iso8859-9",
+        "ISO_IR 203": "iso8859-15",
+        "ISO_IR 166": "tis-620",
+        "ISO_IR 13": "shift_jis",
+    },
+    **{"ISO_IR 192": "utf-8", "GB18030": "gb18030", "GBK": "gbk", "ISO_IR 58": "gb2312"},
+    **{"ISO_IR 87": "iso2022_jp_2", "ISO_IR 159": "iso2022_jp_2", "ISO_IR 149": "euc_kr"},
+}
 # Value representations with a length of 2 bytes, and with one of 4 after 2 that are reserved.
 SHORT_LENGTHS = {
     *("AE", "AS", "AT", "CS", "DA", "DS", "DT", "FD", "FL", "IS", "LO"),
@@ -72,6 +108,17 @@ class Elements:
         """Empty where it is not there."""
         return self.values.get(keyword, b"").decode("latin-1").strip(" \0\r\n\t")
 
+    def words(self, keyword: str) -> str:
+        """Text that people wrote, in the file's character set; empty where it is not there."""
+        value = re.sub(rb"\x1b\$\)[AC]", b"", self.values.get(keyword, b""))  # what follows tells by itself
+        names = self.text("SpecificCharacterSet").replace("ISO 2022 IR", "ISO_IR").split("\\")
+        for encoding in (CHARACTER_SETS.get(names[-1].strip(), "utf-8"), "utf-8"):
+            try:
+                return value.decode(encoding).strip(" \0\r\n\t")
+            except UnicodeDecodeError:
+                continue
+        return self.text(keyword)
+
 
 @dataclass(frozen=True)
 class _Header:
@@ -91,6 +138,15 @@ def read_elements(path: Path) -> Elements | None:
             return None if start is None else _Walk(file, path).elements(start)
     except OSError as error:
         raise InputError(path, f"cannot be read ({reason(error)})", "make it readable or remove it") from None
+
+
+def is_dicom(path: Path) -> bool:
+    """Whether a file begins as DICOM does; not where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return _start(file) is not None
+    except OSError:
+        return False
 
 
 def _start(file: BinaryIO) -> int | None:

@@ -11,6 +11,7 @@ import SimpleITK as sitk
 
 from model.errors import InputError
 from model.images import quality
+from model.images.choice import choose_pair
 from model.images.dicom import check_pair
 from model.images.gaps import WIDEST_FILLED_MM, blank_slices, fill_gaps, inner_gaps, numbers_in_words
 from model.images.grid import (
@@ -23,7 +24,7 @@ from model.images.grid import (
     to_input_grid,
 )
 from model.images.itk import pixels, to_image
-from model.images.read import Scan, read_scan
+from model.images.read import Scan, Source, read_scan
 from model.images.tilt import AIR_HU
 
 # Of the body, as the non-contrast CT shows it: below, the two are not of one place.
@@ -42,7 +43,7 @@ class Pair:
     grid: Grid
 
 
-def read_pair(ct_path: Path, ce_path: Path, log: Log) -> Pair:
+def read_pair(ct_path: Source, ce_path: Source, log: Log) -> Pair:
     """Read both CTs at once; the contrast CT is brought to the non-contrast CT's grid where they differ.
 
     Raises InputError for whatever cannot be used; logs a warning for what can be but looks odd.
@@ -69,12 +70,21 @@ def read_pair(ct_path: Path, ce_path: Path, log: Log) -> Pair:
     return pair
 
 
-def _apart(ct_path: Path, ce_path: Path) -> InputError:
+def read_study(folder: Path, log: Log) -> Pair:
+    """As read_pair, of the two series that the tags of the DICOM files below a folder tell; logs which and why."""
+    choice = choose_pair(folder)
+    log(choice.why)
+    for oddity in choice.oddities:
+        log(f"warning: {folder}: {oddity}")
+    return read_pair(choice.ct, choice.ce, log)
+
+
+def _apart(ct_path: Source, ce_path: Source) -> InputError:
     fact = "the contrast CT shows nothing of the non-contrast CT's body: they do not overlap in space"
     return InputError(f"{ct_path} and {ce_path}", fact, "give an aligned pair")
 
 
-def _checked(path: Path, scan: Scan, log: Log) -> Scan:
+def _checked(path: Source, scan: Scan, log: Log) -> Scan:
     """With short gaps filled, and what is odd about the file logged."""
     for oddity in scan.oddities:
         log(f"warning: {path}: {oddity}")
@@ -91,7 +101,7 @@ def _checked(path: Path, scan: Scan, log: Log) -> Scan:
     return replace(scan, array=array)
 
 
-def _without_gaps(path: Path, array: np.ndarray, spacing_mm: float, log: Log) -> np.ndarray:
+def _without_gaps(path: Source, array: np.ndarray, spacing_mm: float, log: Log) -> np.ndarray:
     """The slices (first axis) with short gaps filled, which is logged."""
     blank = blank_slices(array)
     if not (gaps := inner_gaps(blank)):

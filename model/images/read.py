@@ -18,6 +18,8 @@ from model.images import metaimage, nifti, nrrd, stored
 from model.images.dicom import Series, read_series
 from model.images.grid import Grid, difference, to_canonical
 from model.images.header import Header
+from model.images.outline import outline
+from model.images.series_files import SeriesFiles
 from model.images.stored import Damage, Stored
 
 # Whose header reader takes which suffix, in whatever letter case.
@@ -59,11 +61,15 @@ class Scan:
     series: Series | None = None
 
 
-def read_scan(path: Path) -> Scan:
-    """A CT file or a folder with one DICOM series. Raises InputError for whatever is no whole 3D CT."""
-    if path.is_dir():
+# A CT: a file, a folder with one DICOM series, or the files of a series that was chosen.
+Source = Path | SeriesFiles
+
+
+def read_scan(path: Source) -> Scan:
+    """A CT. Raises InputError for whatever is no whole 3D CT."""
+    if isinstance(path, SeriesFiles) or path.is_dir():
         series = read_series(path, MAX_VOXELS)
-        return Scan(series.array, _plausible(series.stack.grid, path), series.oddities, series)
+        return Scan(series.array, _plausible(series.stack.grid, str(path)), series.oddities, series)
     header = open_header(path)
     grid = checked_grid(header, path)
     array, scale = _read_voxels(path, header)
@@ -71,9 +77,12 @@ def read_scan(path: Path) -> Scan:
 
 
 def read_grid(path: Path) -> Grid:
-    """The grid of a CT; of a file only the header is read. Raises InputError where it is no 3D CT's."""
+    """The grid of a CT, of which only headers are read. Raises InputError where they are no 3D CT's.
+
+    In a DICOM folder slices may be missing or damaged, and other series beside: the grid is what is known of it.
+    """
     if path.is_dir():
-        return _plausible(read_series(path, MAX_VOXELS).stack.grid, path)
+        return _plausible(outline(path, MAX_VOXELS), str(path))
     return checked_grid(open_header(path), path)
 
 
@@ -146,7 +155,7 @@ def _three(values: Sequence[float]) -> tuple[float, float, float]:
     return (x, y, z)
 
 
-def _plausible(grid: Grid, path: Path) -> Grid:
+def _plausible(grid: Grid, path: Path | str) -> Grid:
     """The grid itself. Raises InputError where no scan has one like it."""
     remedy = "correct the header"
     spacing = " x ".join(f"{s:g}" for s in grid.spacing_xyz)

@@ -4,7 +4,9 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+from faults.slices import write_slice
 
 from model.cases import CE_SLUG, CT_SLUG, find_cases, output_folders
 from model.errors import InputError
@@ -404,3 +406,32 @@ def test_a_folder_called_after_a_case_is_told_beside_it(tmp_path):
     assert (case.name, case.fault) == ("a", None)
     assert stranger.name == "a beside" and "of no case" in str(stranger.fault)
     assert stranger.output != case.output
+
+
+def test_dicom_of_any_name_is_a_case_of_its_folder(tmp_path):
+    for name in ("p1/CT A/1", "p1/b/c/IM2", "p2/1.dcm", "p3/image/1.dcm"):
+        write_slice(tmp_path / name, np.zeros((4, 6), np.uint16), StudyInstanceUID=f"1.2.{name[1]}")
+    make(tmp_path, "p4/image.nii.gz", "p4/image_contrast.nii.gz", "p5/scan.nii.gz")
+    make(tmp_path, "p4/b/empty.dcm", "DICOMDIR", "notes/x.txt")
+    cases = find_cases(tmp_path, Path("out"), "auto")
+    assert [(case.name, case.study, case.fault is None) for case in cases] == [
+        ("p1", True, True), ("p2", True, True), ("p3", True, True), ("p4", False, True), ("p5", False, False),
+    ]  # fmt: skip
+    assert cases[0].ct == cases[0].ce == tmp_path / "p1" and cases[0].output == Path("out/p1.nii.gz")
+
+
+def test_one_patients_own_dicom_folder_is_a_case(tmp_path):
+    for name in ("my patient/plain/1", "my patient/ce/1"):
+        write_slice(tmp_path / name, np.zeros((4, 6), np.uint16))
+    for folder in (tmp_path, tmp_path / "my patient"):
+        (case,) = find_cases(folder, Path("out"), "auto")
+        assert case.study and case.ct == tmp_path / "my patient"
+        assert case.output == Path("out/my patient.nii.gz")
+
+
+def test_dicom_in_folders_called_after_both_cts_is_taken_by_these_names(tmp_path):
+    for name in ("p/image/1", "p/image_contrast/1", "p/third/1"):
+        write_slice(tmp_path / name, np.zeros((4, 6), np.uint16))
+    for folder in (tmp_path, tmp_path / "p"):
+        (case,) = find_cases(folder, Path("out"), "auto")
+        assert (case.study, case.ct, case.ce) == (False, tmp_path / "p/image", tmp_path / "p/image_contrast")

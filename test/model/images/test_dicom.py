@@ -178,7 +178,7 @@ def test_every_slice_has_its_own_scale_and_sign(dicom_series, dicom_slice, tmp_p
         (3, {"Modality": None}, ["no Modality", "1_96.dcm"]),
         (3, {"RescaleSlope": None, "RescaleIntercept": None}, ["RescaleSlope differs", "1_96.dcm"]),
         (3, {"RescaleSlope": None}, ["no RescaleSlope", "1_96.dcm"]),
-        (3, {"SeriesInstanceUID": "1.2.9"}, ["2 DICOM series", "1.2.9: 1 files, CT"]),
+        (3, {"SeriesInstanceUID": "1.2.9"}, ["2 DICOM series", "(file 1_96.dcm, 1 slice, CT)"]),
     ],
     ids=str,
 )
@@ -259,7 +259,9 @@ def test_other_modalities_are_refused(dicom_series, tmp_path, modality):
 def test_folders_without_one_series_are_refused(dicom_series, tmp_path):
     dicom_series(tmp_path / "two")
     message = refusal(dicom_series(tmp_path / "two", series="2"))
-    assert "1.2.3.1: 5 files, CT" in message and "1.2.3.2: 5 files, CT" in message
+    assert (
+        "(file 1_95.dcm, 5 slices, CT), (file 2_95.dcm, 5 slices, CT)" in message and "1.2.3" not in message
+    )
     (tmp_path / "empty").mkdir()
     assert "no DICOM series" in refusal(tmp_path / "empty")
     (tmp_path / "empty" / "deeper").mkdir()
