@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import torch
+from faults.slices import write_slice
 
 import model
 import model.inference.predictor
@@ -133,6 +134,39 @@ def test_nnunet_and_folder_layouts(tmp_path):
     save_segrap(tmp_path / "folder", "b")
     assert call(tmp_path, source="nnunet") == 0 and call(tmp_path, source="folder") == 0
     assert files_in(tmp_path / "out") == ["a.nrrd", "b.nii.gz"]
+
+
+def save_study(folder: Path, *descriptions: str) -> None:
+    """Series of six slices in one folder, without suffix; the GTVp is marked in the first, the GTVnd in the last."""
+    for number, description in enumerate(descriptions):
+        for k in range(6):
+            stored = np.full((5, 6), 524, np.uint16)
+            stored[2, 3] += 2000 * (k == 1 and not number) + 3500 * (k == 4 and number > 0)
+            tags = {"SeriesDescription": description, "SeriesInstanceUID": f"1.2.3.{number}"}
+            place = {"ImagePositionPatient": [0, 0, 5 * k], "PixelSpacing": [10, 10]}
+            uids = {"SOPInstanceUID": f"1.2.3.{number}.{k}", "StudyInstanceUID": f"1.2.{folder.name}"}
+            write_slice(folder / "DICOM" / f"I{number}{k}", stored, **tags, **place, **uids)
+
+
+def test_dicom_of_any_name_is_segmented_and_what_is_unclear_is_listed(tmp_path, capsys):
+    save_study(tmp_path / "in" / "1", "Hals nativ", "Hals mit KM")
+    save_study(tmp_path / "in" / "2", "A", "B", "C")
+    assert call(tmp_path) == 2
+    captured = capsys.readouterr()
+    labels = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "out/1.nii.gz")))
+    assert [tuple(place) for place in np.argwhere(labels)] == [(1, 2, 3), (4, 2, 3)]
+    assert (labels[1, 2, 3], labels[4, 2, 3]) == (1, 2)
+    (said,) = [line for line in captured.out.splitlines() if line.startswith("DICOM in ")]
+    assert (
+        'non-contrast CT ("Hals nativ", 6 slices)' in said and 'contrast CT ("Hals mit KM", 6 slices)' in said
+    )
+    (error,) = captured.err.splitlines()
+    assert error.startswith(f"error: {tmp_path / 'in' / '2'}: DICOM of 3 series, but no non-contrast CT")
+    assert '("A", 6 slices), ("B", 6 slices), ("C", 6 slices)' in error
+    assert files_in(tmp_path / "out") == ["1.nii.gz"]
+    assert call(tmp_path, "--resume", "--on-error", "empty") == 0
+    assert "1 of 2 cases are finished" in capsys.readouterr().out
+    assert files_in(tmp_path / "out") == ["1.nii.gz", "2.nii.gz"]
 
 
 def break_case(folder: Path, how: str) -> str:

@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,12 @@ from model.images.choice import choose, left_out
 from model.images.contrast import role_by_words
 from model.images.dicom_slice import Slice, slice_of
 from model.images.grid import Grid, size_in_words
-from model.images.series_files import Below, SeriesFiles, series_below
+from model.images.series_files import FARTHEST, Below, SeriesFiles, series_below
 from model.images.tilt import stack_of
 
 # Of the distance between slices: what is less than so much of it lies in one place.
 SAME_PLACE = 0.1
+MOST_SLICES = 10_000
 
 
 def outline(folder: Path, most_voxels: int) -> Grid:
@@ -55,10 +57,9 @@ def _by_likelihood(below: Below) -> list[SeriesFiles]:
 def _grid(series: SeriesFiles) -> Grid:
     slices = []
     for path, elements in series.files.items():
-        try:
+        with suppress(InputError):
             slices.append(slice_of(path, elements))
-        except InputError:
-            continue
+    slices = [one for one in slices if abs(one.position).max() < FARTHEST]
     if len(slices) < 2:
         raise InputError(str(series), "no slices that can be read", "replace the files")
     usual, _ = Counter(map(_kind, slices)).most_common(1)[0]
@@ -74,6 +75,8 @@ def _grid(series: SeriesFiles) -> Grid:
     apart = np.concatenate([[True], steps >= SAME_PLACE * step])
     heights, positions = heights[apart], positions[apart]
     count = round((heights[-1] - heights[0]) / step) + 1
+    if count > MOST_SLICES:
+        raise InputError(str(series), "its slices lie too far apart", "correct ImagePositionPatient")
     if count != len(positions):
         positions = np.linspace(positions[0], positions[-1], count)
     return stack_of(positions, slices[0].axes, slices[0].spacing_yx, slices[0].shape).grid

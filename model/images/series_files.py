@@ -16,6 +16,8 @@ SLICE_SUFFIXES = (".dcm", ".dicom", ".ima")
 # How deep, and at how many files, is looked: far more than a study has.
 DEEPEST, MOST_FILES = 10, 50_000
 LONGEST_DESCRIPTION = 40
+# In mm; no place that is further off is one in a scanner.
+FARTHEST = 1e5
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +63,9 @@ class SeriesFiles:
             positions = [_numbers(elements, "ImagePositionPatient", 3) for elements in self.files.values()]
             axes = np.reshape(_numbers(next(iter(self.files.values())), "ImageOrientationPatient", 6), (2, 3))
             normal = np.cross(*axes)
-            normal = normal / np.linalg.norm(normal)
+            if not 0.5 < (length := np.linalg.norm(normal)) < 2:
+                raise ValueError("no axes of a plane")
+            normal = normal / length
         except ValueError:
             return np.zeros(0), np.zeros(0)
         return normal, np.sort(np.array(positions) @ normal)
@@ -180,6 +184,6 @@ def _acquired(elements: Elements) -> str:
 def _numbers(elements: Elements, keyword: str, count: int) -> list[float]:
     """Raises ValueError where it is not so many."""
     values = [float(word) for word in elements.text(keyword).split("\\")]
-    if len(values) != count or not np.isfinite(values).all():
+    if len(values) != count or not all(abs(value) < FARTHEST for value in values):
         raise ValueError(keyword)
     return values

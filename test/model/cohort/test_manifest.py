@@ -145,3 +145,11 @@ def test_voxels_beside_a_header_and_slices_are_inputs_too(tmp_path):
 def test_a_hash_is_that_of_sha256sum(tmp_path):
     (tmp_path / "a").write_bytes(b"abc")
     assert sha256_of(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_of_a_study_all_files_below_count_once(tmp_path):
+    for name in ("a/1", "b/c/2", ".x"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    case = Case("p", tmp_path, tmp_path, tmp_path / "p.nii.gz", "label_map", study=True)
+    assert [(name, size) for name, size, _ in inputs_of(case)] == [("1", 3), ("2", 5)]

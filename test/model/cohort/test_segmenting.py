@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from faults.slices import write_slice
 
 from model.cases import Case
 from model.cohort import segmenting
@@ -56,3 +57,36 @@ def test_an_empty_mask_that_cannot_be_written_is_not_tried_on_the_other_cts_grid
     case = Case("a", tmp_path / "ct.mha", tmp_path / "ce.mha", tmp_path / "a.nii.gz", "label_map")
     assert not segmenting.write_empty(case)
     assert tried == [(4, 4, 4)] and "a.nii.gz: cannot be written" in capsys.readouterr().out
+
+
+def write_series(folder: Path, number: int, description: str) -> None:
+    for k in range(6):
+        tags = {"SeriesInstanceUID": f"1.2.3.{number}", "SeriesDescription": description}
+        place = {"ImagePositionPatient": [-10, -20, 3 * k], "SOPInstanceUID": f"1.2.3.{number}.{k}"}
+        write_slice(folder / f"{number}_{k}", np.full((4, 6), 1024 + k, np.uint16), **tags, **place)
+
+
+@pytest.mark.parametrize(
+    "spoilt", ["unclear", "a slice missing in both", "a slice cut", "one folder for both"]
+)
+def test_an_empty_mask_of_dicom_that_cannot_be_read_has_the_size_of_its_ct(tmp_path, spoilt):
+    ct = ce = folder = tmp_path / "p"
+    if spoilt == "one folder for both":
+        ct, ce = folder / "image", folder / "image_contrast"
+    texts = ("A", "B") if spoilt == "unclear" else ("nativ", "KM")
+    for number, text in enumerate(texts):
+        write_series(ct, number, text)
+        if spoilt == "a slice missing in both":
+            (folder / f"{number}_3").unlink()
+        if spoilt == "a slice cut":
+            (folder / f"{number}_2").write_bytes((folder / f"{number}_2").read_bytes()[:300])
+    case = Case("p", ct, ce, tmp_path / "p.nii.gz", "label_map", study=ct == ce)
+    with pytest.raises(InputError):
+        if case.study:
+            segmenting.read_study(folder, lambda line: None)
+        else:
+            segmenting.read_pair(ct, ce, lambda line: None)
+    assert segmenting.write_empty(case)
+    mask = sitk.ReadImage(str(case.output))
+    assert mask.GetSize() == (6, 4, 6) and mask.GetSpacing() == (0.5, 0.5, 3)
+    assert mask.GetOrigin() == (-10, -20, 0) and not sitk.GetArrayFromImage(mask).any()

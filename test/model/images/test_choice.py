@@ -211,12 +211,14 @@ UNCLEAR: list[tuple[list[Change], str]] = [
     ([{"SeriesDescription": "KM", **times(1)}, {"SeriesDescription": "3mm", **times(1)}], "no non-contrast CT"),
     ([{**PLAIN, "ImagePositionPatient": [0, 0, 0]}, CE], "two are needed"),
     ([{**PLAIN, "ImageOrientationPatient": CORONAL}, CE], "two are needed"),
+    ([{**PLAIN, "ImageOrientationPatient": [0, 0, 0, 0, 0, 0]}, CE], "two are needed"),
+    ([{**PLAIN, "ImagePositionPatient": ["1e300", "1e300", "1e300"]}, CE], "two are needed"),
     ([{**PLAIN, "SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"}, CE], "two are needed"),
     ([{**PLAIN, "Modality": "MR"}, {**CE, "Modality": "MR"}], "none is a CT"),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("series", "why"), UNCLEAR, ids=[why for _, why in UNCLEAR])
+@pytest.mark.parametrize(("series", "why"), UNCLEAR, ids=range(len(UNCLEAR)))
 def test_what_is_unclear_is_refused_with_the_series(write, tmp_path, series, why):
     for number, tags in enumerate(series, 1):
         modality = tags.get("Modality", "CT")

@@ -48,3 +48,14 @@ def test_without_a_ct_there_is_none(dicom_series, tmp_path):
     dicom_series(tmp_path, range(6), series="3")
     with pytest.raises(InputError, match="more than any CT has"):
         outline(tmp_path, 10)
+
+
+@pytest.mark.parametrize("far", [1e300, 99999.0])
+def test_a_slice_far_off_does_not_take_memory(dicom_series, tmp_path, far):
+    dicom_series(tmp_path, range(6))
+    dicom_series(tmp_path, [6], ImagePositionPatient=[-10, -20, f"{far:g}"])
+    if far == 1e300:
+        assert outline(tmp_path, MOST).size_xyz[2] == 6
+    else:
+        with pytest.raises(InputError, match="too far apart"):
+            outline(tmp_path, MOST)
