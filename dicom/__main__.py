@@ -19,6 +19,7 @@ from model.terminal import STOPPED, log, own_stderr, report, stoppable, take_any
 
 # Modules with add_arguments(parser) and run(options) -> exit code, loaded when they are used; and what they do.
 COMMANDS = {
+    "segment": ("dicom.segment", "a study to contours of GTVp and GTVnd"),
     "to-rtstruct": ("dicom.to_rtstruct", "masks to contours for a planning system"),
     "to-seg": ("dicom.to_seg", "masks to a DICOM segmentation"),
     "from-rtstruct": ("dicom.from_rtstruct", "contours to a label map"),

@@ -13,7 +13,7 @@ from typing import Literal
 
 from model.errors import InputError, reason
 from model.images.read import IMAGE_SUFFIXES, image_stem, image_suffix
-from model.patients import folders, holds_dicom, is_one_study, is_patient, scans, visible
+from model.patients import folders, holds_dicom, is_one_patient, is_patient, scans, visible
 from model.sockets import sockets_of
 from model.strangers import strangers
 from model.terminal import log
@@ -195,10 +195,10 @@ def _segrap2025_cases(root: Path, output: Path) -> list[Case]:
 def _folder_cases(root: Path, output: Path) -> list[Case]:
     """One folder per patient; folders without any image are no patients, nor are those of results.
 
-    Where all that is below is DICOM of one study, the folder itself is the patient's.
+    Where the folder itself is one patient's with DICOM, it is the only one.
     """
     found = folders(root)
-    if is_one_study(root):
+    if is_one_patient(root):
         return [_folder_case(Path(os.path.abspath(root)).name or "case", root, output, "")]
     patients = [folder for folder in found if is_patient(folder, {f.name for f in found})]
     return [_folder_case(folder.name, folder, output, "") for folder in patients]

@@ -27,11 +27,15 @@ def holds_dicom(folder: Path, results: Collection[str] = ()) -> bool:
     return next((True for path in _dicom_below(folder) if path.stem not in results), False)
 
 
-def is_one_study(root: Path) -> bool:
-    """Whether a folder's own CT slices, and those in all its folders, are of one study: it is a patient's itself.
+def is_one_patient(root: Path) -> bool:
+    """Whether a folder is a patient's itself, with DICOM: its own CT slices and those in all its folders are of one
+    study, or two folders are called as the CTs.
 
     Raises OSError where it cannot be listed.
     """
+    names = {folder.name.lower(): folder for folder in folders(root)}
+    if all(name in names and _is_series(names[name]) for name in SCAN_FOLDERS):
+        return True
     study = _study_of(
         [path for path in visible(root) if not path.is_dir() and _is_slice(path)][:MOST_FOLDERS]
     )
@@ -47,6 +51,14 @@ def is_one_study(root: Path) -> bool:
             return False
         study, places = other, places + 1
     return loose or places > 1
+
+
+def _is_series(folder: Path) -> bool:
+    """Whether DICOM lies in a folder itself."""
+    try:
+        return any(_is_slice(path) for path in visible(folder)[:MOST_FOLDERS])
+    except OSError:
+        return False
 
 
 def _has_only_other_names(folder: Path) -> bool:

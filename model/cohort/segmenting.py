@@ -134,7 +134,7 @@ def load(case: Case, predictor: "Predictor | None", case_log: Log) -> Loaded:
         raise case.fault
     assert predictor is not None
     inputs = inputs_of(case)
-    with _memory_errors():
+    with memory_errors():
         pair = read_study(case.ct, case_log) if case.study else read_pair(case.ct, case.ce, case_log)
         prepared = predictor.prepare(pair, case_log)
     return Loaded(prepared, pair.grid, triple(pair.ct.shape), inputs, time.perf_counter() - start)
@@ -143,14 +143,14 @@ def load(case: Case, predictor: "Predictor | None", case_log: Log) -> Loaded:
 def predict(loaded: Loaded, predictor: "Predictor", case_log: Log) -> Made:
     """Through the network and back to the input grid."""
     start = time.perf_counter()
-    with _memory_errors():
+    with memory_errors():
         segmentation = predictor.predict_and_restore(loaded.prepared, loaded.shape_zyx, case_log)
     seconds = loaded.seconds + time.perf_counter() - start
     return Made(segmentation, loaded.grid, loaded.inputs, seconds)
 
 
 @contextmanager
-def _memory_errors() -> Iterator[None]:
+def memory_errors() -> Iterator[None]:
     """torch has no exception of its own for a CPU's memory."""
     try:
         yield

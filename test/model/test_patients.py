@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from faults.slices import write_slice
 
-from model.patients import holds_dicom, is_one_study, is_patient, scans
+from model.patients import holds_dicom, is_one_patient, is_patient, scans
 
 STORED = np.zeros((4, 6), np.uint16)
 
@@ -52,14 +52,16 @@ def test_results_called_after_patients_and_lists_of_files_do_not_make_a_patient(
         ({"": "1", "a": "1"}, True),
         ({"": "1", "a": "2"}, False),
         ({"a": "", "b": ""}, False),
+        ({"image": "1", "image_contrast": "2"}, True),
+        ({"image/CT": "1", "image_contrast": "2"}, False),
         ({}, False),
     ],
 )
-def test_whether_a_folder_is_of_one_study(tmp_path, studies, one):
+def test_whether_a_folder_is_a_patients_own(tmp_path, studies, one):
     for name, study in studies.items():
         write_slice(tmp_path / name / "1", STORED, StudyInstanceUID=f"1.2.{study}" if study else "")
     write_slice(tmp_path / "mr" / "1", STORED, Modality="MR", StudyInstanceUID="1.2.9")
     touch(tmp_path / "notes" / "x.txt", tmp_path / "x.txt")
-    assert is_one_study(tmp_path) == one
+    assert is_one_patient(tmp_path) == one
     touch(tmp_path / "p" / "image.nii.gz")
-    assert not is_one_study(tmp_path)
+    assert is_one_patient(tmp_path) == ("image" in studies)

@@ -1,0 +1,153 @@
+"""A study's folder → contours of GTVp and GTVnd, as RTSTRUCT and SEG on its non-contrast CT.
+
+Lists the CT series below the folder, says which two it takes and why, and outlines them as process.py does. Where it is
+unclear which two, it takes none: --ct and --ce say it. The other options are those of process.py.
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+import numpy as np
+
+import process
+from dicom.masks import labels_on_series
+from dicom.rtstruct import write_rtstruct
+from dicom.seg import write_seg
+from dicom.series import Reference, reference_of
+from dicom.to_rtstruct import tell
+from model.cohort.segmenting import memory_errors
+from model.errors import InputError, reason
+from model.images.choice import Choice, choose, left_out
+from model.images.dicom import read_series
+from model.images.grid import Grid, to_input_grid
+from model.images.pair import read_pair
+from model.images.read import MAX_VOXELS
+from model.images.series_files import Below, SeriesFiles, check_beside, series_below
+from model.network.plan import triple
+from model.terminal import log
+
+# Of process.py, to which they are handed on: its defaults and rules are theirs.
+VALUES = ("--weights", "--device", "--precision")
+FLAGS = ("--no-tta", "--all-mirrors", "--no-search", "--keep-small")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Of this command."""
+    add = parser.add_argument
+    add("study", type=Path, metavar="STUDY_FOLDER", help="the patient's DICOM files, however they lie in it")
+    add("--out", type=Path, required=True, metavar="RTSS.dcm", help="the structure set to write")
+    add("--seg", type=Path, metavar="SEG.dcm", help="also write a segmentation")
+    add("--ct", metavar="UID", help="SeriesInstanceUID of the non-contrast CT, as listed; with --ce")
+    add("--ce", metavar="UID", help="of the contrast CT, with --ct")
+    for name in VALUES:
+        add(name, metavar=name.strip("-").upper(), help="as of process.py")
+    for name in FLAGS:
+        add(name, action="store_true", help="as of process.py")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Returns the exit code. Raises InputError."""
+    if bool(options.ct) != bool(options.ce):
+        raise InputError("--ct and --ce", "only one of them is given", "give both, or none")
+    if not options.study.is_dir():
+        raise InputError(options.study, "no such folder", "give the folder with the study's DICOM files")
+    settings = process.parse_arguments(handed_on(options))
+    below = series_below(options.study)
+    check_outputs([path for path in (options.out, options.seg) if path], below)
+    for line in listing(below):
+        log(line)
+    choice = named(below, options.ct, options.ce) if options.ct else choose(below)
+    for series in (choice.ct, choice.ce):
+        check_beside(series, below)
+    log(choice.why)
+    for oddity in choice.oddities:
+        log(f"warning: {options.study}: {oddity}")
+    # What contours need beside the voxels is looked at before the network's time is spent.
+    reference = reference_of(read_series(choice.ct, MAX_VOXELS))
+    labels, grid = outlined(choice, settings)
+    if not labels.any():
+        raise InputError(options.study, "nothing was outlined, so no file is written", "look at the two CTs")
+    write(labels, grid, reference, options.out, options.seg)
+    return 0
+
+
+def handed_on(options: argparse.Namespace) -> list[str]:
+    """The options of process.py among those given, as it takes them."""
+    values = vars(options)
+    given = [(name, values[name.strip("-").replace("-", "_")]) for name in (*VALUES, *FLAGS)]
+    return [word for name, value in given if value for word in ([name] if value is True else [name, value])]
+
+
+def check_outputs(outputs: list[Path], below: Below) -> None:
+    """Raises InputError where a file to write would replace one of the study, or cannot be in its folder."""
+    files = [path for series in below.series for path in series.files]
+    taken = {os.path.realpath(path) for path in (*files, *below.others, *below.damaged)}
+    for path in outputs:
+        here = os.path.realpath(path)
+        if here in taken:
+            raise InputError(path, "the result would replace another file", "choose another name")
+        taken.add(here)
+        if path.is_dir() or not path.parent.is_dir():
+            fact = "a folder" if path.is_dir() else "its folder does not exist"
+            raise InputError(path, fact, "give a file in a folder that exists")
+
+
+def listing(below: Below) -> list[str]:
+    """One line for each CT series: what it is called, its geometry, kernel, agent, UID; why it cannot be of a pair."""
+    lines = []
+    for series in below.series:
+        if series.text("Modality") != "CT":
+            continue
+        _, places = series.places()
+        step = f"{np.median(np.diff(places)):.2f}" if len(places) > 1 else "?"
+        pixels = series.text("PixelSpacing").replace("\\", " x ") or "?"
+        agent, kernel = (series.text(name) or "none" for name in ("ContrastBolusAgent", "ConvolutionKernel"))
+        why = f"; left out: {left_out(series)}" if left_out(series) else ""
+        lines.append(
+            f"CT series {series.described()}; {step} mm apart, pixels of {pixels} mm; agent {agent};"
+            f" kernel {kernel}; UID {series.text('SeriesInstanceUID')}{why}"
+        )
+    return lines
+
+
+def named(below: Below, ct: str, ce: str) -> Choice:
+    """The pair by UIDs. Raises InputError where there is none such."""
+    if ct == ce:
+        raise InputError("--ct and --ce", "the same series", "give two")
+    found: list[SeriesFiles] = []
+    for option, uid in (("--ct", ct), ("--ce", ce)):
+        series = [one for one in below.series if one.text("SeriesInstanceUID") == uid and not one.localizer]
+        if not series:
+            raise InputError(option, f"no series {uid} below {below.folder}", "give one that is listed")
+        found += series
+    plain, contrast = found
+    why = f"as --ct and --ce say: non-contrast CT ({plain.described()}), contrast CT ({contrast.described()})"
+    return Choice(plain, contrast, why, ())
+
+
+def outlined(choice: Choice, settings: argparse.Namespace) -> tuple[np.ndarray, Grid]:
+    """Labels uint8 (z, y, x) along the axes of the non-contrast CT's straight grid, and this grid.
+
+    Raises InputError, also where memory does not suffice.
+    """
+    pair = read_pair(choice.ct, choice.ce, log)
+    predictor = process.load_predictor(settings)
+    try:
+        with memory_errors():
+            prepared = predictor.prepare(pair, log)
+            segmentation = predictor.predict_and_restore(prepared, triple(pair.ct.shape), log)
+    except MemoryError as error:
+        fact = f"not enough memory ({reason(error)})"
+        raise InputError(choice.ct.folder, fact, "close other programs or take --device cpu") from None
+    return to_input_grid(segmentation.labels, pair.grid), pair.grid
+
+
+def write(labels: np.ndarray, grid: Grid, reference: Reference, out: Path, seg: Path | None) -> None:
+    """The files that were asked for, and what is in them. Raises InputError where they cannot be written."""
+    masks = labels_on_series(labels, grid, reference)
+    write_rtstruct(out, masks, reference)
+    tell(out, masks, reference)
+    if seg:
+        write_seg(seg, masks, reference)
+        tell(seg, masks, reference)
