@@ -40,8 +40,8 @@ def outlines(mask: np.ndarray) -> list[np.ndarray]:
 def _keyholed(outer: np.ndarray, holes: list[np.ndarray]) -> np.ndarray:
     """One ring: from each hole's leftmost point the cut runs along its row to the left, through the structure alone.
 
-    On that row lies a point of whatever border is there first: of the outer one, or of a hole farther to the left, which
-    is already joined.
+    On that row lies a point of whatever border is there first: of the outer one, or of a hole farther to the left,
+    which is already joined.
     """
     ring = outer
     for hole in sorted(holes, key=lambda one: one[:, 1].min()):
@@ -63,7 +63,7 @@ def _without_needless(ring: np.ndarray) -> np.ndarray:
 
 
 def filled(polygons: list[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
-    """The voxels (rows, columns) whose centres lie in an odd number of polygons (n, 2) of (row, column), or on a border.
+    """The voxels (rows, columns) whose centres lie in an odd number of polygons, (n, 2) of (row, column), or on one.
 
     Polygons given twice count once.
     """
