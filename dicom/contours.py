@@ -6,6 +6,7 @@ what all readers fill alike, whether they add contours up or take every second c
 """
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from contourpy import FillType, contour_generator
@@ -28,9 +29,10 @@ def outlines(mask: np.ndarray) -> list[np.ndarray]:
     first = np.array([rows[0], columns[0]])
     inner = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     values = np.pad(inner, 1).astype(np.float32)
-    pieces, cuts = contour_generator(z=values, fill_type=FillType.OuterOffset).filled(LEVEL, 2.0)
+    # Its type is that of all kinds of fill.
+    traced: Any = contour_generator(z=values, fill_type=FillType.OuterOffset).filled(LEVEL, 2.0)
     polygons = []
-    for piece, ends in zip(pieces, cuts, strict=True):
+    for piece, ends in zip(*traced, strict=True):
         # contourpy has x, y and repeats each ring's first point at its end.
         rings = [piece[start : end - 1, ::-1] for start, end in pairwise(ends)]
         polygons.append(_without_needless(_keyholed(rings[0], rings[1:])) + first - 1)

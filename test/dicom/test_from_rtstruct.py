@@ -1,13 +1,19 @@
 """Contours to a label map, as a command."""
 
+from pathlib import Path
+
 import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
 
 from dicom.__main__ import main
+from dicom.series import read_reference
 from model.images.grid import difference
 from model.images.read import read_label_map
+from model.images.write import write_image
+
+REAL_SERIES = Path(__file__).parents[3] / "shared" / "data" / "dicom" / "tilt_minus18"
 
 
 @pytest.fixture
@@ -97,3 +103,20 @@ def test_unclear_names_and_a_name_that_is_no_image(a_series, there_and_back, tmp
     assert there_and_back(a_series, out="back.txt") == 2
     assert "back.txt: no name of an image; end it with one of .mha" in capsys.readouterr().err
     assert not list(tmp_path.glob("back*"))
+
+
+def test_a_real_tilted_series(tmp_path, capsys):
+    if not REAL_SERIES.is_dir():
+        pytest.skip(f"needs the real series {REAL_SERIES}")
+    reference = read_reference(REAL_SERIES)
+    grid = reference.stack.grid
+    z, y, x = np.indices(grid.size_xyz[::-1])
+    labels = (((z - 8) / 5) ** 2 + ((y - 300) / 30) ** 2 + ((x - 200) / 25) ** 2 < 1).astype(np.uint8)
+    labels[:, 310:316, 195:205] = 0
+    labels[4:7, 200:220, 330:345] = 2
+    write_image(tmp_path / "mask.mha", labels, grid)
+    mask, contours, back = (str(tmp_path / name) for name in ("mask.mha", "rtss.dcm", "back.mha"))
+    assert main(["to-rtstruct", mask, str(REAL_SERIES), contours]) == 0
+    assert main(["from-rtstruct", contours, str(REAL_SERIES), back]) == 0
+    np.testing.assert_array_equal(read_label_map(tmp_path / "back.mha", 2)[0], labels)
+    assert capsys.readouterr().err == ""
