@@ -53,6 +53,15 @@ def test_a_missing_package_is_said(capsys, monkeypatch):
     )
 
 
+def test_packages_are_those_that_the_tests_have(root):
+    own, all_of_them = (
+        set((root / name).read_text().splitlines())
+        for name in ("dicom/requirements.txt", "requirements-dev.txt")
+    )
+    pinned = {line for line in own if not line.startswith("#")}
+    assert pinned and pinned <= all_of_them and all("==" in line for line in pinned)
+
+
 def test_asked_to_end(capsys, monkeypatch, a_series, tmp_path):
     import dicom.to_rtstruct
 

@@ -27,6 +27,13 @@ def test_a_file_with_its_folder(dataset, tmp_path):
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["b.dcm"]
 
 
+def test_what_a_header_brought_along_is_no_traceback(dataset, tmp_path):
+    dataset.add_new("PatientWeight", "SL", "heavy")
+    with pytest.raises(InputError, match="b.dcm: cannot be written .*; correct the patient's"):
+        save(tmp_path / "b.dcm", dataset)
+    assert not list(tmp_path.iterdir())
+
+
 def test_what_cannot_be_written_is_said(dataset, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="b.dcm: cannot be written .*; free space or choose another name"):
