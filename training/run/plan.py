@@ -48,6 +48,22 @@ class TrainPlan:
             "held-out cases": list(self.held_out),
         }
 
+    def differs_in(self, saved: dict[str, Any]) -> str | None:
+        """What of it is not as in the identity of a run that was saved; None where all is.
+
+        What an older version did not know, and so did not save, was as its default is now.
+        """
+        usual = asdict(LossPlan()), asdict(Augmentation()), asdict(Sampling())
+        for what, value in self.identity.items():
+            theirs = saved.get(what)
+            if what == "loss" and isinstance(theirs, dict):
+                theirs = usual[0] | theirs
+            if what == "recipe" and isinstance(theirs, list) and list(map(type, theirs)) == [dict, dict]:
+                theirs = [usual[1] | theirs[0], usual[2] | theirs[1]]
+            if theirs != value:
+                return what
+        return None
+
     def share_done(self, iteration: int, seconds: float) -> float:
         """How much of the run is done, 0 to 1."""
         if self.iterations:

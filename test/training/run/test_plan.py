@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from training.run.loss import LossPlan
 from training.run.plan import POWER, WARM_UP, WARM_UP_SHARE
 
 
@@ -35,3 +36,13 @@ def test_another_fold_is_another_run(tiny_plan):
     one = replace(tiny_plan, names=("a", "b"), held_out=("c",))
     assert one.identity != replace(one, held_out=("d",)).identity
     assert one.identity != replace(one, names=("a", "d")).identity
+
+
+def test_what_an_older_version_did_not_save_was_as_the_default_is(tiny_plan):
+    saved = tiny_plan.identity
+    del saved["loss"]["lower_target"], saved["recipe"][0]["no_contrast"]
+    assert tiny_plan.differs_in(saved) is None
+    assert replace(tiny_plan, loss=LossPlan(lower_target="any")).differs_in(saved) == "loss"
+    for what in saved:
+        for other in (None, [1, 2], {"x": 1}):
+            assert tiny_plan.differs_in(saved | {what: other}) == what

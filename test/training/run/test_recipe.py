@@ -48,6 +48,8 @@ def test_the_loss_is_the_chosen_one_but_for_what_is_said():
         ('{"sampling": {"foreground_share": 0.8, "tumour_free_share": 0.3}}', "together exceed 1"),
         ('{"loss": {"alpha": 0, "beta": 0}}', "alpha and beta that are both 0"),
         ('{"loss": {"background": 1}}', r"\(background\) is 1, expected true or false"),
+        ('{"loss": {"lower_target": "mean"}}', "is 'mean', expected nearest, shares or any"),
+        ('{"loss": {"lower_target": ["any"]}}', r"\(lower_target\) is \['any'\], expected"),
         ('{"augmentation": {"scales": [1.4, 0.7]}}', r"\(scales\) goes from 1.4 to 0.7"),
         ('{"augmentation": {"scales": 1}}', r"\(scales\) is 1, not two numbers"),
         ('{"augmentation": {"scales": [0, 1]}}', r"\(scales\) is 0, .* from 0.25 to 4"),
