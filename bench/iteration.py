@@ -116,7 +116,7 @@ def prepared(
         source = source_of(plan, cases, sample, transfer)
     with parts.time("move"):
         image, label = transfer.to_device(source.image), transfer.to_device(source.label)
-        image, label = move(image.float(), label, source.motion, source.centre, data.patch_zyx)
+        image, label = move(image.float(), label, source.motion, source.centre, source.patch_zyx)
     with parts.time("intensities"):
         image = change_intensities(image, data.normalisation, plan.augmentation, source.rng)
     return image, label

@@ -33,6 +33,13 @@ class TrainPlan:
     sampling: Sampling = Sampling()
     names: tuple[str, ...] = ()  # of the cases, in their order
     held_out: tuple[str, ...] = ()  # names of those not trained on but scored
+    late: DataPlan | None = None  # with larger patches, for the last sampling.late_share of the iterations
+
+    def data_at(self, iteration: int) -> DataPlan:
+        """The patches and batch of an iteration: of its number alone, so that a resumed run has the same."""
+        if self.late is None or not self.iterations:
+            return self.data
+        return self.late if iteration >= self.iterations * (1 - self.sampling.late_share) else self.data
 
     @property
     def identity(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from model.errors import InputError
 from model.network.plain import quoted
 from training.data.augment import Augmentation
 from training.data.patches import Sampling
-from training.data.plans import LONGEST_SIDE, Reader, real
+from training.data.plans import LONGEST_SIDE, Reader, real, three_of
 from training.run.loss import LOWER_TARGETS, PUBLISHED, LossPlan
 
 REMEDY = "training/data/augment.py, patches.py and training/run/loss.py list the keys"
@@ -152,6 +152,8 @@ READERS: dict[str, Reader] = {
     "foreground_share": _share,
     "tumour_free_share": _share,
     "jitter": real(0, 0.5),
+    "late_share": _share,
+    "late_growth": three_of(real(1, 4)),
 }
 LOSS_READERS: dict[str, Reader] = {
     "alpha": real(0, 10),

@@ -51,6 +51,8 @@ def test_the_loss_is_the_chosen_one_but_for_what_is_said():
         ('{"loss": {"lower_target": "mean"}}', "is 'mean', expected nearest, shares or any"),
         ('{"loss": {"lower_target": ["any"]}}', r"\(lower_target\) is \['any'\], expected"),
         ('{"augmentation": {"scales": [1.4, 0.7]}}', r"\(scales\) goes from 1.4 to 0.7"),
+        ('{"sampling": {"late_growth": [1, 0.5, 2]}}', r"\(late_growth\) is 0.5, .* from 1 to 4"),
+        ('{"sampling": {"late_growth": 2}}', r"\(late_growth\) has 2, not three numbers"),
         ('{"augmentation": {"scales": 1}}', r"\(scales\) is 1, not two numbers"),
         ('{"augmentation": {"scales": [0, 1]}}', r"\(scales\) is 0, .* from 0.25 to 4"),
         ('{"augmentation": {"noise": [0.1]}}', r"\(noise\) is \[0.1\], not two numbers"),
