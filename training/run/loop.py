@@ -43,9 +43,8 @@ def train(
     averaged weights the state's result are those that scored better. start gives the first of a run that is not
     resumed. SIGTERM and Ctrl-C leave a checkpoint and end the run early. With a number of iterations, a resumed run
     gives what an uninterrupted one gives. Raises TrainingError where a run cannot begin (see checkpoint.begin), on too
-    many losses or gradients that are no numbers, and when a checkpoint cannot be written: the last one is then still
-    good. Raises FailedElsewhere where another process failed, KeyboardInterrupt where all is done and saved, but the
-    end was asked for meanwhile.
+    many losses or gradients that are no numbers, and where a checkpoint cannot be written; FailedElsewhere where
+    another process failed, KeyboardInterrupt where all is done and saved, but the end was asked for meanwhile.
     """
     folder.mkdir(parents=True, exist_ok=True)
     state = begin(plan, folder, team, resume=resume, overwrite=overwrite, start=start)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, distributed
 from torch.nn import functional
 
+from model.network.plan import triple
 from training.data.sources import IGNORED
 
 # How a target comes to a lower resolution: the nearest voxel's class; each class's share of the voxels; tumour where
@@ -110,7 +111,7 @@ def at_resolution(target: Tensor, shape: tuple[int, ...], how: str) -> Tensor:
 
     With ANY, what is partly ignored and has no tumour is ignored: nobody knows whether it has some.
     """
-    classes, size = shape[1], shape[2:]
+    classes, size = shape[1], triple(shape[2:])
     if how == NEAREST or size == target.shape[1:]:
         return functional.interpolate(target[:, None].float(), size, mode="nearest-exact")[:, 0].long()
     shares = functional.adaptive_avg_pool3d(_one_hot(target, classes, torch.float32), size)
