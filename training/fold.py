@@ -68,7 +68,7 @@ def train_fold(job: Job, fold: Fold, out: Path, team: Processes) -> bool:
         (plan.late or plan.data).patch_zyx,  # what the network saw last
         plan.data.spacing_zyx,
         plan.data.normalisation,
-        mirror_axes=(0, 1, 2),
+        mirror_axes=(0, 1, 2) if plan.augmentation.mirror else (),  # no others than it was trained with
         provenance=provenance(args, plan, state, job.code, job.command) | {"fold": fold.name},
         states=(state.result.state_dict(),),
     )

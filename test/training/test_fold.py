@@ -11,6 +11,7 @@ import torch
 import training.fold
 from model.errors import InputError
 from model.network.bundle import Normalisation, load_bundle
+from training.data.augment import Augmentation
 from training.data.patches import Sampling
 from training.data.plans import DataPlan
 from training.fold import Fold, Job, run_plan, train_fold
@@ -94,3 +95,10 @@ def test_the_weights_have_the_patch_that_the_network_saw_last(job, tmp_path, mon
     job.args.recipe = Recipe(sampling=Sampling(late_share=0.5, late_growth=(1.1, 1.1, 1.1)))
     with pytest.raises(InputError, match="late_growth"):
         train_fold(job, fold, tmp_path / "w.pt", ALONE)
+
+
+@pytest.mark.parametrize(("mirror", "axes"), [(0.5, (0, 1, 2)), (0.0, ())])
+def test_weights_trained_without_mirrors_are_run_without(job, tmp_path, mirror, axes):
+    job.args.recipe = Recipe(Augmentation(mirror=mirror))
+    assert train_fold(job, Fold("all", ("a", "b"), ()), tmp_path / "w.pt", ALONE)
+    assert load_bundle(tmp_path / "w.pt").mirror_axes == axes
