@@ -32,7 +32,7 @@ from training.run.batches import Sample, source_of
 from training.run.loss import deep_supervision_loss
 from training.run.plan import TrainPlan
 from training.run.recipe import Recipe, read_recipe
-from training.run.state import State, fresh_state, training_dtype
+from training.run.state import State, fresh_state
 from training.run.step import gradient_norm
 from training.run.transfer import Transfer
 
@@ -90,9 +90,7 @@ def main(arguments: list[str] | None = None) -> int:
             ]
             images, labels = zip(*samples, strict=True)
             trained(plan, state, (torch.stack(images), torch.stack(labels).long()), parts)
-    print(
-        f"{device}, {training_dtype(device)}, {torch.get_num_threads()} threads, {args.iterations} iterations"
-    )
+    print(f"{device}, {state.dtype}, {torch.get_num_threads()} threads, {args.iterations} iterations")
     print(parts.table())
     return 0
 
@@ -118,7 +116,7 @@ def prepared(
         source = source_of(plan, cases, sample, transfer)
     with parts.time("move"):
         image, label = transfer.to_device(source.image), transfer.to_device(source.label)
-        image, label = move(image.float(), label, source.motion, source.centre, data.patch_zyx)
+        image, label = move(image.float(), label, source.motion, source.centre, source.patch_zyx)
     with parts.time("intensities"):
         image = change_intensities(image, data.normalisation, plan.augmentation, source.rng)
     return image, label

@@ -1,1 +1,1 @@
-"""DICOM in and out: studies, RTSTRUCT and SEG. Outside the challenge image; its packages are in requirements.txt beside this file."""
+"""DICOM in and out: studies, RTSTRUCT, SEG. Outside the challenge image, with packages of its own."""

@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parsed(arguments: list[str]) -> argparse.Namespace:
-    """Of the one command that is named, whose module alone is loaded. Raises InputError where its packages are missing."""
+    """Of the command that is named, whose module alone is loaded. Raises InputError where packages are missing."""
     parser = Parser(prog="python -m dicom", description="DICOM in and out. For research use only.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
     named = next((word for word in arguments if not word.startswith("-")), "")

@@ -10,7 +10,10 @@ from model.errors import InputError, one_line
 from model.structures import STRUCTURES
 
 # What several parts of one structure are told apart by: numbers, sides, levels of the neck.
-PART = re.compile(r"[\W_]*(?:\d{1,2}[a-c]?|[a-c]|l|r|li|re|lt|rt|left|right|links|rechts|(?:iv|v|v?i{1,3})[ab]?)?[\W_]*", re.I)
+PART = re.compile(
+    r"[\W_]*(?:\d{1,2}[a-c]?|[a-c]|l|r|li|re|lt|rt|left|right|links|rechts|(?:iv|v|v?i{1,3})[ab]?)?[\W_]*",
+    re.I,
+)
 ALONE = re.compile(r"gtvs?", re.I)
 MOST_NAMED = 30
 HOW = "--gtvp NAME and --gtvnd NAME choose"

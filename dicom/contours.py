@@ -6,6 +6,7 @@ what all readers fill alike, whether they add contours up or take every second c
 """
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from contourpy import FillType, contour_generator
@@ -28,9 +29,10 @@ def outlines(mask: np.ndarray) -> list[np.ndarray]:
     first = np.array([rows[0], columns[0]])
     inner = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     values = np.pad(inner, 1).astype(np.float32)
-    pieces, cuts = contour_generator(z=values, fill_type=FillType.OuterOffset).filled(LEVEL, 2.0)
+    # Its type is that of all kinds of fill.
+    traced: Any = contour_generator(z=values, fill_type=FillType.OuterOffset).filled(LEVEL, 2.0)
     polygons = []
-    for piece, ends in zip(pieces, cuts, strict=True):
+    for piece, ends in zip(*traced, strict=True):
         # contourpy has x, y and repeats each ring's first point at its end.
         rings = [piece[start : end - 1, ::-1] for start, end in pairwise(ends)]
         polygons.append(_without_needless(_keyholed(rings[0], rings[1:])) + first - 1)
@@ -40,8 +42,8 @@ def outlines(mask: np.ndarray) -> list[np.ndarray]:
 def _keyholed(outer: np.ndarray, holes: list[np.ndarray]) -> np.ndarray:
     """One ring: from each hole's leftmost point the cut runs along its row to the left, through the structure alone.
 
-    On that row lies a point of whatever border is there first: of the outer one, or of a hole farther to the left, which
-    is already joined.
+    On that row lies a point of whatever border is there first: of the outer one, or of a hole farther to the left,
+    which is already joined.
     """
     ring = outer
     for hole in sorted(holes, key=lambda one: one[:, 1].min()):
@@ -63,7 +65,7 @@ def _without_needless(ring: np.ndarray) -> np.ndarray:
 
 
 def filled(polygons: list[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
-    """The voxels (rows, columns) whose centres lie in an odd number of polygons (n, 2) of (row, column), or on a border.
+    """The voxels (rows, columns) whose centres lie in an odd number of polygons, (n, 2) of (row, column), or on one.
 
     Polygons given twice count once.
     """

@@ -56,7 +56,9 @@ def _united(rois: list[Roi], structure: str, path: Path, reference: Reference) -
         mask, without = mask_of(roi, reference, path)
         united |= mask
         if without:
-            log(f"warning: {path}: {roi.name} has no contour on {without} slices between its others: left empty")
+            log(
+                f"warning: {path}: {roi.name} has no contour on {without} slices between its others: left empty"
+            )
         if roi.passed_over:
             log(f"warning: {path}: {roi.passed_over} contours of {roi.name} are not closed: passed over")
     return united

@@ -1,4 +1,4 @@
-"""What RTSTRUCT and SEG say of the structures, of who outlined them, and of the patient and the study they belong to."""
+"""What RTSTRUCT and SEG say of the structures, of who outlined them, of the patient and of the study."""
 
 import datetime
 import re
@@ -12,7 +12,9 @@ from model import VERSION
 
 SOFTWARE = "gtvseg"
 MANUFACTURER = "gtvseg, open source"
-RESEARCH_USE = "Research use only: outlined automatically, not for treatment before a clinician has checked it"
+RESEARCH_USE = (
+    "Research use only: outlined automatically, not for treatment before a clinician has checked it"
+)
 SERIES_DESCRIPTION = "GTVp GTVnd, automatic, research use only"
 # Red for what is treated is as old as planning systems; nodes in the orange next to it.
 COLOURS = {"GTVp": (255, 0, 0), "GTVnd": (255, 128, 0)}

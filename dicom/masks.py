@@ -32,7 +32,9 @@ def read_on_series(paths: list[Path], reference: Reference) -> Masks:
         by_structure: dict[str, Path] = {}
         for path, structure in said.items():
             if not structure or structure in by_structure:
-                fact = f"a second mask of {structure}" if structure else "its name says neither GTVp nor GTVnd"
+                fact = (
+                    f"a second mask of {structure}" if structure else "its name says neither GTVp nor GTVnd"
+                )
                 raise InputError(path, fact, "give one file for all, or one named GTVp and one named GTVnd")
             by_structure[structure] = path
         structures = tuple(structure for structure in STRUCTURES if structure in by_structure)

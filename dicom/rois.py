@@ -3,21 +3,24 @@
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pydicom
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
 
 from dicom.contours import filled
 from dicom.series import Reference, points_on
 from model.errors import InputError, reason
+from model.images.dicom_elements import read_elements
 
 # What is filled. XOR and inner contours are both every second crossing; INTERPOLATED_PLANAR is old.
 CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR", "CLOSED_PLANAR_XOR", "INTERPOLATED_PLANAR")
 # How far a contour's points may lie from one plane of the series, and how much of a plane's height is rounding.
 MOST_OFF_MM, ONE_PLANE_MM = 0.5, 0.05
+# A hundred structures on three hundred slices, several contours on each.
+MOST_ELEMENTS = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -41,20 +44,19 @@ class StructureSet:
 
 def read_structure_set(path: Path) -> StructureSet:
     """Raises InputError for what cannot be read, is no RTSTRUCT or is damaged."""
+    # pydicom reads what is cut short without a word.
+    if (path.exists() and not path.is_file()) or read_elements(path, MOST_ELEMENTS) is None:
+        raise InputError(path, "no DICOM file", "give the file with the structure set")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # values that break a rule of the standard, as many do
-            dataset = pydicom.dcmread(path)
+            dataset = pydicom.dcmread(path, force=True)  # old files lack the preamble
             if str(dataset.get("Modality", "")) != "RTSTRUCT":
                 fact = f"{dataset.get('Modality') or 'a file'}, no RTSTRUCT"
                 raise InputError(path, fact, "give the file with the structure set")
             return StructureSet(path, tuple(_rois(dataset)), *_referenced(dataset))
     except InputError:
         raise
-    except OSError as error:
-        raise InputError(path, f"cannot be read ({reason(error)})", "give a file that can be read") from None
-    except InvalidDicomError:
-        raise InputError(path, "no DICOM file", "give the file with the structure set") from None
     except Exception as error:  # damaged; pydicom raises of every kind
         raise InputError(path, f"damaged ({reason(error)})", "export it anew") from None
 
@@ -101,7 +103,7 @@ def check_reference(structures: StructureSet, reference: Reference) -> str:
 
 
 def mask_of(roi: Roi, reference: Reference, path: Path) -> tuple[np.ndarray, int]:
-    """Bool (z, y, x) on the straight grid, and the number of slices between its contours that have none.
+    """Bool (z, y, x) on the straight grid, and how many slices have none between contours one above the other.
 
     Each slice takes the contours of the nearest plane within half the distance of slices, so that contours drawn on
     finer slices are not mixed. Raises InputError for contours across the slices, or outside the series.
@@ -122,7 +124,8 @@ def mask_of(roi: Roi, reference: Reference, path: Path) -> tuple[np.ndarray, int
     if len(drawn) and (drawn[0] < heights[0] - half or drawn[-1] > heights[-1] + half):
         fact = f"contours of {roi.name!r} lie outside the CT series {reference.folder}"
         raise InputError(path, fact, "give the CT series that it was drawn on")
-    return mask, (used[-1] - used[0] + 1 - len(used) if used else 0)
+    gaps = [(a, b) for a, b in pairwise(used) if b - a > 1 and (mask[a] & mask[b]).any()]
+    return mask, sum(b - a - 1 for a, b in gaps)
 
 
 def _by_plane(roi: Roi, reference: Reference, path: Path) -> dict[float, list[np.ndarray]]:

@@ -39,7 +39,9 @@ def write_rtstruct(path: Path, masks: Masks, reference: Reference) -> None:
     outlined = {structure: list(contours(mask, reference)) for structure, mask in masks.items()}
     outlined = {structure: found for structure, found in outlined.items() if found}
     if not outlined:
-        raise InputError(path, "no structure has a voxel, so that there is nothing to write", "check the masks")
+        raise InputError(
+            path, "no structure has a voxel, so that there is nothing to write", "check the masks"
+        )
     save(path, structure_set(outlined, reference))
 
 
@@ -59,7 +61,12 @@ def structure_set(outlined: dict[str, list[tuple[int, np.ndarray]]], reference: 
         **{"InstanceCreationDate": date, "InstanceCreationTime": time},
         **{"Manufacturer": MANUFACTURER, "ManufacturerModelName": SOFTWARE, "SoftwareVersions": VERSION},
         **{"SeriesInstanceUID": new_uid(), "SeriesNumber": SERIES_NUMBERS["RTSTRUCT"], "InstanceNumber": 1},
-        **{"SeriesDescription": SERIES_DESCRIPTION, "OperatorsName": "", "SeriesDate": date, "SeriesTime": time},
+        **{
+            "SeriesDescription": SERIES_DESCRIPTION,
+            "OperatorsName": "",
+            "SeriesDate": date,
+            "SeriesTime": time,
+        },
         **{"StructureSetLabel": SOFTWARE, "StructureSetName": " ".join(outlined)},
         **{"StructureSetDescription": f"{algorithm()}. {RESEARCH_USE}"},
         **{"StructureSetDate": date, "StructureSetTime": time, "ApprovalStatus": "UNAPPROVED"},
@@ -127,7 +134,9 @@ def _roi_contour(
         )
         for one, (k, points) in enumerate(found, 1)
     ]
-    return _item(ROIDisplayColor=list(COLOURS[structure]), ContourSequence=sequence, ReferencedROINumber=number)
+    return _item(
+        ROIDisplayColor=list(COLOURS[structure]), ContourSequence=sequence, ReferencedROINumber=number
+    )
 
 
 def _observation(number: int, structure: str) -> Dataset:

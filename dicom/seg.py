@@ -40,7 +40,9 @@ def write_seg(path: Path, masks: Masks, reference: Reference) -> None:
     masks = {structure: on_slices(mask, reference.stack) for structure, mask in masks.items()}
     masks = {structure: mask for structure, mask in masks.items() if mask.any()}
     if not masks:
-        raise InputError(path, "no structure has a voxel, so that there is nothing to write", "check the masks")
+        raise InputError(
+            path, "no structure has a voxel, so that there is nothing to write", "check the masks"
+        )
     segmentation = hd.seg.Segmentation(
         source_images=[_source(reference, k) for k in range(len(reference.slices))],
         pixel_array=np.stack(list(masks.values()), axis=-1),

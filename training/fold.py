@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model.network.bundle import Bundle
+from model.network.plan import triple
 from model.terminal import log
 from training.data.cache import load_case
+from training.data.planning import with_larger_patches
 from training.data.plans import DataPlan
 from training.data.sources import TrainingCase
 from training.finish import finish
@@ -51,7 +53,7 @@ def train_fold(job: Job, fold: Fold, out: Path, team: Processes) -> bool:
     a checkpoint is there to go on from.
     """
     args, folder = job.args, fold.folder(job.args.work)
-    plan = run_plan(args, job.data, fold)
+    plan = run_plan(args, job.data, fold, team.once(lambda: late_plan(job)))
     training, validation = (
         [load_case(job.cache / name) for name in names] for names in (fold.training, fold.held_out)
     )
@@ -63,10 +65,10 @@ def train_fold(job: Job, fold: Fold, out: Path, team: Processes) -> bool:
         return False
     bundle = Bundle(
         plan.data.network,
-        plan.data.patch_zyx,
+        (plan.late or plan.data).patch_zyx,  # what the network saw last
         plan.data.spacing_zyx,
         plan.data.normalisation,
-        mirror_axes=(0, 1, 2),
+        mirror_axes=(0, 1, 2) if plan.augmentation.mirror else (),  # no others than it was trained with
         provenance=provenance(args, plan, state, job.code, job.command) | {"fold": fold.name},
         states=(state.result.state_dict(),),
     )
@@ -75,7 +77,17 @@ def train_fold(job: Job, fold: Fold, out: Path, team: Processes) -> bool:
     return True
 
 
-def run_plan(args: argparse.Namespace, data: DataPlan, fold: Fold) -> TrainPlan:
+def late_plan(job: Job) -> DataPlan | None:
+    """With the larger patches of a run's end, if the recipe wants any; the same for all folds. Raises InputError."""
+    sampling = job.args.recipe.sampling
+    if not sampling.late_share:
+        return None
+    shapes = [load_case(job.cache / case.name).label.shape for case in job.cases]
+    largest = triple(max(sides) for sides in zip(*shapes, strict=True))
+    return with_larger_patches(job.data, sampling.late_growth, largest)
+
+
+def run_plan(args: argparse.Namespace, data: DataPlan, fold: Fold, late: DataPlan | None = None) -> TrainPlan:
     """What the options say, for these cases."""
     learning_rate, weight_decay = OPTIMISERS[args.optimiser]
     return TrainPlan(
@@ -91,4 +103,5 @@ def run_plan(args: argparse.Namespace, data: DataPlan, fold: Fold) -> TrainPlan:
         sampling=args.recipe.sampling,
         names=fold.training,
         held_out=fold.held_out,
+        late=late,
     )

@@ -68,6 +68,8 @@ def parse_arguments(arguments: list[str] | None, description: str | None) -> arg
         refuse(str(error.where), error.fact, error.remedy)
     if (args.data is None) == (args.phantoms is None):
         refuse("data", "either a folder of cases or --phantoms N is needed", "give one of them")
+    if args.minutes and args.recipe.sampling.late_share:
+        refuse("--recipe", "late_share counts iterations", "give --epochs, not --minutes")
     if args.splits and args.folds:
         refuse("--folds", "--splits says how many there are", "leave one of them")
     folds = args.folds or USUAL_FOLDS

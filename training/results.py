@@ -5,6 +5,7 @@ With it a table over all folds, and weights made of all of them, need no second 
 
 import json
 import math
+import os
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,8 @@ def read_result(path: Path) -> FoldResult:
         texts = [content[key] for key in ("fold", "weights", "fingerprint")]
         if not all(isinstance(text, str) for text in texts):
             raise ValueError("not what a fold leaves")
+        if not texts[0].isalnum() or "\0" in texts[1] or not os.fsencode(texts[1]):
+            raise ValueError("its fold or weights have a name that cannot be")
         return FoldResult(
             texts[0],
             Path(texts[1]),

@@ -80,7 +80,14 @@ def places_of(grid: Grid) -> np.ndarray:
 
 
 def _write_series(
-    folder: Path, name: str, *, size: int = 72, mm: float = 1.0, step: float = 2.0, backwards: bool = False, **tags
+    folder: Path,
+    name: str,
+    *,
+    size: int = 72,
+    mm: float = 1.0,
+    step: float = 2.0,
+    backwards: bool = False,
+    **tags,
 ) -> Written:
     """Square slices of size x size voxels of mm; backwards: instance numbers and file names against the normal."""
     axes, lying, along = GEOMETRIES[name]
@@ -182,4 +189,3 @@ def run_tool():
         assert done.returncode == 0, done.stderr[-2000:]
 
     return run
-

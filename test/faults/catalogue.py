@@ -1,7 +1,19 @@
 """All groups of faults."""
 
-from faults import damage, dicom, evaluator, headers, importer, layouts, pairs, server, training, weights
+from faults import (
+    damage,
+    dicom,
+    evaluator,
+    folds,
+    headers,
+    importer,
+    layouts,
+    pairs,
+    server,
+    training,
+    weights,
+)
 from faults.fault import Fault
 
-GROUPS = [damage, headers, layouts, pairs, dicom, weights, importer, evaluator, training, server]
+GROUPS = [damage, headers, layouts, pairs, dicom, weights, importer, evaluator, training, folds, server]
 FAULTS: list[Fault] = [fault for group in GROUPS for fault in group.FAULTS]

@@ -1,5 +1,6 @@
 """One fold, trained and written; what the options mean for it."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,11 +9,15 @@ import pytest
 import torch
 
 import training.fold
+from model.errors import InputError
 from model.network.bundle import Normalisation, load_bundle
+from training.data.augment import Augmentation
+from training.data.patches import Sampling
 from training.data.plans import DataPlan
 from training.fold import Fold, Job, run_plan, train_fold
 from training.options import parse_arguments
 from training.run.processes import Processes
+from training.run.recipe import Recipe
 
 SCHEME = Normalisation(-200, 300, 30, 70)
 DATA = DataPlan(
@@ -76,3 +81,24 @@ def test_a_run_lasts_for_epochs_or_for_minutes(tmp_path):
         options(tmp_path, "--minutes", "3", "--optimiser", "adamw"), DATA, Fold("all", (), ())
     )
     assert (by_minutes.iterations, by_minutes.minutes, by_minutes.learning_rate) == (None, 3.0, 1e-3)
+
+
+def test_the_weights_have_the_patch_that_the_network_saw_last(job, tmp_path, monkeypatch, capsys):
+    recipe = Recipe(sampling=Sampling(late_share=0.5, late_growth=(1.0, 1.6, 1.3)))
+    job = replace(job, data=replace(DATA, batch=2))
+    job.args.recipe, job.args.minutes, job.args.epochs = recipe, None, 1
+    monkeypatch.setattr(training.fold, "EPOCH", 2)
+    fold = Fold("all", ("a", "b"), ())
+    assert train_fold(job, fold, tmp_path / "w.pt", ALONE)
+    assert load_bundle(tmp_path / "w.pt").patch_zyx == (8, 12, 10)
+    assert "patches of 8 x 12 x 10, 1 in a batch" in capsys.readouterr().out
+    job.args.recipe = Recipe(sampling=Sampling(late_share=0.5, late_growth=(1.1, 1.1, 1.1)))
+    with pytest.raises(InputError, match="late_growth"):
+        train_fold(job, fold, tmp_path / "w.pt", ALONE)
+
+
+@pytest.mark.parametrize(("mirror", "axes"), [(0.5, (0, 1, 2)), (0.0, ())])
+def test_weights_trained_without_mirrors_are_run_without(job, tmp_path, mirror, axes):
+    job.args.recipe = Recipe(Augmentation(mirror=mirror))
+    assert train_fold(job, Fold("all", ("a", "b"), ()), tmp_path / "w.pt", ALONE)
+    assert load_bundle(tmp_path / "w.pt").mirror_axes == axes

@@ -87,6 +87,11 @@ def test_a_recipe_is_read_with_the_options(tmp_path, capsys):
     path = tmp_path / "recipe.json"
     path.write_text('{"sampling": {"foreground_share": 0.33}}')
     assert parse("data", "--recipe", str(path)).recipe.sampling.foreground_share == 0.33
+    path.write_text('{"sampling": {"late_share": 0.2}}')
+    assert parse("data", "--recipe", str(path)).recipe.sampling.late_growth == (1.0, 1.4, 1.4)
+    with pytest.raises(SystemExit, match="2"):
+        parse("data", "--recipe", str(path), "--minutes", "3")
+    assert "late_share counts iterations" in capsys.readouterr().err
     path.write_text('{"sampling": {"foreground_share": 33}}')
     with pytest.raises(SystemExit, match="2"):
         parse("data", "--recipe", str(path))

@@ -19,11 +19,14 @@ class Sampling:
 
     foreground_share: of the patches, centred on a tumour voxel. tumour_free_share: of the patches, with none in them.
     The rest lie anywhere. jitter: how far off its voxel a foreground patch's centre may be, in sides of the patch.
+    late_share: of the run, its last iterations, in which patches are larger, each side (z, y, x) by up to late_growth.
     """
 
     foreground_share: float = 0.8
     tumour_free_share: float = 0.0
     jitter: float = 0.25
+    late_share: float = 0.0
+    late_growth: tuple[float, float, float] = (1.0, 1.4, 1.4)
 
 
 def draw_patch(

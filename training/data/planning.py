@@ -166,6 +166,29 @@ def _filled(plan: DataPlan, voxels: int, memory_gb: float, number_bytes: int) ->
     return plan
 
 
+def with_larger_patches(plan: DataPlan, growth: Spacing, largest_zyx: Triple) -> DataPlan:
+    """The plan with each side of the patch up to so many times as long, and as large a batch as its memory allows.
+
+    Sides are multiples of the strides, and not longer than those of the largest case (voxels). Raises InputError where
+    no side becomes longer, or not even one such patch fits.
+    """
+    patch = []
+    for side, factor, most, step in zip(
+        plan.patch_zyx, growth, largest_zyx, plan.network.total_stride_zyx, strict=True
+    ):
+        patch.append(max(side, step * int(min(side * factor, most) / step + 1e-9)))
+    if patch == list(plan.patch_zyx):
+        fact = f"patches of {_by(patch)} voxels cannot become larger by that little, or are as large as the cases"
+        raise InputError("late_growth", fact, "give more, or leave late_share out")
+    allowed = training_gb(plan)
+    for batch in range(plan.batch, 0, -1):
+        larger = replace(plan, patch_zyx=triple(patch), batch=batch)
+        if training_gb(larger) <= allowed:
+            return larger
+    fact = f"one patch of {_by(patch)} voxels takes {training_gb(larger):.1f} GB, the plan {allowed:.1f} GB"
+    raise InputError("late_growth", fact, "give less, or a plan with a larger batch")
+
+
 def explained(plan: DataPlan, data: Fingerprint, memory_gb: float, number_bytes: int) -> list[str]:
     """Why the plan for a data set is as it is, line by line."""
     rule = data.rule if plan.spacing_zyx == data.spacing_zyx else "as --spacing says"

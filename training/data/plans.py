@@ -68,8 +68,8 @@ def checked_plan(content: dict[str, Any]) -> DataPlan:
         patch_zyx=_three(content, "patch_zyx", _whole(1, LONGEST_SIDE)),
         batch=_whole(1, MOST_BATCH)(content["batch"], "batch"),
         features=tuple(_several(content, "features", _whole(1, MOST_FEATURES))),
-        kernels=tuple(_several(content, "kernels", _three_of(_odd))),
-        strides=tuple(_several(content, "strides", _three_of(_whole(1, LARGEST_STRIDE)))),
+        kernels=tuple(_several(content, "kernels", three_of(_odd))),
+        strides=tuple(_several(content, "strides", three_of(_whole(1, LARGEST_STRIDE)))),
         normalisation=tuple(_several(content, "normalisation", _channel)),
         residual=_boolean(content["residual"], "residual"),
     )
@@ -120,7 +120,9 @@ def real(least: float, most: float) -> Reader:
     return read
 
 
-def _three_of(read: Reader) -> Reader:
+def three_of(read: Reader) -> Reader:
+    """Reads three values of that kind, (z, y, x)."""
+
     def read_three(value: Any, key: str) -> tuple[Any, Any, Any]:
         if not isinstance(value, (list, tuple)) or len(value) != 3:
             raise ValueError(f"{key} has {quoted(value)}, not three numbers (z, y, x)")
@@ -131,7 +133,7 @@ def _three_of(read: Reader) -> Reader:
 
 
 def _three(content: dict[str, Any], key: str, read: Reader) -> Any:
-    return _three_of(read)(content[key], key)
+    return three_of(read)(content[key], key)
 
 
 def _several(content: dict[str, Any], key: str, read: Reader) -> list[Any]:

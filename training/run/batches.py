@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from model.network.plan import Triple
 from training.data.cache import CachedCase
 from training.data.geometry import Motion, draw_motion, move, source_box
 from training.data.intensities import change_intensities
@@ -26,7 +27,7 @@ Sample = tuple[int, int]
 
 @dataclass(frozen=True)
 class Source:
-    """What a sample is made from: float16 image and uint8 label, its motion, the patch's centre in their voxels.
+    """What a sample is made from: float16 image and uint8 label, its motion, the patch and its centre in their voxels.
 
     rng: of the sample, for what is still to be drawn.
     """
@@ -35,6 +36,7 @@ class Source:
     label: np.ndarray
     motion: Motion
     centre: tuple[float, ...]
+    patch_zyx: Triple
     rng: np.random.Generator
 
 
@@ -46,10 +48,10 @@ def batches(
     A sample depends on the seed, the iteration and its number in the whole batch alone: so a resumed run sees what an
     uninterrupted one sees, and several processes what one with the whole batch sees.
     """
-    size = plan.data.batch
     transfer = Transfer(team.device)
 
     def make(k: int) -> Prepared:
+        size = plan.data_at(k).batch
         with torch.no_grad(), transfer.beside():
             samples = [
                 sample_from(plan, source_of(plan, cases, (k, team.rank * size + number), transfer), transfer)
@@ -70,28 +72,29 @@ def batches(
 
 def names_in_batch(plan: TrainPlan, cases: list[CachedCase], team: Processes, iteration: int) -> list[str]:
     """Names of the cases in this process's share of an iteration's batch."""
-    samples = [(iteration, team.rank * plan.data.batch + k) for k in range(plan.data.batch)]
+    size = plan.data_at(iteration).batch
+    samples = [(iteration, team.rank * size + k) for k in range(size)]
     indices = [int(_random_numbers(plan, sample).integers(len(cases))) for sample in samples]
     return [plan.names[k] if plan.names else f"case {k}" for k in indices]
 
 
 def source_of(plan: TrainPlan, cases: list[CachedCase], sample: Sample, transfer: Transfer) -> Source:
     """A sample's part of its case, cut on the host."""
-    rng, patch = _random_numbers(plan, sample), plan.data.patch_zyx
+    rng, patch = _random_numbers(plan, sample), plan.data_at(sample[0]).patch_zyx
     case = cases[rng.integers(len(cases))]
     start = place_patch(case, patch, plan.sampling, _lot(plan, sample), rng)
-    motion = draw_motion(plan.augmentation, patch, plan.data.spacing_zyx, rng)
+    motion = draw_motion(plan.augmentation, plan.data.patch_zyx, plan.data.spacing_zyx, rng)
     z, y, x = case.label.shape
     low, high = source_box(motion, start, patch, (z, y, x))
     image, label = cut(case, low, high, transfer.empty)
     centre = tuple(s + (p - 1) / 2 - first for s, p, first in zip(start, patch, low, strict=True))
-    return Source(image, label, motion, centre, rng)
+    return Source(image, label, motion, centre, patch, rng)
 
 
 def sample_from(plan: TrainPlan, source: Source, transfer: Transfer) -> tuple[Tensor, Tensor]:
     """The sample on the training device: float32 image, uint8 label."""
     image, label = transfer.to_device(source.image), transfer.to_device(source.label)
-    image, label = move(image.float(), label, source.motion, source.centre, plan.data.patch_zyx)
+    image, label = move(image.float(), label, source.motion, source.centre, source.patch_zyx)
     return change_intensities(image, plan.data.normalisation, plan.augmentation, source.rng), label
 
 

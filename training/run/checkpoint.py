@@ -55,7 +55,11 @@ def admit(folder: Path, *, resume: bool, overwrite: bool, start: Start | None) -
     path = folder / CHECKPOINT
     if overwrite or not path.exists():
         return
-    content = read(path, torch.device("cpu"))
+    # Of the weights nothing is needed here: they are not read, which would take seconds.
+    _admit(path, read(path, torch.device("cpu"), mapped=True), resume=resume, start=start)
+
+
+def _admit(path: Path, content: dict[str, Any], *, resume: bool, start: Start | None) -> None:
     if not resume:
         state, goes_on = "not finished", "--resume goes on with it"
         if content["finished"]:
@@ -82,11 +86,13 @@ def begin(
     What an overwritten run has left is removed. Raises InputError where a run may not begin (see admit), where the
     checkpoint to resume is of a run that differs, and where the weights to start from do not fit the plan.
     """
-    admit(folder, resume=resume, overwrite=overwrite, start=start)
     path = folder / CHECKPOINT
+    content = read(path, team.device) if path.exists() and not overwrite else None
+    if content:
+        _admit(path, content, resume=resume, start=start)
     state = fresh_state(plan, team.device)
-    if resume and path.exists():
-        restore(state, read(path, team.device), plan, path)
+    if content:
+        restore(state, content, plan, path)
         return state
     if resume and team.first:
         log(f"{path}: not there; starting anew")
@@ -183,10 +189,13 @@ def _writing(state: State, folder: Path) -> Iterator[None]:
         raise TrainingError(folder, fact, remedy) from None
 
 
-def read(path: Path, device: torch.device) -> dict[str, Any]:
-    """A checkpoint's content, read as data. Raises TrainingError where it cannot be used."""
+def read(path: Path, device: torch.device, *, mapped: bool = False) -> dict[str, Any]:
+    """A checkpoint's content, read as data. Raises TrainingError where it cannot be used.
+
+    mapped: tensors are read from the file when they are looked at, not before.
+    """
     try:
-        content = torch.load(path, map_location=device, weights_only=True)
+        content = torch.load(path, map_location=device, weights_only=True, mmap=mapped)
         if not isinstance(content, dict) or not CONTENT.keys() <= content.keys():
             raise ValueError("written by an older version, or by another program")
         for name, kind in CONTENT.items():
@@ -199,10 +208,10 @@ def read(path: Path, device: torch.device) -> dict[str, Any]:
 
 def restore(state: State, content: dict[str, Any], plan: TrainPlan, path: Path) -> None:
     """Bring a state to where the checkpoint was. Raises TrainingError where it is another run's or inconsistent."""
-    for what, value in plan.identity.items():
-        if content["run"].get(what) != value:
-            remedy = "choose another --work or leave --resume"
-            raise TrainingError(path, f"of a run that differs in {what}", remedy)
+    if what := plan.differs_in(content["run"]):
+        raise TrainingError(
+            path, f"of a run that differs in {what}", "choose another --work or leave --resume"
+        )
     try:
         state.network.load_state_dict(content["network"])
         state.averaged.load_state_dict(content["averaged"])

@@ -4,6 +4,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
@@ -38,13 +39,12 @@ def train(
 ) -> State:
     """Train to the end or to a signal; checkpoint.pt, best.pt, log.txt, log.csv and curves.png lie in the folder.
 
-    Without validation cases, patches of the training cases are scored, and the lines say so. The state's result are the
-    last or the averaged weights, whichever scored better in the end.
-    start gives the first weights of a run that is not resumed. SIGTERM and Ctrl-C leave a checkpoint and end the run
-    early. With a number of iterations, a resumed run gives what an uninterrupted one gives. Raises TrainingError where
-    a run cannot begin (see checkpoint.begin), on too many losses or gradients that are no numbers, and when a
-    checkpoint cannot be written: the last one is then still good. Raises FailedElsewhere where another process failed,
-    KeyboardInterrupt where all is done and saved, but the end was asked for meanwhile.
+    Without validation cases, patches of the training cases are scored, and the lines say so. Of the last and the
+    averaged weights the state's result are those that scored better. start gives the first of a run that is not
+    resumed. SIGTERM and Ctrl-C leave a checkpoint and end the run early. With a number of iterations, a resumed run
+    gives what an uninterrupted one gives. Raises TrainingError where a run cannot begin (see checkpoint.begin), on too
+    many losses or gradients that are no numbers, and where a checkpoint cannot be written; FailedElsewhere where
+    another process failed, KeyboardInterrupt where all is done and saved, but the end was asked for meanwhile.
     """
     folder.mkdir(parents=True, exist_ok=True)
     state = begin(plan, folder, team, resume=resume, overwrite=overwrite, start=start)
@@ -62,6 +62,7 @@ def train(
             if done >= 1 or stop:
                 state.finished = done >= 1
                 break
+            _change_patches(plan, state, reporter)
             began = time.perf_counter()
             loss, norm = step(plan, state, network, next(stream), done)
             if what := skip(state, loss, norm):
@@ -79,8 +80,15 @@ def train(
     return state
 
 
+def _expect_equal_sizes(device: torch.device) -> None:
+    """On a GPU, cuDNN tries once for each size of its input which way is the fastest."""
+    if device.type == "cuda":
+        torch.backends.cudnn.benchmark = True
+
+
 def _over_processes(state: State, team: Processes) -> nn.Module:
     """The network, its gradients averaged over all processes."""
+    _expect_equal_sizes(team.device)
     network: nn.Module = state.network
     for weights in (network, state.averaged):
         weights.to(memory_format=memory_format(team.device, exact=False))  # type: ignore[call-overload]
@@ -93,6 +101,20 @@ def _progress(plan: TrainPlan, team: Processes) -> tqdm:
     """A bar that counts iterations or seconds."""
     total = plan.iterations or round(60 * (plan.minutes or 0))
     return tqdm(total=total, unit="" if plan.iterations else "s", disable=None if team.first else True)
+
+
+def _change_patches(plan: TrainPlan, state: State, reporter: Reporter) -> None:
+    """Where they become larger: tell of it, and give back the GPU's memory that was kept for the smaller ones."""
+    data = plan.data_at(state.iteration)
+    if data == plan.data_at(state.iteration - 1):
+        return
+    if reporter.team.first:
+        size = " x ".join(map(str, data.patch_zyx))
+        reporter.say(
+            f"iteration {state.iteration}: from now on patches of {size}, {data.batch} in a batch", state
+        )
+    if reporter.team.device.type == "cuda":
+        torch.cuda.empty_cache()
 
 
 def _left_out(what: str, names: list[str], state: State, reporter: Reporter) -> None:

@@ -2,7 +2,8 @@
 
 Tversky: Salehi et al., MLMI 2017; focal: Lin et al., ICCV 2017; deep supervision with halved weights: Isensee et
 al., Nature Methods 2021. Logits are (batch, classes, z, y, x), targets int64 (batch, z, y, x) with the classes'
-numbers, or IGNORED: such voxels count nowhere.
+numbers, or IGNORED: such voxels count nowhere. At lower resolutions targets may be shares instead, float (batch,
+classes, z, y, x): how much of a voxel each class has; what is missing to 1 is ignored.
 """
 
 from dataclasses import dataclass, replace
@@ -12,7 +13,12 @@ import torch
 from torch import Tensor, distributed
 from torch.nn import functional
 
+from model.network.plan import triple
 from training.data.sources import IGNORED
+
+# How a target comes to a lower resolution: the nearest voxel's class; each class's share of the voxels; tumour where
+# any of them is tumour, the label that has most of it.
+NEAREST, SHARES, ANY = LOWER_TARGETS = ("nearest", "shares", "any")
 
 
 @dataclass(frozen=True)
@@ -20,8 +26,8 @@ class LossPlan:
     """alpha weighs false positives, beta false negatives (0.5 and 0.5: Dice); gamma 0 makes focal cross-entropy.
 
     smooth: voxels that count as true positives of every class, so that what is drawn where a class is absent has a
-    gradient; focal_weight: of the focal term; background: whether it is among the Tversky term's classes. The defaults
-    are the published form.
+    gradient; focal_weight: of the focal term; background: whether it is among the Tversky term's classes; lower_target:
+    one of LOWER_TARGETS. The defaults are the published form.
     """
 
     alpha: float = 0.5
@@ -30,6 +36,7 @@ class LossPlan:
     smooth: float = 0.0
     focal_weight: float = 1.0
     background: bool = True
+    lower_target: str = NEAREST
 
 
 PUBLISHED = LossPlan()
@@ -44,10 +51,14 @@ def tversky_loss(logits: Tensor, target: Tensor, plan: LossPlan, *, together: bo
 
     A class absent from both sides would be 0 / 0; the tiny constant makes its term 1 - 0 = 1 with a zero gradient.
     """
-    probabilities = logits.softmax(1) * (target != IGNORED)[:, None]
-    truth = _one_hot(target, logits.shape[1], probabilities.dtype)
+    if target.is_floating_point():
+        truth, counted = target, target.sum(1, keepdim=True)
+    else:
+        truth, counted = _one_hot(target, logits.shape[1], logits.dtype), (target != IGNORED)[:, None]
+    probabilities = logits.softmax(1)
     axes = (0, 2, 3, 4)
-    sums = torch.stack([(probabilities * truth).sum(axes), probabilities.sum(axes), truth.sum(axes)])
+    predicted = (probabilities * counted).sum(axes)
+    sums = torch.stack([(probabilities * truth).sum(axes), predicted, truth.sum(axes)])
     true_positive, predicted, present = _SumOverProcesses.apply(sums) if together else sums
     false_positive = predicted - true_positive
     false_negative = present - true_positive
@@ -57,11 +68,22 @@ def tversky_loss(logits: Tensor, target: Tensor, plan: LossPlan, *, together: bo
     return (terms if plan.background else terms[1:]).mean()
 
 
-def focal_loss(logits: Tensor, target: Tensor, gamma: float) -> Tensor:
-    """Mean over counted voxels of -(1 - p)^gamma log p for the probability p of the true class."""
-    counted = target != IGNORED
-    log_p = functional.log_softmax(logits, 1).gather(1, (target * counted)[:, None])[:, 0]
-    return -((1 - log_p.exp()) ** gamma * log_p * counted).sum() / counted.sum().clamp(min=1)
+def focal_loss(logits: Tensor, target: Tensor, gamma: float, *, together: bool = True) -> Tensor:
+    """Mean over counted voxels of -(1 - p)^gamma log p for the probability p of the true class.
+
+    Where several processes train together, over the mean number that they count: they may ignore more or fewer, and
+    the mean of their gradients is then that of the whole batch. Without together, over this process's alone.
+    """
+    log_p = functional.log_softmax(logits, 1)
+    if target.is_floating_point():
+        counted = target
+    else:
+        known = target != IGNORED
+        log_p, counted = log_p.gather(1, (target * known)[:, None])[:, 0], known.to(log_p.dtype)
+    # Not 0, where a gamma between 0 and 1 would have an infinite gradient.
+    wrong = (1 - log_p.exp()).clamp(min=torch.finfo(log_p.dtype).tiny)
+    number = counted.sum()
+    return -(wrong**gamma * log_p * counted).sum() / (_mean(number) if together else number).clamp(min=1)
 
 
 def deep_supervision_loss(
@@ -69,20 +91,35 @@ def deep_supervision_loss(
 ) -> Tensor:
     """Weighted sum over resolutions, full one first: 1, 1/2, 1/4, … normalised, the lowest dropped.
 
-    The target is brought to each resolution by taking the nearest voxel.
+    plan.lower_target says how the target is brought to each resolution.
     """
     used = outputs[:-1] if len(outputs) > 1 else outputs
     weights = [0.5**level for level in range(len(used))]
     total = torch.zeros((), device=target.device)
     for logits, weight in zip(used, weights, strict=True):
-        size = logits.shape[2:]
-        truth = functional.interpolate(target[:, None].float(), size, mode="nearest-exact")[:, 0].long()
+        truth = at_resolution(target, logits.shape, plan.lower_target)
         logits = logits.float()
-        of_level = replace(plan, smooth=plan.smooth * truth.numel() / target.numel())
+        of_level = replace(plan, smooth=plan.smooth * logits[:, 0].numel() / target.numel())
         dice = tversky_loss(logits, truth, of_level, together=together)
-        focal = plan.focal_weight * focal_loss(logits, truth, plan.gamma)
+        focal = plan.focal_weight * focal_loss(logits, truth, plan.gamma, together=together)
         total = total + weight / sum(weights) * (dice + focal)
     return total
+
+
+def at_resolution(target: Tensor, shape: tuple[int, ...], how: str) -> Tensor:
+    """The target for logits of a shape, which is the target's own or lower, by one of LOWER_TARGETS.
+
+    With ANY, what is partly ignored and has no tumour is ignored: nobody knows whether it has some.
+    """
+    classes, size = shape[1], triple(shape[2:])
+    if how == NEAREST or size == target.shape[1:]:
+        return functional.interpolate(target[:, None].float(), size, mode="nearest-exact")[:, 0].long()
+    shares = functional.adaptive_avg_pool3d(_one_hot(target, classes, torch.float32), size)
+    if how == SHARES:
+        return shares
+    most, label = shares[:, 1:].max(1)
+    ignored = functional.adaptive_avg_pool3d((target == IGNORED).float(), size) > 0
+    return torch.where(most > 0, label + 1, IGNORED * ignored)
 
 
 class _SumOverProcesses(torch.autograd.Function):
@@ -103,6 +140,13 @@ def _all_reduced(tensor: Tensor) -> Tensor:
     total = tensor.contiguous().clone()
     distributed.all_reduce(total)
     return total
+
+
+def _mean(number: Tensor) -> Tensor:
+    """Over all training processes; without a gradient."""
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return number
+    return _all_reduced(number) / distributed.get_world_size()
 
 
 def _one_hot(target: Tensor, classes: int, dtype: torch.dtype) -> Tensor:

@@ -33,6 +33,13 @@ class TrainPlan:
     sampling: Sampling = Sampling()
     names: tuple[str, ...] = ()  # of the cases, in their order
     held_out: tuple[str, ...] = ()  # names of those not trained on but scored
+    late: DataPlan | None = None  # with larger patches, for the last sampling.late_share of the iterations
+
+    def data_at(self, iteration: int) -> DataPlan:
+        """The patches and batch of an iteration: of its number alone, so that a resumed run has the same."""
+        if self.late is None or not self.iterations:
+            return self.data
+        return self.late if iteration >= self.iterations * (1 - self.sampling.late_share) else self.data
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -47,6 +54,22 @@ class TrainPlan:
             "cases or fold": list(self.names),
             "held-out cases": list(self.held_out),
         }
+
+    def differs_in(self, saved: dict[str, Any]) -> str | None:
+        """What of it is not as in the identity of a run that was saved; None where all is.
+
+        What an older version did not know, and so did not save, was as its default is now.
+        """
+        usual = asdict(LossPlan()), asdict(Augmentation()), asdict(Sampling())
+        for what, value in self.identity.items():
+            theirs = saved.get(what)
+            if what == "loss" and isinstance(theirs, dict):
+                theirs = usual[0] | theirs
+            if what == "recipe" and isinstance(theirs, list) and list(map(type, theirs)) == [dict, dict]:
+                theirs = [usual[1] | theirs[0], usual[2] | theirs[1]]
+            if theirs != value:
+                return what
+        return None
 
     def share_done(self, iteration: int, seconds: float) -> float:
         """How much of the run is done, 0 to 1."""

@@ -56,10 +56,11 @@ def settle_precision(state: State, plan: TrainPlan, team: Processes) -> None:
 
 def wrong_gradient(plan: TrainPlan) -> str:
     """The first layer whose gradient in bfloat16 on this CPU is wrong, and by how much; empty if there is none."""
-    for layer in layers(plan.data.network, plan.data.patch_zyx):
-        error = gradient_error(layer, plan.data.batch)
-        if not error <= TOLERANCE:  # NaN is wrong, too
-            return f"convolution {layer}: off by {100 * error:.3g} %"
+    for data in (plan.data, plan.late) if plan.late else (plan.data,):
+        for layer in layers(data.network, data.patch_zyx):
+            error = gradient_error(layer, data.batch)
+            if not error <= TOLERANCE:  # NaN is wrong, too
+                return f"convolution {layer}: off by {100 * error:.3g} %"
     return ""
 
 

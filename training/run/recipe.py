@@ -14,8 +14,8 @@ from model.errors import InputError
 from model.network.plain import quoted
 from training.data.augment import Augmentation
 from training.data.patches import Sampling
-from training.data.plans import LONGEST_SIDE, Reader, real
-from training.run.loss import PUBLISHED, LossPlan
+from training.data.plans import LONGEST_SIDE, Reader, real, three_of
+from training.run.loss import LOWER_TARGETS, PUBLISHED, LossPlan
 
 REMEDY = "training/data/augment.py, patches.py and training/run/loss.py list the keys"
 
@@ -107,6 +107,15 @@ def _yes_or_no(value: Any, key: str) -> bool:
     return value
 
 
+def _one_of(names: tuple[str, ...]) -> Reader:
+    def read(value: Any, key: str) -> str:
+        if value not in names:
+            raise ValueError(f"{key} is {quoted(value)}, expected {', '.join(names[:-1])} or {names[-1]}")
+        return str(value)
+
+    return read
+
+
 def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
@@ -143,6 +152,8 @@ READERS: dict[str, Reader] = {
     "foreground_share": _share,
     "tumour_free_share": _share,
     "jitter": real(0, 0.5),
+    "late_share": _share,
+    "late_growth": three_of(real(1, 4)),
 }
 LOSS_READERS: dict[str, Reader] = {
     "alpha": real(0, 10),
@@ -151,4 +162,5 @@ LOSS_READERS: dict[str, Reader] = {
     "smooth": real(0, 1e6),
     "focal_weight": real(0, 1000),
     "background": _yes_or_no,
+    "lower_target": _one_of(LOWER_TARGETS),
 }

@@ -4,16 +4,15 @@ import time
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from model.network.unet import UNet
 from model.structures import LABELS
 from training.data.cache import CachedCase
 from training.data.patches import draw_patch
 from training.data.sources import IGNORED
 from training.run.loss import deep_supervision_loss
 from training.run.plan import TrainPlan
-from training.run.state import State, training_dtype
+from training.run.state import State
 
 VALIDATION_PATCHES = 16
 # In the names of figures of the averaged weights.
@@ -25,22 +24,23 @@ def validation_scores(
 ) -> dict[str, float]:
     """Of the last and of the averaged weights, and the seconds that it took: columns of a row of the history."""
     began = time.perf_counter()
-    scores = patch_scores(plan, state.network, cases, device)
-    averaged = patch_scores(plan, state.averaged, cases, device)
+    scores, averaged = (
+        patch_scores(plan, network, cases, device, state.dtype) for network in (state.network, state.averaged)
+    )
     scores |= {AVERAGED + name: value for name, value in averaged.items()}
     return scores | {"validation_seconds": round(time.perf_counter() - began, 2)}
 
 
 def patch_scores(
-    plan: TrainPlan, network: UNet, cases: list[CachedCase], device: torch.device
+    plan: TrainPlan, network: nn.Module, cases: list[CachedCase], device: torch.device, dtype: torch.dtype
 ) -> dict[str, float]:
     """Loss, and DSC per structure over all voxels, of patches that are the same each time.
 
-    The loss is the training's, mean over batches. A structure that is in no patch has no DSC. On this process alone.
+    The loss is the training's, mean over batches. A structure that is in no patch has no DSC. On this process alone,
+    with convolutions in dtype.
     """
     sums, losses = torch.zeros(2, len(LABELS), device=device), []
     present = torch.zeros(len(LABELS), device=device)
-    dtype = training_dtype(device)
     with torch.no_grad(), torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
         for first in range(0, VALIDATION_PATCHES, plan.data.batch):
             images, targets = _batch(plan, cases, range(first, first + plan.data.batch), device)

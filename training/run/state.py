@@ -33,7 +33,7 @@ class State:
     )  # loss and seconds since the last log line
     skipped: list[tuple[int, str]] = field(default_factory=list)  # iterations left out, by loss or gradient
     start: dict[str, Any] = field(default_factory=dict)  # Start.origin of the weights it began with
-    finished: bool = False  # by the clock of the slowest process; not saved
+    finished: bool = False  # by the clock of the slowest process; saved, but not what a run goes on by
     kept: bool = False  # a checkpoint of this run is in the work folder; not saved
     averaged_wins: bool = False  # the averaged weights are the result, not the last; not saved
 

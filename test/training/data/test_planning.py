@@ -18,6 +18,7 @@ from training.data.planning import (
     plan_for,
     read_plan,
     spacing_by_rule,
+    with_larger_patches,
     write_plan,
 )
 from training.data.survey import Survey
@@ -200,3 +201,31 @@ def test_nonsense_in_the_config_is_refused(tmp_path, content):
     (tmp_path / "mine.json").write_text(content)
     with pytest.raises(InputError, match=r"mine\.json"):
         override(plan_for(SEGRAP, 11), tmp_path / "mine.json")
+
+
+@pytest.mark.parametrize("growth", [(1.0, 1.4, 1.4), (1.5, 1.0, 1.3), (2.0, 1.0, 1.0), (1.0, 1.0, 1.9)])
+@pytest.mark.parametrize("memory_gb", [4, 11, 24])
+def test_larger_patches_fit_network_cases_and_memory(memory_gb, growth):
+    plan = plan_for(SEGRAP, memory_gb)
+    largest = (140, 900, 900)
+    larger = with_larger_patches(plan, growth, largest)
+    assert replace(larger, patch_zyx=plan.patch_zyx, batch=plan.batch) == plan
+    assert training_gb(larger) <= training_gb(plan) and prod(larger.patch_zyx) > prod(plan.patch_zyx)
+    sides = zip(plan.patch_zyx, larger.patch_zyx, growth, largest, strict=True)
+    assert all(side <= new <= max(side, min(side * factor, most)) for side, new, factor, most in sides)
+    assert not any(p % s for p, s in zip(larger.patch_zyx, plan.network.total_stride_zyx, strict=True))
+    bigger_batch = replace(larger, batch=larger.batch + 1)
+    assert larger.batch == plan.batch or training_gb(bigger_batch) > training_gb(plan)
+
+
+@pytest.mark.parametrize(
+    ("growth", "largest", "words"),
+    [
+        ((1.0, 1.0, 1.0), (999, 999, 999), "cannot become larger"),
+        ((1.0, 1.4, 1.4), (20, 100, 100), "cannot become larger"),
+        ((2.0, 2.0, 2.0), (999, 999, 999), "takes .* GB, the plan"),
+    ],
+)
+def test_patches_that_cannot_grow_are_refused(growth, largest, words):
+    with pytest.raises(InputError, match=f"late_growth: .*{words}"):
+        with_larger_patches(plan_for(SEGRAP, 11), growth, largest)

@@ -14,6 +14,18 @@ from training.run.processes import Processes
 CPU = torch.device("cpu")
 
 
+def with_late_patches(plan):
+    """Two samples of 8 x 16 x 16 voxels at first, one of 8 x 24 x 24 in the last four of twelve iterations."""
+    late = replace(plan.data, patch_zyx=(8, 24, 24))
+    return replace(
+        plan,
+        data=replace(plan.data, batch=2),
+        late=late,
+        sampling=Sampling(late_share=1 / 3),
+        names=("a", "b"),
+    )
+
+
 def test_a_stream_that_goes_on_gives_what_the_whole_one_gives(tiny_plan, tiny_cases, alone):
     whole = list(islice(batches(tiny_plan, tiny_cases, alone, 0), 6))
     rest = list(islice(batches(tiny_plan, tiny_cases, alone, 4), 2))
@@ -64,3 +76,13 @@ def test_batches_are_float_images_and_whole_labels_of_any_value(tiny_plan, tiny_
         )
         values |= set(labels.unique().tolist())
     assert values == {0, 2, 255}
+
+
+def test_late_patches_are_larger_and_the_same_in_a_run_that_goes_on(tiny_plan, tiny_cases, alone):
+    plan = with_late_patches(tiny_plan)
+    whole = list(islice(batches(plan, tiny_cases, alone, 5), 6))
+    assert [tuple(label.shape) for _, label in whole] == [(2, 8, 16, 16)] * 3 + [(1, 8, 24, 24)] * 3
+    for first in (7, 9):
+        image, label = next(batches(plan, tiny_cases, alone, first))
+        assert torch.equal(image, whole[first - 5][0]) and torch.equal(label, whole[first - 5][1])
+    assert [len(names_in_batch(plan, tiny_cases, alone, k)) for k in (7, 8)] == [2, 1]

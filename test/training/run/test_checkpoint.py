@@ -183,3 +183,19 @@ def test_a_run_keeps_what_it_began_with_and_goes_on_with_nothing_else(
     train(short, tiny_cases, [], tmp_path, alone, resume=False, overwrite=True)
     with pytest.raises(TrainingError, match="--start: the run began with none"):
         admit(tmp_path, resume=True, overwrite=False, start=given)
+
+
+def test_a_run_that_goes_on_reads_its_checkpoint_once(tiny_plan, tiny_cases, alone, tmp_path, monkeypatch):
+    """What admits it looks at the counters alone: tensors are mapped, and those of a huge file not read."""
+    train(replace(tiny_plan, iterations=1), tiny_cases, [], tmp_path, alone, resume=False)
+    load, mapped = torch.load, []
+
+    def counted(*given, **options):
+        mapped.append(options["mmap"])
+        return load(*given, **options)
+
+    monkeypatch.setattr(training.run.checkpoint.torch, "load", counted)
+    admit(tmp_path, resume=True, overwrite=False, start=None)
+    assert mapped == [True]
+    begin(tiny_plan, tmp_path, alone, resume=True, start=None)
+    assert mapped == [True, False]

@@ -15,6 +15,7 @@ import training.run.history
 import training.run.loop
 import training.run.state
 import training.run.step
+from training.data.patches import Sampling
 from training.run.checkpoint import TrainingError
 from training.run.loop import train
 
@@ -175,3 +176,22 @@ def test_float16_scales_and_survives_an_overflow(
     assert state.scaler.is_enabled() and weights_of(state).isfinite().all()
     assert state.scaler.get_scale() <= 2**16 / 4  # halved for each
     assert np.mean(losses[-2:]) < 0.9 * losses[0]
+
+
+def test_larger_patches_late_are_told_and_the_same_where_a_run_goes_on(
+    weights_of, tiny_plan, tiny_cases, alone, tmp_path
+):
+    late = replace(tiny_plan.data, patch_zyx=(8, 24, 24))
+    plan = replace(tiny_plan, iterations=4, late=late, sampling=Sampling(late_share=0.5))
+    whole = train(plan, tiny_cases, [], tmp_path / "whole", alone, resume=False)
+    lines = (tmp_path / "whole" / "log.txt").read_text().splitlines()
+    assert "iteration 2: from now on patches of 8 x 24 x 24, 1 in a batch" in lines
+    small = train(replace(plan, late=None), tiny_cases, [], tmp_path / "small", alone, resume=False)
+    assert not torch.equal(weights_of(small), weights_of(whole))
+
+
+def test_cudnn_looks_for_the_fastest_way_on_a_gpu_alone(monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", False)
+    for device, expected in (("cpu", False), ("cuda", True)):
+        training.run.loop._expect_equal_sizes(torch.device(device))
+        assert torch.backends.cudnn.benchmark == expected

@@ -6,7 +6,17 @@ import torch
 from torch.nn import functional
 
 from training.data.sources import IGNORED
-from training.run.loss import LossPlan, deep_supervision_loss, focal_loss, tversky_loss
+from training.run.loss import (
+    ANY,
+    LOWER_TARGETS,
+    NEAREST,
+    SHARES,
+    LossPlan,
+    at_resolution,
+    deep_supervision_loss,
+    focal_loss,
+    tversky_loss,
+)
 
 
 @pytest.fixture
@@ -128,3 +138,68 @@ def test_the_focal_term_can_be_scaled_and_background_left_out(example):
     dice = 2 * (p * g).sum((0, 2, 3, 4)) / (p.sum((0, 2, 3, 4)) + g.sum((0, 2, 3, 4)))
     without = tversky_loss(logits, target, LossPlan(background=False)).item()
     assert without == pytest.approx(np.mean(1 - dice[1:]), abs=1e-12)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 2.0])
+def test_what_is_certain_and_right_has_no_gradient_whatever_gamma(gamma):
+    logits = torch.zeros(1, 3, 2, 2, 2)
+    logits[:, 0] = 200.0
+    logits.requires_grad_()
+    loss = focal_loss(logits, torch.zeros(1, 2, 2, 2, dtype=torch.long), gamma)
+    loss.backward()
+    assert loss.item() == 0 and not logits.grad.any()
+
+
+@pytest.fixture
+def coarse():
+    """Logits of half the resolution, and a target with all labels, some of it ignored."""
+    generator = torch.Generator().manual_seed(4)
+    target = torch.randint(0, 3, (2, 4, 4, 6), generator=generator)
+    target[:, 1:4, :, 1:3] = IGNORED
+    return torch.randn(2, 3, 2, 2, 3, generator=generator, dtype=torch.float64), target
+
+
+def test_shares_are_as_if_each_voxel_stood_for_all_that_it_covers(coarse):
+    """The loss is that of the logits repeated at full resolution, ignored voxels left out."""
+    logits, target = coarse
+    full = functional.interpolate(logits, target.shape[1:], mode="nearest")
+    shares = at_resolution(target, logits.shape, SHARES)
+    plan = LossPlan(0.3, 0.7)
+    torch.testing.assert_close(
+        tversky_loss(logits, shares.double(), plan), tversky_loss(full, target, plan), rtol=1e-6, atol=0
+    )
+    torch.testing.assert_close(
+        focal_loss(logits, shares.double(), 2.0), focal_loss(full, target, 2.0), rtol=1e-6, atol=0
+    )
+    unknown = at_resolution(torch.full_like(target, IGNORED), logits.shape, SHARES)
+    assert not unknown.any() and focal_loss(logits, unknown, 2.0).item() == 0
+
+
+def test_any_keeps_every_tumour_and_claims_nothing_of_what_is_ignored():
+    target = torch.zeros(1, 2, 2, 10, dtype=torch.long)
+    target[0, 0, 0, 0] = 2  # one voxel of eight
+    target[0, 0, :, 2], target[0, 1, :, 3] = 1, 2
+    target[0, 0, 0, 2] = 2  # three of label 2, one of 1
+    target[0, 0, 0, 4] = IGNORED
+    target[0, 0, 0, 6], target[0, 1, 1, 7] = IGNORED, 1
+    expected = [[[[2, 2, IGNORED, 1, 0]]]]
+    assert at_resolution(target, (1, 3, 1, 1, 5), ANY).tolist() == expected
+    assert at_resolution(target, (1, 3, 1, 1, 5), NEAREST).shape == (1, 1, 1, 5)
+
+
+@pytest.mark.parametrize("how", LOWER_TARGETS)
+def test_at_full_resolution_a_target_stays_as_it_is(coarse, how):
+    _, target = coarse
+    assert torch.equal(at_resolution(target, (2, 3, *target.shape[1:]), how), target)
+
+
+def test_deep_supervision_takes_the_lower_target_that_is_asked_for(coarse):
+    logits, target = coarse
+    full = functional.interpolate(logits, target.shape[1:], mode="nearest")
+    values = {
+        how: deep_supervision_loss([full, logits, logits], target, LossPlan(lower_target=how)).item()
+        for how in LOWER_TARGETS
+    }
+    whole = deep_supervision_loss([full], target, LossPlan()).item()
+    assert values[SHARES] == pytest.approx(whole, rel=1e-5)  # both resolutions say the same
+    assert len({round(value, 5) for value in values.values()}) == 3

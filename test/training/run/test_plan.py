@@ -5,6 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from training.data.patches import Sampling
+from training.run.loss import LossPlan
 from training.run.plan import POWER, WARM_UP, WARM_UP_SHARE
 
 
@@ -35,3 +37,21 @@ def test_another_fold_is_another_run(tiny_plan):
     one = replace(tiny_plan, names=("a", "b"), held_out=("c",))
     assert one.identity != replace(one, held_out=("d",)).identity
     assert one.identity != replace(one, names=("a", "d")).identity
+
+
+def test_what_an_older_version_did_not_save_was_as_the_default_is(tiny_plan):
+    saved = tiny_plan.identity
+    del saved["loss"]["lower_target"], saved["recipe"][0]["no_contrast"]
+    assert tiny_plan.differs_in(saved) is None
+    assert replace(tiny_plan, loss=LossPlan(lower_target="any")).differs_in(saved) == "loss"
+    for what in saved:
+        for other in (None, [1, 2], {"x": 1}):
+            assert tiny_plan.differs_in(saved | {what: other}) == what
+
+
+def test_late_patches_follow_from_the_iteration_alone(tiny_plan):
+    late = replace(tiny_plan.data, batch=7)
+    plan = replace(tiny_plan, iterations=1000, late=late, sampling=Sampling(late_share=0.1))
+    assert [plan.data_at(k).batch for k in (-1, 0, 899, 900, 999, 1000)] == [1, 1, 1, 7, 7, 7]
+    assert replace(plan, late=None).data_at(999) == plan.data
+    assert replace(plan, iterations=2000).data_at(1799).batch == 1

@@ -82,3 +82,10 @@ def test_training_on_what_is_two_deep_keeps_its_weights_finite(tiny_plan, tiny_c
     plan = replace(tiny_plan, data=replace(tiny_plan.data, patch_zyx=(4, 16, 16)), iterations=3)
     state = train(plan, tiny_cases, [], tmp_path, alone, resume=False)
     assert all(weights.isfinite().all() for weights in state.network.parameters())
+
+
+def test_larger_patches_late_are_looked_at_too(tiny_plan, monkeypatch):
+    late = replace(tiny_plan.data, patch_zyx=(8, 24, 24), batch=3)
+    monkeypatch.setattr(precision, "gradient_error", lambda layer, batch: float(batch == 3))
+    assert precision.wrong_gradient(tiny_plan) == ""
+    assert "off by 100 %" in precision.wrong_gradient(replace(tiny_plan, late=late))

@@ -34,12 +34,12 @@ class Says(nn.Module):
 
 
 def test_the_scores_of_one_who_knows_and_of_one_who_draws_nothing(tiny_plan, tiny_cases):
-    knows = patch_scores(tiny_plan, Says(nothing=False, sure=20), tiny_cases, CPU)
+    knows = patch_scores(tiny_plan, Says(nothing=False, sure=20), tiny_cases, CPU, torch.float32)
     assert set(knows) == {"validation_loss", "dsc_GTVp", "dsc_GTVnd"}
     assert min(knows["dsc_GTVp"], knows["dsc_GTVnd"]) > 0.95 and mean_dsc(knows) > 0.95
     # the same patches each time
-    assert patch_scores(tiny_plan, Says(nothing=False, sure=20), tiny_cases, CPU) == knows
-    nothing = patch_scores(tiny_plan, Says(nothing=True), tiny_cases, CPU)
+    assert patch_scores(tiny_plan, Says(nothing=False, sure=20), tiny_cases, CPU, torch.float32) == knows
+    nothing = patch_scores(tiny_plan, Says(nothing=True), tiny_cases, CPU, torch.float32)
     assert mean_dsc(nothing) == 0 and nothing["validation_loss"] > knows["validation_loss"]
 
 
@@ -47,7 +47,7 @@ def test_the_loss_is_the_training_loss_of_such_batches(tiny_plan, tiny_cases):
     """Where all classes are equally likely: Dice of the shares of the classes, focal (1 - 1/3)^2 log 3."""
     case = replace(tiny_cases[0], image=np.zeros_like(tiny_cases[0].image))
     plan = replace(tiny_plan, data=replace(tiny_plan.data, patch_zyx=case.label.shape))
-    loss = patch_scores(plan, Says(nothing=False, sure=0.0), [case], CPU)["validation_loss"]
+    loss = patch_scores(plan, Says(nothing=False, sure=0.0), [case], CPU, torch.float32)["validation_loss"]
     shares = np.bincount(case.label.ravel(), minlength=3) / case.label.size
     dice = np.mean(1 - (shares / 3) / (0.5 / 3 + 0.5 * shares))
     assert loss == pytest.approx(dice + (2 / 3) ** 2 * math.log(3), abs=2e-4)
@@ -56,10 +56,10 @@ def test_the_loss_is_the_training_loss_of_such_batches(tiny_plan, tiny_cases):
 def test_a_structure_that_is_nowhere_has_no_dsc(tiny_plan, tiny_cases):
     label = np.where(tiny_cases[0].label == 2, 0, tiny_cases[0].label)
     case = replace(tiny_cases[0], label=label, tumour=tiny_cases[0].tumour[:1])
-    scores = patch_scores(tiny_plan, Says(nothing=False), [case], CPU)
+    scores = patch_scores(tiny_plan, Says(nothing=False), [case], CPU, torch.float32)
     assert "dsc_GTVp" in scores and "dsc_GTVnd" not in scores
     empty = replace(case, label=label * 0, tumour=())
-    assert mean_dsc(patch_scores(tiny_plan, Says(nothing=False), [empty], CPU)) is None
+    assert mean_dsc(patch_scores(tiny_plan, Says(nothing=False), [empty], CPU, torch.float32)) is None
 
 
 def test_both_weights_are_scored(tiny_plan, tiny_cases):
@@ -71,3 +71,14 @@ def test_both_weights_are_scored(tiny_plan, tiny_cases):
             parameter.zero_()
     scores = validation_scores(tiny_plan, state, tiny_cases, CPU)
     assert scores["validation_loss"] != scores[f"{AVERAGED}validation_loss"]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_validation_is_in_the_numbers_that_the_run_trains_in(tiny_plan, tiny_cases, dtype):
+    """Whatever this processor would begin with: a run may have gone back to float32."""
+    state, seen = fresh_state(tiny_plan, CPU), set()
+    state.dtype = dtype
+    for network in (state.network, state.averaged):
+        network.register_forward_hook(lambda module, inputs, outputs: seen.add(outputs[0].dtype))
+    validation_scores(tiny_plan, state, tiny_cases, CPU)
+    assert seen == {dtype}

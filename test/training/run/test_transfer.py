@@ -1,5 +1,7 @@
 """From the host to the device: on a CPU nothing, on a GPU (a stand-in here) the right steps in the right order."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -58,13 +60,19 @@ def told(monkeypatch) -> list[str]:
 
 def test_on_a_cpu_nothing_is_copied():
     transfer = Transfer(torch.device("cpu"))
-    transfer.begin_thread()
     array = transfer.empty((2, 3), np.uint8)
     with transfer.beside():
         tensor = transfer.to_device(array)
         batch = transfer.prepared(tensor, tensor)
     array[...] = 7
     assert all((part == 7).all() for part in transfer.take(batch))
+
+
+def test_on_a_cpu_a_thread_that_prepares_has_no_helpers_and_the_training_keeps_its_own():
+    before = torch.get_num_threads()
+    with ThreadPoolExecutor(1, initializer=Transfer(torch.device("cpu")).begin_thread) as pool:
+        assert pool.submit(torch.get_num_threads).result() == 1
+    assert torch.get_num_threads() == before
 
 
 def test_a_batch_is_copied_beside_the_training_which_waits_for_it_on_the_device(told, monkeypatch):
