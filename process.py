@@ -121,7 +121,7 @@ def cases_of(args: argparse.Namespace) -> list[Case]:
     one_file = is_one_file(args.output)
     folder = args.output.parent if one_file else args.output
     if args.ct:
-        cases = [one_patient(args.ct, args.ce or args.ct, folder)]
+        cases = [one_patient(args.ct, args.ce or args.ct, args.output)]
     else:
         cases = find_cases(args.input, folder, args.layout)
     cases = into_one_file(cases, args.output) if one_file else cases

@@ -9,18 +9,17 @@ from model.images.read import image_stem, image_suffix
 
 
 def one_patient(ct: Path, ce: Path, output: Path) -> Case:
-    """The case of two CTs, each a file or a folder with one DICOM series; its result in the folder `output`.
+    """The case of two CTs, each a file or a folder with one DICOM series; its result is the file `output`, or in it.
 
-    Case and result are called after the non-contrast CT. Raises InputError where one of them is not there, or the
+    The case, and a result in a folder, are called after the non-contrast CT. Raises InputError where one of them is not there, or the
     result would replace one.
     """
     for path in (ct, ce):
         if not path.exists():
             raise InputError(path, "no such file or folder", "give a CT, or a folder with one DICOM series")
     name = ct.absolute().name if ct.is_dir() else image_stem(ct)
-    return checked([Case(name, ct, ce, output / f"{name}{result_suffix(ct)}", "label_map", single=ct == ce)])[
-        0
-    ]
+    result = output if is_one_file(output) else output / f"{name}{result_suffix(ct)}"
+    return checked([Case(name, ct, ce, result, "label_map", single=ct == ce)])[0]
 
 
 def is_one_file(output: Path) -> bool:

@@ -526,6 +526,7 @@ def test_one_patient_into_a_file_or_a_folder(tmp_path):
     ct, ce = tmp_path / "a/plain.nii.gz", tmp_path / "b/contrast.nii.gz"
     save_pair(ct, ce)
     pair = ["--ct", str(ct), "--ce", str(ce)]
+    assert process.main([*pair, "-o", str(ct.with_name("beside.mha"))]) == 0
     assert process.main([*pair, "-o", str(tmp_path / "masks/p1.mha")]) == 0
     assert [path.name for path in (tmp_path / "masks").iterdir()] == ["p1.mha"]
     labels = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "masks/p1.mha")))

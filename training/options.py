@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from model.errors import InputError
 from model.options import (
@@ -19,7 +20,7 @@ from model.options import (
 from training.splits import ALL, fold_list
 
 # What is not the default of a LossPlan.
-LOSSES: dict[str, dict[str, float]] = {
+LOSSES: dict[str, dict[str, Any]] = {
     "dice-focal": {},
     "dice-ce": {"gamma": 0.0},
     "tversky-focal": {"alpha": 0.3, "beta": 0.7},

@@ -25,6 +25,13 @@ def test_the_result_is_called_after_the_non_contrast_ct(tmp_path, ct, result):
     assert case.output == Path("out") / result and case.name == result.rpartition(".")[0].removesuffix(".nii")
 
 
+def test_a_result_may_lie_beside_the_cts_under_a_name_of_its_own(tmp_path):
+    ct, ce = touch(tmp_path, "ct.mha", "ce.mha")
+    assert one_patient(ct, ce, tmp_path / "mask.mha").output == tmp_path / "mask.mha"
+    with pytest.raises(InputError, match="ce.mha: the result would replace an input"):
+        one_patient(ct, ce, ce)
+
+
 def test_a_dicom_folder_gives_its_name(tmp_path, monkeypatch):
     (tmp_path / "plain 1.2").mkdir()
     monkeypatch.chdir(tmp_path / "plain 1.2")
