@@ -11,8 +11,8 @@ from model.images.read import image_stem, image_suffix
 def one_patient(ct: Path, ce: Path, output: Path) -> Case:
     """The case of two CTs, each a file or a folder with one DICOM series; its result is the file `output`, or in it.
 
-    The case, and a result in a folder, are called after the non-contrast CT. Raises InputError where one of them is not there, or the
-    result would replace one.
+    The case, and a result in a folder, are called after the non-contrast CT. Raises InputError where one of the CTs is
+    not there, or the result would replace one.
     """
     for path in (ct, ce):
         if not path.exists():
