@@ -90,3 +90,13 @@ def test_weights_are_packed_apart_as_the_platform_unpacks_them(root, tmp_path):
     with tarfile.open(tmp_path / "model.tar.gz") as archive:
         (member,) = archive
         assert member.name == "gtv.pt" == NAME and archive.extractfile(member).read() == b"weights"
+
+
+def test_the_invoke_image_is_the_other_one_as_a_labelled_server(root):
+    """The platform tells the two templates apart by the label; without a target the one without it is built."""
+    stages = [part.splitlines() for part in (root / "Dockerfile").read_text().split("\nFROM ")[1:]]
+    assert [stage[0].rpartition(" AS ")[2] for stage in stages] == ["product", "invoke", "exec"]
+    _, invoke, last = stages
+    assert invoke[0].startswith("product ") and last[0].startswith("product ")
+    assert 'LABEL org.grand-challenge.api-method="invoke"' in invoke and 'CMD ["--serve"]' in invoke
+    assert not any(line.startswith(("LABEL", "CMD")) for line in stages[0] + last)
