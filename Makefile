@@ -3,6 +3,8 @@ PYTHON ?= python3
 IMAGE ?= gtvseg
 TARGET ?= exec
 MINUTES ?= 1
+WEIGHTS ?= weights/gtv.pt
+MODEL ?= model.tar.gz
 RUN = .venv/bin/python
 
 help:  ## this list
@@ -44,10 +46,15 @@ export: image  ## the archive that the platform takes
 	docker save --output $(IMAGE).tar $(IMAGE)
 	gzip --force $(IMAGE).tar
 
+model:  ## model.tar.gz: the weights alone, to upload apart from the image (WEIGHTS=weights/mine.pt)
+	mkdir -p build/model
+	cp $(WEIGHTS) build/model/gtv.pt
+	tar -czf $(MODEL) -C build/model gtv.pt
+
 image-test: setup  ## build the image and run it under the challenge's restrictions
 	PYTHON=$(RUN) bash test/image/run.sh
 
 clean:  ## what demo, tests and setup made
-	rm -rf build .venv $(IMAGE).tar $(IMAGE).tar.gz
+	rm -rf build .venv $(IMAGE).tar $(IMAGE).tar.gz $(MODEL)
 
-.PHONY: help setup demo fuzz test test-slow lint image export image-test clean
+.PHONY: help setup demo fuzz test test-slow lint image export model image-test clean

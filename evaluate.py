@@ -2,7 +2,7 @@
 
     python evaluate.py PREDICTIONS REFERENCES
 
-Exit codes: 0 all fine, 1 some case had a problem, 2 nothing could be evaluated or not all of it, 130 stopped.
+Layouts are recognised and may be mixed: docs/evaluation.md.
 """
 
 import signal
@@ -42,6 +42,11 @@ from model.terminal import own_stderr, show, take_any_text
 from model.terminal import report as report_error
 from model.writing import write_bytes
 
+EXAMPLES = (
+    "python evaluate.py PREDICTIONS REFERENCES --csv scores.csv --report report.html",
+    "python evaluate.py PREDICTIONS REFERENCES --compare OTHER_PREDICTIONS",
+)
+EXITS = "0 all fine, 1 some case had a problem, 2 nothing could be evaluated or not all of it, 130 stopped"
 # Farther than any head is wide.
 LARGEST_TOLERANCE_MM = 1000.0
 
@@ -58,12 +63,12 @@ class Scored:
 
 def parse_arguments(arguments: list[str] | None) -> tuple[argparse.Namespace, Settings]:
     """Command line. Raises InputError."""
-    parser = Parser(description="DSC and NSD of predicted GTVp and GTVnd masks.")
+    parser = Parser(description=__doc__, examples=EXAMPLES, exits=EXITS)
     add = parser.add_argument
     add("predictions", type=Path, help="file or folder with predicted masks, any layout")
     add("references", type=Path, help="file or folder with reference masks, any layout")
-    add("--tolerance-mm", default="1", help="NSD tolerance, or several: 1,2 (default 1)")
-    add("--structures", default=",".join(STRUCTURES), help="default %(default)s")
+    add("--tolerance-mm", default="1", help="NSD tolerance, or several: 1,2")
+    add("--structures", default=",".join(STRUCTURES), help="those that count")
     add("--json", type=Path, metavar="F", help="write all scores as JSON")
     add("--csv", type=Path, metavar="F", help="write one row per case and structure")
     add("--report", type=Path, metavar="F.html", help="write a self-contained HTML report")
@@ -71,7 +76,7 @@ def parse_arguments(arguments: list[str] | None) -> tuple[argparse.Namespace, Se
     add("--image", type=Path, metavar="CT", help="CT in pictures: a file, or a folder of cases' CTs")
     add("--compare", type=Path, metavar="OTHER", help="other predictions: differences, Wilcoxon test")
     add("--rank", type=Path, nargs="+", metavar="TEAM", help="rank PREDICTIONS and these by SegRap's rule")
-    add("--jobs", type=whole(1, MOST_JOBS), default=1, help="processes (default 1)")
+    add("--jobs", type=whole(1, MOST_JOBS), default=1, help="processes that score")
     options = parser.parse_args(arguments)
     asked = options.structures.split(",")
     if unknown := set(asked) - set(STRUCTURES):

@@ -1,4 +1,7 @@
-"""Segment GTVp and GTVnd on paired head-and-neck CTs: python process.py --input DIR --output DIR."""
+"""Segment GTVp and GTVnd on paired head-and-neck CTs: python process.py --input DIR --output DIR.
+
+Masks are label maps on the non-contrast CT's grid: 0 background, 1 GTVp, 2 GTVnd. Research use, not clinical.
+"""
 
 import signal
 
@@ -7,17 +10,17 @@ if __name__ == "__main__":
 
 import argparse
 import os
+import platform
 import sys
 import time
-from argparse import ArgumentDefaultsHelpFormatter as DefaultsInHelp
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from model import VERSION
-from model.cases import LAYOUTS, Case, find_cases, output_folders
+from model.cases import Case, find_cases, output_folders
 from model.cohort.manifest import (
     NAME,
     Entry,
@@ -25,26 +28,36 @@ from model.cohort.manifest import (
     Origin,
     inputs_of,
     is_finished,
-    sha256_of,
 )
+from model.cohort.options import parse_arguments
 from model.cohort.ranks import Rank, this_rank, wait_for_all
 from model.cohort.segmenting import Outcome, segment_all
 from model.errors import InputError, reason
+from model.installed import remarks, sha256_of, version_lines
 from model.network.memory import ask_for_huge_pages
-from model.options import Parser, refuse, whole
-from model.terminal import STOPPED, log, own_stderr, report, stoppable, take_any_text
+from model.one_patient import into_one_file, is_one_file, one_patient, with_single_cts
+from model.terminal import (
+    STOPPED,
+    Loudness,
+    choose_loudness,
+    detail,
+    log,
+    own_stderr,
+    report,
+    stoppable,
+    take_any_text,
+)
 from model.writing import write_bytes
 
 if TYPE_CHECKING:  # torch takes seconds to import: wrong input is reported before
     from model.inference.predictor import Predictor
     from model.inference.shortcuts import Shortcuts
 
-WEIGHTS = Path(__file__).resolve().parent / "weights" / "gtv.pt"
-
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit code: 0 all cases done, 2 bad input, 130 interrupted."""
-    args = parse_arguments(arguments)
+    args = parse_arguments(arguments, __doc__)
+    choose_loudness(args.loudness)
     try:
         if args.serve:
             return serve(args)
@@ -67,14 +80,17 @@ def run(
     origin: what results depend on, where the weights were loaded before; else as the weights file is now.
     """
     rank = Rank() if args.serve else this_rank()
-    all_cases = find_cases(args.input, args.output, args.layout)
-    manifest = None if all_cases[0].kind == "channels" else Manifest(args.output)
+    all_cases = cases_of(args)
+    # A file that is named itself stands alone, and may lie among others' results.
+    alone = all_cases[0].kind == "channels" or all_cases[0].output == args.output
+    manifest = None if alone else Manifest(args.output)
     if args.json and len(all_cases) > 1:
         raise InputError("--json", f"{len(all_cases)} cases", f"leave it out: {NAME} tells of all of them")
     if args.resume and not manifest:
         raise InputError("--resume", "this layout has one case and no manifest", "leave it out")
+    folder = args.output.parent if all_cases[0].output == args.output else args.output
     if args.json:
-        check_json_file(args.json, all_cases[0], args.output)
+        check_json_file(args.json, all_cases[0], folder)
     cases, failures = rank.share(all_cases), []
     with output_folders(cases):
         origin = (origin or origin_of(args)) if manifest or args.json else None
@@ -85,7 +101,8 @@ def run(
             # Where no case can be read, the weights are not needed.
             predictor = None if all(case.fault for case in cases) else predictor_of()
             remove_earlier(cases)
-            if manifest and not resume and rank.count == 1:
+            # Patients named one by one may follow each other into one folder.
+            if manifest and not resume and rank.count == 1 and not args.ct:
                 manifest.start_anew()
             if manifest:
                 manifest.check()
@@ -94,9 +111,21 @@ def run(
                 if origin:
                     # Of a full disk the case's own error has told already.
                     with suppress(*[InputError] if outcome.error else []):
-                        record(entry_of(case, outcome, origin, args.output), manifest, args.json)
+                        record(entry_of(case, outcome, origin, folder), manifest, args.json)
         wait_for_all(rank)
     return failures
+
+
+def cases_of(args: argparse.Namespace) -> list[Case]:
+    """Those that the options name. Raises InputError as find_cases does."""
+    one_file = is_one_file(args.output)
+    folder = args.output.parent if one_file else args.output
+    if args.ct:
+        cases = [one_patient(args.ct, args.ce or args.ct, args.output)]
+    else:
+        cases = find_cases(args.input, folder, args.layout)
+    cases = into_one_file(cases, args.output) if one_file else cases
+    return with_single_cts(cases) if args.single_ct else cases
 
 
 def unfinished(cases: list[Case], manifest: Manifest, origin: Origin) -> list[Case]:
@@ -125,7 +154,7 @@ def entry_of(case: Case, outcome: Outcome, origin: Origin, output: Path) -> Entr
     return Entry(
         case=case.name,
         status=status,
-        result=str(case.output.relative_to(output)) if status != "failed" else "",
+        result=case.output.relative_to(output).as_posix() if status != "failed" else "",
         sha256=sha256_of(case.output) if status != "failed" else "",
         inputs=outcome.inputs or inputs_of(case),
         seconds=round(outcome.seconds, 2),
@@ -178,6 +207,8 @@ def origin_of(args: argparse.Namespace) -> Origin:
 def load_predictor(args: argparse.Namespace) -> "Predictor":
     start = time.perf_counter()
     ask_for_huge_pages()
+    import torch
+
     from model.inference.predictor import Predictor
     from model.network.bundle import load_bundle
     from model.network.placement import use_gpu
@@ -187,7 +218,15 @@ def load_predictor(args: argparse.Namespace) -> "Predictor":
         bundle = replace(bundle, least_cm3=(0.0,) * len(bundle.least_cm3))
     predictor = Predictor(bundle, args.device, args.precision, shortcuts(args), log)
     if predictor.device.type == "cuda":
-        use_gpu(this_rank().local)
+        use_gpu(this_rank().local if predictor.device.index is None else predictor.device.index)
+    for remark in remarks(args.weights):
+        log(remark)
+    if args.loudness is Loudness.VERBOSE:
+        for line in version_lines(args.weights).splitlines():
+            log(line)
+    detail(
+        f"Python {platform.python_version()}, torch {torch.__version__}, {torch.get_num_threads()} threads"
+    )
     log(f"load {args.weights.name} for {predictor.device}: {time.perf_counter() - start:.1f} s")
     return predictor
 
@@ -217,32 +256,6 @@ def serve(args: argparse.Namespace) -> int:
         log(f"listening on port {args.port}")
         server.serve_forever()
     return 0
-
-
-def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
-    parser = Parser(description=__doc__, formatter_class=DefaultsInHelp)
-    parser.set_defaults(tta=True, search=True)  # so that --help shows no default for --no-tta and --no-search
-    off: dict[str, Any] = {"action": "store_false", "default": argparse.SUPPRESS}
-    add = parser.add_argument
-    add("--input", type=Path, default=Path("/input"), help="folder with the CTs")
-    add("--output", type=Path, default=Path("/output"), help="folder for the masks")
-    add("--weights", type=Path, default=WEIGHTS, help="weights file")
-    add("--layout", choices=LAYOUTS, default="auto", help="how the files are arranged, see README.md")
-    add("--device", choices=("auto", "cuda", "cpu"), default="auto", help="where the network runs")
-    add("--precision", choices=("auto", "fp32"), default="auto", help="auto: 16 bit where hardware has it")
-    add("--no-tta", dest="tta", **off, help="one pass per window, no mirrors")
-    add("--all-mirrors", action="store_true", help="all mirrors of every window, not only of those in doubt")
-    add("--no-search", dest="search", **off, help="look at every window, with all mirrors unless --no-tta")
-    add("--keep-small", action="store_true", help="keep lesions however small they are")
-    add("--resume", action="store_true", help="leave cases alone whose result is there and up to date")
-    add("--json", type=Path, metavar="F", help="what came of the one case, as in the manifest of many")
-    add("--on-error", choices=("fail", "empty"), default="fail", help="what a case that cannot be read gets")
-    add("--serve", action="store_true", help="invoke mode: GET /health, POST /invoke")
-    add("--port", type=whole(0, 65535), default=4743, help="of the invoke mode")
-    args = parser.parse_args(arguments)
-    if args.all_mirrors and not args.tta:
-        refuse("--no-tta", "not together with --all-mirrors", "give one of them")
-    return args
 
 
 if __name__ == "__main__":

@@ -3,13 +3,16 @@
 DATA has SegRap's raw layout or nnU-Net's; --phantoms N generates synthetic cases instead. Several folds (--fold 0-4)
 are trained one after the other; python -m training.join makes one weights file of them. Under torchrun the same
 command line trains on several processes: each has its own batch, and all read --work, so several machines share that
-folder. Exit codes: 0 done, 2 bad input or training failed, 130 stopped (--resume); torchrun makes 1 of all but 0.
+folder.
 """
 
 import signal
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # a Ctrl-C while all the rest is loaded ends without a word
+    from training.options import parse_arguments
+
+    parse_arguments(None, __doc__)  # --help, and what makes no sense, before torch is loaded
 
 import argparse
 import sys

@@ -28,11 +28,11 @@ sys.exit(process.main(sys.argv[1:]))
 """
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("cases", type=Path)
     parser.add_argument("--runs", type=int, default=3)
-    args, options = parser.parse_known_args()
+    args, options = parser.parse_known_args(arguments)
     ways = {
         "side by side": [sys.executable, str(ROOT / "process.py")],
         "one by one": [sys.executable, "-c", SERIAL, str(ROOT)],

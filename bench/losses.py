@@ -1,6 +1,6 @@
 """The method's claim: Dice + cross-entropy against Dice + focal, same budget, seed and folds, by train.py itself.
 
-    python -m bench.losses DATA [--folds 5 --use 0,1] [--epochs 4] [further options of train.py]
+    python -m bench.losses DATA [--folds 5 --fold 0,1] [--epochs 4] [further options of train.py]
     python -m bench.losses --phantoms 30 ...
 
 Trains once per loss and fold, scores the held-out cases whole and prints mean ± standard deviation and the paired
@@ -27,7 +27,7 @@ Scores = dict[tuple[str, str, str], float]
 def main(arguments: list[str] | None = None) -> int:
     args, further = parse_arguments(arguments)
     scores: dict[str, Scores] = {loss: {} for loss in LOSSES}
-    for fold in args.use.split(","):
+    for fold in args.fold.split(","):
         for loss in LOSSES:
             scores[loss] |= read_scores(trained(args, further, loss, fold), args.structures.split(","))
     for loss in LOSSES:
@@ -84,7 +84,7 @@ def parse_arguments(arguments: list[str] | None) -> tuple[argparse.Namespace, li
     add("--phantoms", type=int, metavar="N", help="synthetic cases instead")
     add("--structures", default="GTVp,GTVnd", help="those that the data has contours of")
     add("--folds", type=int, default=5)
-    add("--use", default="0", help="which of the folds are held out in turn")
+    add("--fold", default="0", help="which of the folds are held out in turn")
     add("--epochs", type=int, default=4, help="of 250 iterations")
     add("--work", type=Path, default=Path("runs/losses"))
     return parser.parse_known_args(arguments)

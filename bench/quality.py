@@ -13,15 +13,15 @@ from pathlib import Path
 from model.images.pair import read_pair
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folders", type=Path, nargs="+")
-    parser.add_argument("--cases", type=int, help="at most so many of each folder, evenly spread")
-    args = parser.parse_args()
+    parser.add_argument("--limit", type=int, metavar="N", help="N cases of each folder alone, evenly spread")
+    args = parser.parse_args(arguments)
     for folder in args.folders:
         patients = sorted(path.parent for path in folder.glob("*/image.*"))
-        step = max(1, len(patients) // args.cases) if args.cases else 1
-        patients = patients[::step][: args.cases]
+        step = max(1, len(patients) // args.limit) if args.limit else 1
+        patients = patients[::step][: args.limit]
         counts, alarms, seconds = Counter[str](), 0, 0.0
         for patient in patients:
             start = time.perf_counter()

@@ -21,14 +21,13 @@ from pathlib import Path
 import numpy as np
 
 from bench.runs import ROOT
-from model.cohort.manifest import sha256_of
 from model.errors import InputError
 from model.images.grid import volume_cm3
 from model.images.read import read_labels, read_scan
+from model.installed import BUNDLED, sha256_of
 from model.structures import LABELS
 from model.terminal import report, take_any_text
 from model.writing import write_bytes
-from process import WEIGHTS
 from training.openkbp.folders import SPLITS, TABLE, Converted, find_converted, read_targets
 from training.openkbp.patient import ORGANS, TARGETS, at_nasopharynx_level
 
@@ -192,7 +191,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=DefaultsInHelp)
     add = parser.add_argument
     add("cases", type=Path, metavar="CASES", help="folder of patients")
-    add("--weights", type=Path, default=WEIGHTS)
+    add("--weights", type=Path, default=BUNDLED)
     add("--split", choices=SPLITS, help="of the table; all patients if not given")
     add("--limit", type=int, metavar="N", help="the first N patients alone")
     add("--device", choices=("auto", "cuda", "cpu"), default="auto")

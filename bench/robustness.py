@@ -18,18 +18,17 @@ from matplotlib.figure import Figure
 
 from bench.degrade import EFFECTS, Scan, scan_of
 from evaluation.metrics import dsc
-from model.cohort.manifest import sha256_of
 from model.errors import InputError
 from model.images.grid import Grid
 from model.images.pair import Pair
 from model.inference.predictor import Predictor
+from model.installed import BUNDLED, sha256_of
 from model.network.bundle import load_bundle
 from model.structures import LABELS
 from model.terminal import report, take_any_text
 from model.writing import whole_file, write_bytes
 from phantom import GEOMETRIES, make_phantom
 from phantom.acquisition import Contrast
-from process import WEIGHTS
 
 UNDISTURBED = "undisturbed"
 # In DSC: what a point of --quick may lose.
@@ -161,7 +160,7 @@ def picture(scores: Scores, points: list[Point]) -> Figure:
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=DefaultsInHelp)
     add = parser.add_argument
-    add("--weights", type=Path, default=WEIGHTS)
+    add("--weights", type=Path, default=BUNDLED)
     add("--cases", type=int, default=20)
     add("--seed", type=int, default=4001, help="of phantoms, one that was not trained on")
     add("--geometry", choices=GEOMETRIES, default="small")

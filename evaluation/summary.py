@@ -7,7 +7,6 @@ structures together: with both, the published deviations of the structures and o
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import rankdata, wilcoxon
 
 from evaluation.run import CaseResult, Settings
 
@@ -121,13 +120,15 @@ class Difference:
 
 def compare(results: list[CaseResult], others: list[CaseResult], settings: Settings) -> list[Difference]:
     """Differences over the cases both submissions were scored on; both lists come from the same references."""
+    from scipy import stats  # half a second: for this alone
+
     differences = []
     for measure in measures(settings):
         change = columns(results, measure, settings) - columns(others, measure, settings)
         for structure, column in zip(settings.structures, change.T, strict=True):
             paired = column[~np.isnan(column)]
             if len(paired):
-                p = float(wilcoxon(paired).pvalue) if paired.any() else 1.0
+                p = float(stats.wilcoxon(paired).pvalue) if paired.any() else 1.0
                 differences.append(Difference(measure, structure, len(paired), float(paired.mean()), p))
     return differences
 
@@ -147,5 +148,7 @@ def rank(means: dict[str, list[float]]) -> dict[str, float]:
 
     Equal means share the better rank; lower is better, best first.
     """
-    ranks = rankdata(-np.array(list(means.values())), method="min", axis=0).mean(axis=1) / len(means)
+    from scipy import stats  # half a second: for this alone
+
+    ranks = stats.rankdata(-np.array(list(means.values())), method="min", axis=0).mean(axis=1) / len(means)
     return dict(sorted(zip(means, ranks.tolist(), strict=True), key=lambda item: item[1]))

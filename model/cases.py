@@ -30,8 +30,8 @@ _NNUNET = re.compile(rf"(?P<case>.+)_(?P<channel>[0-9]{{4}})({_SUFFIX})", re.IGN
 class Case:
     """One patient: both CTs (files or DICOM folders, which need not exist), the result's file and its kind.
 
-    fault: why the case cannot be read although its files exist. study: ct and ce are one folder with DICOM, of which
-    the two series are chosen when it is read.
+    fault: why the case cannot be read although its files exist. single: the non-contrast CT stands for both. study: ct
+    and ce are one folder with DICOM, of which the two series are chosen when it is read.
     """
 
     name: str
@@ -40,6 +40,7 @@ class Case:
     output: Path
     kind: Literal["label_map", "channels"]
     fault: InputError | None = None
+    single: bool = False
     study: bool = False
 
 
@@ -59,8 +60,7 @@ def find_cases(root: Path, output: Path, layout: str) -> list[Case]:
         raise InputError(error.filename or root, reason(error), "make the input readable") from None
     if not cases:
         raise InputError(root, f"no case in layout {layout}", "see README.md or choose another --layout")
-    _check_results(cases)
-    return [case if case.fault else replace(case, fault=_nameless(case)) for case in cases]
+    return checked(cases)
 
 
 def _strangers(root: Path, output: Path, layout: str, cases: list[Case]) -> list[Case]:
@@ -82,8 +82,8 @@ def _strangers(root: Path, output: Path, layout: str, cases: list[Case]) -> list
     return found
 
 
-def _check_results(cases: list[Case]) -> None:
-    """Raises InputError where a result would replace an input or another case's result."""
+def checked(cases: list[Case]) -> list[Case]:
+    """The same, with the fault of a bad name. Raises InputError where a result would replace an input or another."""
     inputs = {os.path.realpath(path) for case in cases for path in (case.ct, case.ce)}
     counts = Counter(os.path.realpath(case.output) for case in cases)
     for case in cases:
@@ -92,6 +92,7 @@ def _check_results(cases: list[Case]) -> None:
             raise InputError(case.output, "the result would replace an input", "choose another --output")
         if counts[place] > 1:
             raise InputError(case.output, "the result of several cases", "rename all but one")
+    return [case if case.fault else replace(case, fault=_nameless(case)) for case in cases]
 
 
 def _nameless(case: Case) -> InputError | None:
@@ -193,14 +194,13 @@ def _segrap2025_cases(root: Path, output: Path) -> list[Case]:
 
 
 def _folder_cases(root: Path, output: Path) -> list[Case]:
-    """One folder per patient; folders without any image are no patients, nor are those of results.
-
-    Where the folder itself is one patient's with DICOM, it is the only one.
-    """
-    found = folders(root)
+    """A folder per patient, or one patient's own; folders without any image are no patients, nor those of results."""
     if is_one_patient(root):
         return [_folder_case(Path(os.path.abspath(root)).name or "case", root, output, "")]
+    found = folders(root)
     patients = [folder for folder in found if is_patient(folder, {f.name for f in found})]
+    if not patients and any(scan.name.lower().startswith("image") for scan in scans(root)):
+        patients = [root.absolute()]
     return [_folder_case(folder.name, folder, output, "") for folder in patients]
 
 
@@ -225,7 +225,7 @@ def _folder_case(name: str, folder: Path, output: Path, suffix: str) -> Case:
     known = _suffix((named or [folder])[0])
     ct = plain[0] if plain else folder / f"image{known}"
     ce = contrast[0] if contrast else folder / f"image_contrast{known}"
-    result = output / f"{own_name}{suffix or _result_suffix(ct)}"
+    result = output / f"{own_name}{suffix or result_suffix(ct)}"
     return Case(name, ct, ce, result, "label_map", fault or _ambiguity(plain) or _ambiguity(contrast))
 
 
@@ -248,7 +248,7 @@ def _nnunet_case(name: str, files: dict[str, list[Path]], output: Path) -> Case:
     if others := set(files) - {"0000", "0001"}:
         fact = f"channel {', '.join(sorted(others))} besides 0000 (plain) and 0001 (contrast)"
         fault = InputError(any_file.parent / name, fact, "leave the two CTs")
-    return Case(name, ct, ce, output / f"{name}{_result_suffix(ct)}", "label_map", fault)
+    return Case(name, ct, ce, output / f"{name}{result_suffix(ct)}", "label_map", fault)
 
 
 def _nnunet_files(root: Path) -> list[Path]:
@@ -273,7 +273,7 @@ def _suffix(path: Path) -> str:
     return "" if path.is_dir() else image_suffix(path)
 
 
-def _result_suffix(ct: Path) -> str:
+def result_suffix(ct: Path) -> str:
     """The CT's own, but one file rather than header and data, and NIfTI for DICOM."""
     return {".mhd": ".mha", "": ".nii.gz"}.get(_suffix(ct), _suffix(ct))
 

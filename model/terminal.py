@@ -5,6 +5,8 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from enum import Enum
 from types import FrameType
 
 from model.errors import one_line
@@ -12,6 +14,8 @@ from model.errors import one_line
 ASKED_TO_END = (signal.SIGTERM, signal.SIGINT)
 # Exit code of a program that was asked to end.
 STOPPED = 130
+# Characters of a progress bar.
+BAR = 30
 
 
 def take_any_text() -> None:
@@ -43,21 +47,75 @@ def _open_closed_streams() -> None:
             setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115
 
 
+class Loudness(Enum):
+    """How much of the log is printed: warnings alone; what is done; also what helps to find a fault."""
+
+    QUIET = "quiet"
+    USUAL = "usual"
+    VERBOSE = "verbose"
+
+
+@dataclass
+class _Screen:
+    """loudness: of the log. shown: characters of the progress that stands on the terminal's last line."""
+
+    loudness: Loudness = Loudness.USUAL
+    shown: int = 0
+
+
+_screen = _Screen()
+
+
+def choose_loudness(loudness: Loudness) -> None:
+    """From now on, for all threads. Errors are printed at any."""
+    _screen.loudness = loudness
+
+
 def log(line: str) -> None:
     """Print one line, control characters escaped."""
-    show(one_line(line))
+    if _screen.loudness is not Loudness.QUIET or line.startswith("warning: "):
+        show(one_line(line))
+
+
+def detail(line: str) -> None:
+    """A line that is printed with --verbose alone."""
+    if _screen.loudness is Loudness.VERBOSE:
+        log(line)
 
 
 def show(text: str) -> None:
     """Print now, not when a buffer is full. Where it cannot be printed, the work goes on without."""
+    clear_progress()
     try:
         print(text, flush=True)
     except OSError:  # a full disk, or nobody reads on, as with "| head"
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
+def show_progress(name: str, done: int, total: int, seconds_left: float) -> bool:
+    """A bar on the terminal's last line, until something else is printed. False where stdout is no terminal."""
+    if _screen.loudness is Loudness.QUIET or not sys.stdout.isatty():
+        return False
+    filled = BAR * done // total
+    text = f"{name} [{'#' * filled}{' ' * (BAR - filled)}] {done} of {total}, {seconds_left:.0f} s left"
+    clear_progress()
+    _screen.shown = len(text)
+    with suppress(OSError):
+        print(text, end="", flush=True)
+    return True
+
+
+def clear_progress() -> None:
+    """Take the bar away."""
+    if _screen.shown:
+        blank, _screen.shown = " " * _screen.shown, 0
+        with suppress(OSError):
+            print(f"\r{blank}\r", end="", flush=True)
+
+
 def report(error: Exception) -> None:
     """Print an error's text in the one form that all programs have. Where nobody can read it, the work goes on."""
+    clear_progress()
     try:
         print(f"error: {error}", file=sys.stderr, flush=True)
     except OSError:

@@ -27,12 +27,14 @@ from phantom.write import (
 )
 
 MOST_CASES = 100_000
+EXAMPLES = ("python -m phantom OUT --cases 10 --seed 1 --geometry small --layout folder",)
+EXITS = "0 done, 2 bad options or cannot be written, 130 stopped"
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Generate the cases; case k of seed S is the same whatever the number of cases.
 
-    Exit codes: 0 done, 2 bad options or cannot be written, 130 stopped. Cases are there whole or not at all.
+    Cases are there whole or not at all.
     """
     take_any_text()
     options = _parser().parse_args(arguments)
@@ -81,19 +83,21 @@ def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="python -m phantom",
         description="Make paired head-and-neck CT phantoms with a known GTVp and GTVnd.",
+        examples=EXAMPLES,
+        exits=EXITS,
     )
     add = parser.add_argument
     add("out", type=Path, help="folder to write to")
-    add("--cases", type=whole(1, MOST_CASES), default=1, help="how many (default: 1)")
-    add("--first", type=whole(0, MOST_CASES), default=0, help="number of the first case (default: 0)")
+    add("--cases", type=whole(1, MOST_CASES), default=1, help="how many")
+    add("--first", type=whole(0, MOST_CASES), default=0, help="number of the first case")
     add(
         "--seed",
         type=whole(0, LARGEST_SEED),
         default=0,
-        help="with the case's number, fixes everything (default: 0)",
+        help="with the case's number, fixes everything",
     )
-    add("--geometry", choices=GEOMETRIES, default="segrap", help="output grid (default: segrap)")
-    add("--layout", choices=LAYOUTS, default="exec", help="files and folders (default: exec)")
+    add("--geometry", choices=GEOMETRIES, default="segrap", help="output grid")
+    add("--layout", choices=LAYOUTS, default="exec", help="files and folders")
     return parser
 
 

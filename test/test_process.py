@@ -20,11 +20,14 @@ import model
 import model.inference.predictor
 import model.network.bundle
 import process
+from model import installed
 from model.cases import CE_SLUG, CT_SLUG
 from model.cohort import segmenting
 from model.errors import InputError
 from model.inference.predictor import Segmentation
+from model.installed import BUNDLED
 from model.serve import make_server
+from model.terminal import Loudness, choose_loudness
 
 SHAPE = (4, 5, 6)
 ROOT = Path(process.__file__).parent
@@ -299,7 +302,7 @@ def test_the_manifest_tells_what_came_of_each_case(tmp_path):
     assert (c["status"], c["gtvp_cm3"], c["gtvnd_cm3"], c["error"]) == ("done", 0.5, 0.5, None)
     written = (tmp_path / "out" / c["result"]).read_bytes()
     assert c["sha256"] == hashlib.sha256(written).hexdigest()
-    assert c["weights"] == hashlib.sha256(process.WEIGHTS.read_bytes()).hexdigest()
+    assert c["weights"] == hashlib.sha256(BUNDLED.read_bytes()).hexdigest()
     assert c["options"]["tta"] is True and c["version"] == model.VERSION
     assert c["seconds"] >= 0 and c["network_seconds"] == 0.25
     assert b["status"] == "done"
@@ -550,3 +553,90 @@ def test_serve_loads_once_and_segments_per_invocation(tmp_path, monkeypatch, cap
     assert len(loads) == 1
     errors = capsys.readouterr().err.splitlines()
     assert len(errors) == 2 and all(line.startswith("error: ") for line in errors)
+
+
+def test_one_patient_into_a_file_or_a_folder(tmp_path):
+    """A file stands alone; in a folder patients follow each other, and the manifest has them all."""
+    ct, ce = tmp_path / "a/plain.nii.gz", tmp_path / "b/contrast.nii.gz"
+    save_pair(ct, ce)
+    pair = ["--ct", str(ct), "--ce", str(ce)]
+    assert process.main([*pair, "-o", str(ct.with_name("beside.mha"))]) == 0
+    assert process.main([*pair, "-o", str(tmp_path / "masks/p1.mha")]) == 0
+    assert [path.name for path in (tmp_path / "masks").iterdir()] == ["p1.mha"]
+    labels = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "masks/p1.mha")))
+    assert (labels[PRIMARY], labels[NODE], np.count_nonzero(labels)) == (1, 2, 2)
+    save_pair(tmp_path / "a/other.nii.gz", ce)
+    for name in ("plain", "other", "plain"):
+        pair[1] = str(tmp_path / f"a/{name}.nii.gz")
+        assert process.main([*pair, "-o", str(tmp_path / "out")]) == 0
+    assert files_in(tmp_path / "out") == ["other.nii.gz", "plain.nii.gz"]
+    assert [line["case"] for line in lines_of(tmp_path / "out")] == ["plain", "other", "plain"]
+    assert process.main([*pair, "-o", str(tmp_path / "masks/p1.mha"), "--json", str(tmp_path / "j")]) == 0
+    assert json.loads((tmp_path / "j").read_text())["result"] == "p1.mha"
+
+
+def test_a_patients_own_folder_into_a_file(tmp_path, capsys):
+    save_segrap(tmp_path / "in", "p7")
+    mask = tmp_path / "out/mask.nrrd"
+    assert call(tmp_path, "-o", str(mask), source="in/p7") == 0
+    assert files_in(tmp_path / "out") == ["mask.nrrd"]
+    save_segrap(tmp_path / "in", "p8")
+    capsys.readouterr()
+    assert call(tmp_path, "-o", str(mask)) == 2
+    assert "one file, but there are 2 cases" in one_error(capsys)
+
+
+def test_one_ct_alone_is_taken_where_it_is_asked_for_warned_and_noted(tmp_path, capsys):
+    save_segrap(tmp_path / "in", "a", "b")
+    (tmp_path / "in/a/image_contrast.nii.gz").unlink()
+    assert call(tmp_path) == 2 and files_in(tmp_path / "out") == ["b.nii.gz"]
+    one_error(capsys)
+    assert call(tmp_path, "--single-ct") == 0 and files_in(tmp_path / "out") == ["a.nii.gz", "b.nii.gz"]
+    assert capsys.readouterr().out.count("stands for both") == 1
+    a, b = lines_of(tmp_path / "out")
+    assert any("stands for both" in warning for warning in a["warnings"]) and not b["warnings"]
+    assert (
+        process.main(
+            ["--ct", str(tmp_path / "in/a/image.nii.gz"), "--single-ct", "-o", str(tmp_path / "one")]
+        )
+        == 0
+    )
+    assert files_in(tmp_path / "one") == ["image.nii.gz"]
+
+
+def test_quiet_prints_nothing_of_a_good_case_and_verbose_what_helps_to_find_a_fault(
+    tmp_path, capsys, monkeypatch
+):
+    save_segrap(tmp_path / "in", "a", "b")
+    try:
+        assert call(tmp_path, "--quiet") == 0
+        assert capsys.readouterr() == ("", "")
+        assert call(tmp_path, "--verbose") == 0
+        shown = capsys.readouterr().out
+        assert f"gtvseg {model.VERSION}\n" in shown and f"torch {torch.__version__}" in shown
+        assert hashlib.sha256(BUNDLED.read_bytes()).hexdigest() in shown
+
+        def bug(self, pair, log):
+            raise ZeroDivisionError("by nothing")
+
+        monkeypatch.setattr(FakePredictor, "prepare", bug)
+        assert call(tmp_path, "--verbose") == 2
+        captured = capsys.readouterr()
+        assert captured.out.count("ZeroDivisionError: by nothing") == 2 and "in bug" in captured.out
+        assert len(captured.err.splitlines()) == 2
+    finally:
+        choose_loudness(Loudness.USUAL)
+
+
+def test_uploaded_weights_are_taken_and_named(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(installed, "UPLOADED", tmp_path / "uploaded")
+    taken = []
+    monkeypatch.setattr(model.network.bundle, "load_bundle", taken.append)
+    save_exec(tmp_path / "in")
+    (tmp_path / "uploaded").mkdir()
+    (tmp_path / "uploaded/other.pt").touch()
+    assert call(tmp_path) == 0 and taken == [BUNDLED]
+    assert "holds other.pt but no gtv.pt: the bundled weights are used" in capsys.readouterr().out
+    (tmp_path / "uploaded/gtv.pt").touch()
+    assert call(tmp_path) == 0 and taken[1:] == [tmp_path / "uploaded/gtv.pt"]
+    assert f"weights: {taken[1]}, uploaded" in capsys.readouterr().out

@@ -16,19 +16,21 @@ import datetime
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from evaluation.summary import summarise
 from model.errors import InputError
-from model.network.bundle import Bundle, load_bundle, save_bundle
-from model.network.states import fingerprint
-from model.options import Parser, refuse
+from model.options import OUT, Parser, refuse
 from model.terminal import STOPPED, log, own_stderr, report, show, stoppable, take_any_text
-from training.provenance import commit, metrics
-from training.results import FoldResult, folds_table, read_results
-from training.validate import SETTINGS, choose_least, least_in_words
+
+if TYPE_CHECKING:  # these and what functions import load torch, which takes seconds: not for --help
+    from model.network.bundle import Bundle
+    from training.results import FoldResult
+
+EXAMPLES = (
+    "python -m training.join --work runs/train --out weights/ensemble.pt",
+    "python -m training.join fold0.pt fold1.pt --work runs/train --out weights/ensemble.pt",
+)
+EXITS = "0 written, 2 bad input, 130 stopped"
 
 WORK = Path("runs/train")
 # What all must have in common, and how it is called.
@@ -45,13 +47,13 @@ COMMON = {
 
 def main(arguments: list[str] | None = None) -> int:
     take_any_text()
-    parser = Parser(prog="python -m training.join", description=__doc__)
+    parser = Parser(prog="python -m training.join", description=__doc__, examples=EXAMPLES, exits=EXITS)
     parser.add_argument(
         "weights", type=Path, nargs="*", help="of each fold; those that WORK names if not given"
     )
     help_work = f"with the folds' scores; several times for folds trained apart; {WORK} if not given"
     parser.add_argument("--work", type=Path, action="append", help=help_work)
-    parser.add_argument("--out", type=Path, required=True, help="the weights file to write")
+    parser.add_argument(*OUT, type=Path, required=True, help="the weights file to write")
     args = parser.parse_args(arguments)
     if len(args.weights) == 1:
         refuse("weights", "one file is no ensemble", "give several, or --work alone")
@@ -70,6 +72,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def join(weights: list[Path], works: list[Path], out: Path, command: list[str]) -> None:
     """Write the ensemble; prints the table over the folds and the least volumes. Raises InputError."""
+    from model.network.bundle import load_bundle, save_bundle
+    from training.results import read_results
+
     kept = [result for work in works for result in read_results(work)]
     if not weights:
         weights = [result.weights for result in kept if result.cases]
@@ -99,8 +104,10 @@ def join(weights: list[Path], works: list[Path], out: Path, command: list[str]) 
     log(f"wrote {out}, {len(joined.states)} networks")
 
 
-def check_fit(bundles: dict[Path, Bundle]) -> None:
+def check_fit(bundles: "dict[Path, Bundle]") -> None:
     """Raises InputError where what all must have in common differs, or two are the same network."""
+    from model.network.states import fingerprint
+
     (first_path, first), *others = bundles.items()
     for path, bundle in others:
         for name, words in COMMON.items():
@@ -114,7 +121,7 @@ def check_fit(bundles: dict[Path, Bundle]) -> None:
                 raise InputError(path, f"the same network as in {other}", "give each once")
 
 
-def results_of(bundles: dict[Path, Bundle], kept: list[FoldResult]) -> list[FoldResult]:
+def results_of(bundles: "dict[Path, Bundle]", kept: "list[FoldResult]") -> "list[FoldResult]":
     """What each file's held-out cases scored; of none or of all. Raises InputError where some are missing."""
     by_fingerprint = {result.fingerprint: result for result in kept}
     found = {path: by_fingerprint.get(bundle.fingerprint_of_tensors) for path, bundle in bundles.items()}
@@ -126,8 +133,15 @@ def results_of(bundles: dict[Path, Bundle], kept: list[FoldResult]) -> list[Fold
     return of_cases
 
 
-def with_scores(bundle: Bundle, results: list[FoldResult]) -> Bundle:
+def with_scores(bundle: "Bundle", results: "list[FoldResult]") -> "Bundle":
     """The least volumes chosen over all cases, and the scores; both are printed."""
+    import numpy as np
+
+    from evaluation.summary import summarise
+    from training.provenance import metrics
+    from training.results import folds_table
+    from training.validate import SETTINGS, choose_least, least_in_words
+
     show(folds_table(results))
     cases = [case for result in results for case in result.cases]
     least = choose_least([table for result in results for table in result.by_least])
@@ -142,8 +156,10 @@ def with_scores(bundle: Bundle, results: list[FoldResult]) -> Bundle:
     )
 
 
-def origin(bundles: dict[Path, Bundle], command: list[str]) -> dict[str, Any]:
+def origin(bundles: "dict[Path, Bundle]", command: list[str]) -> dict[str, Any]:
     """Where the ensemble comes from: all that its files say of themselves, in plain values."""
+    from training.provenance import commit
+
     data = dict.fromkeys(str(bundle.provenance.get("data", "unknown")) for bundle in bundles.values())
     return {
         "data": f"ensemble of {len(bundles)} trained on: {'; '.join(data)}",

@@ -15,24 +15,21 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-from tqdm import tqdm
-
 from model.errors import InputError
-from model.network.bundle import load_bundle, save_bundle
-from model.options import Parser
+from model.options import Parser, add_device
 from model.structures import LABELS
 from model.terminal import STOPPED, log, own_stderr, report, stoppable, take_any_text
-from training.data.sources import find_training_cases
-from training.validate import LEAST_CM3, choose_least, least_in_words, validate
+
+EXAMPLES = ("python -m training.least weights/mine.pt OTHER_CASES",)
+EXITS = "0 done, 2 bad input, 130 stopped"
 
 
 def main(arguments: list[str] | None = None) -> int:
     take_any_text()
-    parser = Parser(prog="python -m training.least", description=__doc__)
+    parser = Parser(prog="python -m training.least", description=__doc__, examples=EXAMPLES, exits=EXITS)
     parser.add_argument("weights", type=Path)
     parser.add_argument("data", type=Path, help="folder of cases, SegRap's raw layout or nnU-Net's")
-    parser.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto")
+    add_device(parser)
     args = parser.parse_args(arguments)
     try:
         with stoppable():
@@ -46,12 +43,22 @@ def main(arguments: list[str] | None = None) -> int:
     if not any(chosen):
         print(f"{args.weights}: no least volume gains anything; pieces of any size are kept")
         return 0
+    from training.validate import least_in_words
+
     print(f"{args.weights}: pieces below so many cm³ are left out from now on: {least_in_words(chosen)}")
     return 0
 
 
 def choose(weights: Path, data: Path, device: str) -> tuple[float, ...]:
     """Score the cases, print the table, write what is best into the weights file. Raises InputError."""
+    # They load torch, which takes seconds: not for --help.
+    import numpy as np
+    from tqdm import tqdm
+
+    from model.network.bundle import load_bundle, save_bundle
+    from training.data.sources import find_training_cases
+    from training.validate import LEAST_CM3, choose_least, validate
+
     bundle, cases = load_bundle(weights), find_training_cases(data)
     scoring = validate(bundle, cases, device)
     tables = [

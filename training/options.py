@@ -1,38 +1,53 @@
 """The command line of train.py."""
 
 import argparse
-from argparse import ArgumentDefaultsHelpFormatter as DefaultsInHelp
 from pathlib import Path
+from typing import Any
 
 from model.errors import InputError
-from model.options import LARGEST_SEED, MOST_JOBS, Parser, above, refuse, spacing, whole
-from training.data.plans import MOST_FEATURES
-from training.run.loss import LossPlan
-from training.run.plan import EPOCH
-from training.run.recipe import Recipe, read_recipe
+from model.options import (
+    LARGEST_SEED,
+    MOST_FEATURES,
+    MOST_JOBS,
+    OUT,
+    Parser,
+    above,
+    add_device,
+    refuse,
+    spacing,
+    whole,
+)
 from training.splits import ALL, fold_list
 
-LOSSES = {
-    "dice-focal": LossPlan(),
-    "dice-ce": LossPlan(gamma=0),
-    "tversky-focal": LossPlan(alpha=0.3, beta=0.7),
+# What is not the default of a LossPlan.
+LOSSES: dict[str, dict[str, Any]] = {
+    "dice-focal": {},
+    "dice-ce": {"gamma": 0.0},
+    "tversky-focal": {"alpha": 0.3, "beta": 0.7},
 }
 # Learning rate, weight decay.
 OPTIMISERS = {"sgd": (1e-2, 3e-5), "adamw": (1e-3, 1e-2)}
 NETWORKS = ("plain", "residual")
 USUAL_FOLDS = 5
+EXAMPLES = (
+    "python train.py CASES --out weights/mine.pt                     # a fifth of the cases is held out",
+    "python train.py CASES --fold all --out weights/gtv.pt           # on all cases",
+    "python train.py CASES --out weights/mine.pt --resume            # goes on where it was stopped",
+    "python train.py --phantoms 6 --minutes 1 --memory-gb 1 --out build/try.pt",
+)
+EXITS = "0 done, 2 bad input or training failed, 130 stopped (--resume); torchrun makes 1 of all but 0"
 # More than anybody trains with.
 MOST_CASES, MOST_EPOCHS, MOST_MINUTES, MOST_GB, MOST_RATE = 100_000, 1_000_000, 1_000_000, 10_000, 10
 
 
 def parse_arguments(arguments: list[str] | None, description: str | None) -> argparse.Namespace:
     """Ends the program with 2 where the options make no sense."""
-    parser = Parser(description=description, formatter_class=DefaultsInHelp)
+    parser = Parser(description=description, examples=EXAMPLES, exits=EXITS)
     add = parser.add_argument
     add("data", type=Path, nargs="?", help="folder of cases, SegRap's raw layout or nnU-Net's")
     add("--phantoms", type=whole(1, MOST_CASES), metavar="N", help="generate N synthetic cases instead")
     add(
-        "--out",
+        *OUT,
         type=Path,
         required=True,
         default=argparse.SUPPRESS,
@@ -61,11 +76,26 @@ def parse_arguments(arguments: list[str] | None, description: str | None) -> arg
     _add_fold_options(parser)
     _add_run_options(parser)
     args = parser.parse_args(arguments)
+    _read_recipe(args)
+    _check_together(args)
+    return args
+
+
+def _read_recipe(args: argparse.Namespace) -> None:
+    """Put it in the place of its file's name."""
+    # These load torch, which takes seconds: not for --help.
+    from training.run.loss import LossPlan
+    from training.run.recipe import Recipe, read_recipe
+
     try:
-        loss = LOSSES[args.loss]
+        loss = LossPlan(**LOSSES[args.loss])
         args.recipe = read_recipe(args.recipe, loss) if args.recipe else Recipe(loss=loss)
     except InputError as error:
         refuse(str(error.where), error.fact, error.remedy)
+
+
+def _check_together(args: argparse.Namespace) -> None:
+    """What each makes sense but not with the others."""
     if (args.data is None) == (args.phantoms is None):
         refuse("data", "either a folder of cases or --phantoms N is needed", "give one of them")
     if args.minutes and args.recipe.sampling.late_share:
@@ -75,7 +105,6 @@ def parse_arguments(arguments: list[str] | None, description: str | None) -> arg
     folds = args.folds or USUAL_FOLDS
     if not args.splits and args.fold != (ALL,) and int(args.fold[-1]) >= folds:
         refuse("--fold", f"{args.fold[-1]} of {folds}", f"give numbers from 0 to {folds - 1}, or all")
-    return args
 
 
 def _add_fold_options(parser: argparse.ArgumentParser) -> None:
@@ -117,7 +146,7 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     add("--optimiser", choices=OPTIMISERS, default="sgd", help="SGD with Nesterov momentum, or AdamW")
     add("--learning-rate", type=above(0, MOST_RATE), help="1e-2 for sgd, 1e-3 for adamw if not given")
     length = parser.add_mutually_exclusive_group()
-    length.add_argument("--epochs", type=whole(1, MOST_EPOCHS), default=1000, help=f"of {EPOCH} iterations")
+    length.add_argument("--epochs", type=whole(1, MOST_EPOCHS), default=1000, help="of 250 iterations")
     length.add_argument(
         "--minutes",
         type=above(0, MOST_MINUTES),
@@ -144,5 +173,5 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     before.add_argument(
         "--overwrite", action="store_true", help="begin anew where the fold has a checkpoint in --work"
     )
-    add("--device", choices=("auto", "cuda", "cpu"), default="auto")
+    add_device(parser)
     add("--jobs", type=whole(1, MOST_JOBS), default=2, help="processes that prepare cases")

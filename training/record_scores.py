@@ -14,20 +14,25 @@ from pathlib import Path
 
 from model.documents import read_object
 from model.errors import InputError
-from model.network.bundle import load_bundle, save_bundle
 from model.options import Parser
 from model.terminal import own_stderr, report, take_any_text
 
+EXAMPLES = ('python -m training.record_scores weights/mine.pt scores.json "20 phantoms, seed 2"',)
+EXITS = "0 done, 2 bad input"
 REMEDY = "give what evaluate.py --json wrote"
 
 
 def main(arguments: list[str] | None = None) -> int:
     take_any_text()
-    parser = Parser(prog="python -m training.record_scores", description=__doc__)
+    parser = Parser(
+        prog="python -m training.record_scores", description=__doc__, examples=EXAMPLES, exits=EXITS
+    )
     parser.add_argument("weights", type=Path)
     parser.add_argument("scores", type=Path)
     parser.add_argument("data", help="what was scored, in words")
     args = parser.parse_args(arguments)
+    from model.network.bundle import load_bundle, save_bundle  # torch, which takes seconds: not for --help
+
     try:
         summary = read_summary(args.scores)
         bundle = load_bundle(args.weights)

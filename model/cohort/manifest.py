@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import hashlib
 import json
 import os
 import stat
@@ -15,9 +14,9 @@ from model.cases import Case
 from model.errors import InputError, reason
 from model.images.read import open_header
 from model.images.series_files import files_below
+from model.installed import sha256_of
 
 NAME = "manifest.jsonl"
-CHUNK = 1 << 20
 # Name, size and time of change (ns) of each file.
 Inputs = list[list[Any]]
 
@@ -151,12 +150,3 @@ def _files(path: Path) -> list[Path]:
     if path.is_dir():
         return list(files_below(path))
     return sorted({path, open_header(path).voxels.path})
-
-
-def sha256_of(path: Path) -> str:
-    """Of a file's content, as sha256sum prints it."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(CHUNK):
-            digest.update(piece)
-    return digest.hexdigest()

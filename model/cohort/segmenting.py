@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from traceback import format_exception
 from typing import TYPE_CHECKING
 
 from model.cases import Case
@@ -16,7 +17,7 @@ from model.images.read import read_grid
 from model.images.write import write_channels, write_label_map
 from model.network.memory import peak_bytes
 from model.network.plan import Triple, triple
-from model.terminal import log, report
+from model.terminal import detail, log, report, show_progress
 
 if TYPE_CHECKING:  # torch takes seconds to import: wrong input is reported before
     from model.inference.predictor import Predictor, Prepared, Segmentation
@@ -38,6 +39,10 @@ class CaseLog:
             log(line)
         else:
             self.held.append(line)
+
+    def progress(self, name: str, done: int, total: int, seconds_left: float) -> bool:
+        """On a terminal, a bar; False where there is none."""
+        return self.held is None and show_progress(name, done, total, seconds_left)
 
     def release(self) -> None:
         """Print what was kept back, and all that follows at once."""
@@ -90,6 +95,9 @@ def segment_all(
         case_log = logs.pop(case.name)
         case_log.release()
         if isinstance(outcome, Exception):
+            if not isinstance(outcome, InputError):
+                for line in "".join(format_exception(outcome)).splitlines():
+                    detail(line)
             failure = as_input_error(case, outcome)
             report(failure)
             empty = on_error == "empty" and write_empty(case)
@@ -133,6 +141,10 @@ def load(case: Case, predictor: "Predictor | None", case_log: Log) -> Loaded:
     if case.fault:
         raise case.fault
     assert predictor is not None
+    if case.single:
+        case_log(
+            "warning: the contrast CT is missing: the non-contrast CT stands for both, and results are worse"
+        )
     inputs = inputs_of(case)
     with memory_errors():
         pair = read_study(case.ct, case_log) if case.study else read_pair(case.ct, case.ce, case_log)
@@ -169,7 +181,7 @@ def finish(case: Case, made: Made, case_log: "CaseLog") -> Outcome:
     seconds, network_seconds = made.seconds + time.perf_counter() - start, segmentation.network_seconds
     case_log(
         f"{case.name}: GTVp {gtvp_cm3:.1f} cm³, GTVnd {gtvnd_cm3:.1f} cm³, {seconds:.1f} s (network"
-        f" {network_seconds:.1f} s, rest {seconds - network_seconds:.1f} s), {peak_memory()}"
+        f" {network_seconds:.1f} s, rest {seconds - network_seconds:.1f} s){peak_memory()}"
     )
     return Outcome(
         seconds,
@@ -211,10 +223,10 @@ def write_empty(case: Case) -> bool:
 
 
 def peak_memory() -> str:
-    """Of the whole process so far."""
+    """Of the whole process so far, to be put behind the rest of a line; empty where the system does not tell."""
     import torch  # seconds: not where no case can be read
 
-    text = f"peak memory {peak_bytes() / 1e9:.2f} GB"
+    text = f", peak memory {peak / 1e9:.2f} GB" if (peak := peak_bytes()) else ""
     if torch.cuda.is_initialized():
         most = max(map(torch.cuda.max_memory_allocated, range(torch.cuda.device_count())))
         text += f", of the GPU {most / 1e9:.2f} GB"

@@ -7,7 +7,6 @@ garbage. So a decoder that ends or prints anything has found damage, and nobody 
 import contextlib
 import math
 import os
-import resource
 import select
 import subprocess
 import sys
@@ -50,6 +49,8 @@ class Decompressor:
             name = str(path.absolute()).encode()
         except UnicodeEncodeError:  # ITK would end the process
             raise InputError(path, "compressed, under a name that is not UTF-8", "rename it") from None
+        if os.name == "nt":  # where pipes cannot be waited for
+            raise _refusal(path, "not on Windows")
         try:
             self.process = self.process or _start()
         except OSError as error:
@@ -90,9 +91,7 @@ def _refusal(path: Path, why: str) -> InputError:
 
 def _serve(names: BinaryIO, values: BinaryIO) -> None:
     """Answer each file name, which a zero byte ends, with the file's values. Raises what SimpleITK raises."""
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    most = MEMORY if hard == resource.RLIM_INFINITY else min(MEMORY, hard)
-    resource.setrlimit(resource.RLIMIT_AS, (most, hard))
+    _limit_memory()
     rest = b""
     while piece := os.read(names.fileno(), 1 << 16):
         rest += piece
@@ -105,6 +104,16 @@ def _serve(names: BinaryIO, values: BinaryIO) -> None:
             values.write(array.size.to_bytes(COUNT_BYTES, "little"))
             values.write(array.astype(VALUES).tobytes())
             values.flush()
+
+
+def _limit_memory() -> None:
+    """To MEMORY, where the system can: macOS knows the limit but may refuse it."""
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        most = MEMORY if hard == resource.RLIM_INFINITY else min(MEMORY, hard)
+        resource.setrlimit(resource.RLIMIT_AS, (most, hard))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 MODEL_DIR is a v2 trained-model folder (plans.json, dataset.json, fold_x/checkpoint_final.pth; PlainConvUNet and
 ResidualEncoderUNet) or a v1 one (plans.pkl, fold_x/model_final_checkpoint.model and .model.pkl; Generic_UNet). Several
-folds become an ensemble. Nothing in the files is executed. Exit codes: 0 written, 2 it cannot be imported.
+folds become an ensemble. Nothing in the files is executed.
 """
 
 import signal
@@ -14,23 +14,30 @@ import argparse
 import os
 import re
 import sys
-from argparse import ArgumentDefaultsHelpFormatter as DefaultsInHelp
 from pathlib import Path
 
-import torch
-
 from model.errors import InputError
-from model.importing.convert import to_bundle
-from model.importing.read import read_model
-from model.network.bundle import save_bundle
+from model.options import OUT, Parser
 from model.terminal import own_stderr, report, take_any_text
 
+EXAMPLES = (
+    "python -m model.importing MODEL_DIR --fold 0,1,2,3,4 --out weights/gtv.pt",
+    "python -m model.importing MODEL_DIR --fold all --half --out weights/gtv.pt",
+)
+EXITS = "0 written, 2 it cannot be imported"
 # As nnU-Net names them.
 FOLD = re.compile("all|[0-9]{1,3}")
 
 
 def main(arguments: list[str] | None = None) -> int:
     args = parse_arguments(arguments)
+    # They load torch, which takes seconds: not for --help.
+    import torch
+
+    from model.importing.convert import to_bundle
+    from model.importing.read import read_model
+    from model.network.bundle import save_bundle
+
     command = ["python", "-m", "model.importing", *(sys.argv[1:] if arguments is None else arguments)]
     try:
         check_options(args)
@@ -52,13 +59,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        "python -m model.importing", description=__doc__, formatter_class=DefaultsInHelp
-    )
+    parser = Parser("python -m model.importing", description=__doc__, examples=EXAMPLES, exits=EXITS)
     add = parser.add_argument
     add("model", type=Path, metavar="MODEL_DIR")
-    add("--folds", default="0", help="comma-separated, or all")
-    add("--out", type=Path, required=True, help="the weights file to write")
+    # The others' name first; --folds is what it was called here before.
+    add("--fold", "--folds", dest="folds", default="0", help="comma-separated, or all")
+    add(*OUT, type=Path, required=True, help="the weights file to write")
     add(
         "--channels",
         help="what the input channels are, ct,ce or ce,ct (ct: non-contrast); ct,ce if not given",
@@ -77,7 +83,7 @@ def check_options(args: argparse.Namespace) -> None:
     """Raise InputError for options that make no sense, before any work."""
     folds = args.folds.split(",")
     if not all(FOLD.fullmatch(fold) for fold in folds) or len(set(folds)) < len(folds):
-        raise InputError("--folds", f"{args.folds!r} are no folds", "give numbers such as 0,1,2,3,4, or all")
+        raise InputError("--fold", f"{args.folds!r} are no folds", "give numbers such as 0,1,2,3,4, or all")
     if args.checkpoint != Path(args.checkpoint).name or args.checkpoint in ("", ".."):
         raise InputError(
             "--checkpoint", f"{args.checkpoint!r} is no file's name", "give one such as checkpoint_best.pth"

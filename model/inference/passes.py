@@ -81,7 +81,11 @@ def mean_output(networks: list[UNet], inputs: Tensor, *, of_probabilities: bool)
 
 
 def _progress(name: str, total: int, log: Log) -> Callable[[int], None]:
-    """A callback that logs every PROGRESS_SECONDS, and once at the end with the duration."""
+    """A callback that logs every PROGRESS_SECONDS, and once at the end with the duration.
+
+    A log that can show progress otherwise, as on a terminal, has a method for it, which says whether it did.
+    """
+    shown = getattr(log, "progress", lambda *_: False)
     start = time.perf_counter()
     last = start
 
@@ -90,9 +94,11 @@ def _progress(name: str, total: int, log: Log) -> Callable[[int], None]:
         now = time.perf_counter()
         if done == total:
             log(f"{name}: {total} passes, {now - start:.1f} s")
-        elif now - last > PROGRESS_SECONDS:
+            return
+        seconds_left = (now - start) / done * (total - done)
+        if not shown(name, done, total, seconds_left) and now - last > PROGRESS_SECONDS:
             last = now
-            log(f"{name}: {done} of {total} passes, {(now - start) / done * (total - done):.0f} s left")
+            log(f"{name}: {done} of {total} passes, {seconds_left:.0f} s left")
 
     return report
 

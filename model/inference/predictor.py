@@ -75,7 +75,7 @@ class Predictor:
     """A network ready to segment: load once, call `segment` for every pair.
 
     precision "auto" means float16 on CUDA, bfloat16 on CPUs that are faster in it, else float32; "fp32" means float32.
-    Raises InputError where device is "cuda" and there is none.
+    device: "auto", "cpu", "cuda" or "cuda:N". Raises InputError where it is a GPU and there is none such.
     """
 
     def __init__(

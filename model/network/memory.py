@@ -4,11 +4,11 @@ Activations are tens of megabytes each. The C library fetches blocks of that siz
 them when they are freed, so every layer of every pass would pay for fresh pages, which is a quarter of a pass.
 """
 
-import ctypes
 import os
-import resource
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 # Names of glibc's mallopt, from malloc.h.
 TRIM_THRESHOLD, MMAP_THRESHOLD, MMAP_MAX = -1, -3, -4
@@ -21,7 +21,7 @@ USUAL = ((MMAP_MAX, 65536), (TRIM_THRESHOLD, 2**17), (MMAP_THRESHOLD, 2**25))
 @contextmanager
 def kept_memory() -> Iterator[None]:
     """Inside, freed memory stays with the process; at the end it goes back. Needs glibc, else does nothing."""
-    library = ctypes.CDLL(None)
+    library = _c_library()
     if not hasattr(library, "mallopt") or not hasattr(library, "malloc_trim"):
         yield
         return
@@ -35,11 +35,27 @@ def kept_memory() -> Iterator[None]:
         library.malloc_trim(0)
 
 
+def _c_library() -> Any:
+    """The process's own; None where it cannot be had so, as on Windows."""
+    try:
+        import ctypes
+
+        return ctypes.CDLL(None)
+    except (ImportError, OSError, TypeError):
+        return None
+
+
 def ask_for_huge_pages() -> None:
     """Have torch ask the kernel for huge pages: fewer page faults. To be called before torch is imported."""
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 
 def peak_bytes() -> int:
-    """The most memory that this process has had so far; Linux counts it in units of 1024 bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    """The most memory that this process has had so far; 0 where the system does not tell, as on Windows."""
+    try:
+        import resource
+    except ImportError:
+        return 0
+    # Linux counts in units of 1024 bytes, macOS in bytes.
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -34,14 +34,20 @@ def placements(device: torch.device, mirrors: int) -> list[Placement]:
 
 
 def choose_device(name: str) -> torch.device:
-    """The device for "auto", "cuda" or "cpu". Raises InputError where CUDA is asked for and absent."""
+    """The device for "auto", "cpu", "cuda" or "cuda:N". Raises InputError where a GPU is asked for and absent."""
     available = torch.cuda.is_available()
-    if name == "cuda" and not available:
+    if name.startswith("cuda") and not available:
         raise InputError(
-            "--device cuda",
+            f"--device {name}",
             "no usable CUDA device",
             "start the container with --gpus all or use --device cpu",
         )
+    number = name.partition(":")[2]
+    if number:
+        if int(number) >= (count := torch.cuda.device_count()):
+            fact = f"there are {count} GPUs, counted from 0"
+            raise InputError(f"--device {name}", fact, "give a smaller number")
+        return torch.device("cuda", int(number))
     return torch.device("cuda" if available and name != "cpu" else "cpu")
 
 

@@ -8,12 +8,14 @@ import pytest
 
 BENCHES = [
     "ablation",
+    "cohort",
     "evaluator",
     "iteration",
     "loader",
     "losses",
     "phantom_organs",
     "precision",
+    "quality",
     "real_patients",
 ]
 BENCHES += ["robustness", "search", "train_vs_nnunet", "training_memory"]

@@ -4,10 +4,12 @@ import runpy
 import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
 
+from model.installed import NAME
 from model.network.bundle import Bundle, Normalisation, save_bundle
 from model.network.plan import NetworkPlan
 from model.network.unet import UNet
@@ -79,3 +81,25 @@ def test_the_check_from_within_names_what_is_missing_or_too_much(root, app, faul
     }[fault]
     with pytest.raises(SystemExit, match=message):
         check_files(app, expected)
+
+
+def test_weights_are_packed_apart_as_the_platform_unpacks_them(root, tmp_path):
+    """The archive's content goes to /opt/ml/model, where gtv.pt is looked for."""
+    if not shutil.which("make"):
+        pytest.skip("no make here")
+    (tmp_path / "mine.pt").write_bytes(b"weights")
+    given = [f"WEIGHTS={tmp_path / 'mine.pt'}", f"MODEL={tmp_path / 'model.tar.gz'}"]
+    subprocess.run(["make", "model", *given], cwd=root, check=True, capture_output=True)
+    with tarfile.open(tmp_path / "model.tar.gz") as archive:
+        (member,) = archive
+        assert member.name == "gtv.pt" == NAME and archive.extractfile(member).read() == b"weights"
+
+
+def test_the_invoke_image_is_the_other_one_as_a_labelled_server(root):
+    """The platform tells the two templates apart by the label; without a target the one without it is built."""
+    stages = [part.splitlines() for part in (root / "Dockerfile").read_text().split("\nFROM ")[1:]]
+    assert [stage[0].rpartition(" AS ")[2] for stage in stages] == ["product", "invoke", "exec"]
+    _, invoke, last = stages
+    assert invoke[0].startswith("product ") and last[0].startswith("product ")
+    assert 'LABEL org.grand-challenge.api-method="invoke"' in invoke and 'CMD ["--serve"]' in invoke
+    assert not any(line.startswith(("LABEL", "CMD")) for line in stages[0] + last)

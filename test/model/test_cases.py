@@ -435,3 +435,21 @@ def test_dicom_in_folders_called_after_both_cts_is_taken_by_these_names(tmp_path
     for folder in (tmp_path, tmp_path / "p"):
         (case,) = find_cases(folder, Path("out"), "auto")
         assert (case.study, case.ct, case.ce) == (False, tmp_path / "p/image", tmp_path / "p/image_contrast")
+
+
+def test_a_patients_own_folder_is_one_case_called_after_it(tmp_path, monkeypatch):
+    make(tmp_path / "p7", "image.nii.gz", "image_contrast.nii.gz", "GTVp.nii.gz")
+    monkeypatch.chdir(tmp_path / "p7")
+    for root in (tmp_path / "p7", Path(".")):
+        (case,) = find_cases(root, tmp_path / "out", "auto")
+        assert (case.name, case.output) == ("p7", tmp_path / "out/p7.nii.gz")
+        assert (case.ct.name, case.ce.name, case.fault) == ("image.nii.gz", "image_contrast.nii.gz", None)
+    (tmp_path / "p7/image_contrast.nii.gz").unlink()
+    (case,) = find_cases(tmp_path / "p7", tmp_path / "out", "folder")
+    assert case.ce.name == "image_contrast.nii.gz" and not case.ce.exists()
+
+
+def test_a_patients_own_folder_may_have_dicom_folders(tmp_path):
+    make(tmp_path / "p7", "image/1.dcm", "image_contrast/1.dcm")
+    (case,) = find_cases(tmp_path / "p7", Path("out"), "auto")
+    assert (case.name, case.ct.name, case.ce.name) == ("p7", "image", "image_contrast")

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from model.options import Parser, above, refuse, spacing, whole
+from model.options import OUT, Parser, above, add_device, device, refuse, spacing, whole
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_what_makes_none_is_one_line_that_names_the_option(parser, capsys, words
     assert line.startswith(f"error: {where}: ") and "; " in line and len(line) < 200
 
 
-@pytest.mark.parametrize(("words", "where"), [(["data"], "-o/--out"), ([], "data, -o/--out")])
+@pytest.mark.parametrize(("words", "where"), [(["data"], "--out"), ([], "data, --out")])
 def test_what_is_missing_is_named(parser, capsys, words, where):
     with pytest.raises(SystemExit):
         parser.parse_args(words)
@@ -67,3 +67,40 @@ def test_options_that_make_no_sense_together_end_alike(capsys):
 
 def test_the_limit_itself_is_not_above_it():
     assert above(0, 1)("1") == 1 and math.isclose(above(0, 1)("1e-9"), 1e-9)
+
+
+def test_help_has_examples_exit_codes_and_each_default_once(capsys):
+    text = "Does a thing\nwell.\n\n    python it.py\n\nMore of it."
+    parser = Parser("it", description=text, examples=("it -o F   # so", "it --seed 3"), exits="0 done, 2 bad")
+    parser.add_argument(*OUT, default="x", help="where")
+    parser.add_argument("--quick", action="store_true", help="soon")
+    parser.add_argument("--rate", help="how fast")
+    with pytest.raises(SystemExit, match="0"):
+        parser.parse_args(["--help"])
+    shown = capsys.readouterr().out
+    assert "Does a thing well.\n\n    python it.py\n\nMore of it.\n" in shown
+    assert "examples:\n  it -o F   # so\n  it --seed 3\n\nexit codes: 0 done, 2 bad\n" in shown
+    assert shown.count("(default: ") == 1 and "(default: x)" in shown
+
+
+def test_one_option_has_one_name_in_all_programs():
+    parser = Parser()
+    parser.add_argument(*OUT)
+    for name in ("-o", "--out", "--output"):
+        assert parser.parse_args([name, "x"]).out == "x"
+
+
+@pytest.mark.parametrize("text", ["auto", "cpu", "cuda", "cuda:0", "cuda:12"])
+def test_devices(text):
+    assert device(text) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["", "tpu", "cuda:", "cuda:x", "cuda:-1", "cuda: 1", "cuda:1234", "CUDA", "cpu:0"]
+)
+def test_no_devices(text, capsys):
+    parser = Parser()
+    add_device(parser)
+    with pytest.raises(SystemExit, match="2"):
+        parser.parse_args(["--device", text])
+    assert capsys.readouterr().err.startswith("error: --device: ")

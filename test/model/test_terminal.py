@@ -9,7 +9,7 @@ import time
 import pytest
 
 from model.errors import InputError
-from model.terminal import log, report, stoppable
+from model.terminal import Loudness, choose_loudness, detail, log, report, show_progress, stoppable
 
 
 def test_progress_goes_to_stdout_and_errors_to_stderr(capsys):
@@ -106,3 +106,37 @@ def test_work_goes_on_without_a_log(root, tmp_path):
 def test_a_line_of_the_log_is_one_line(capsys):
     log("a\nb\x1b[31m")
     assert capsys.readouterr().out == "a\\nb\\x1b[31m\n"
+
+
+@pytest.fixture
+def loudness():
+    yield choose_loudness
+    choose_loudness(Loudness.USUAL)
+
+
+def test_quiet_leaves_warnings_and_errors_and_verbose_adds_details(capsys, loudness):
+    for level, shown in (
+        (Loudness.QUIET, "warning: odd\n"),
+        (Loudness.USUAL, "read\nwarning: odd\n"),
+        (Loudness.VERBOSE, "read\nwarning: odd\n8 threads\n"),
+    ):
+        loudness(level)
+        log("read")
+        log("warning: odd")
+        detail("8 threads")
+        report(InputError("a", "is bad", "mend it"))
+        assert capsys.readouterr() == (shown, "error: a: is bad; mend it\n")
+
+
+def test_a_bar_stands_on_a_terminal_until_something_else_is_printed(capsys, monkeypatch, loudness):
+    assert not show_progress("predict", 1, 4, 3.0) and capsys.readouterr().out == ""  # no terminal
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    assert show_progress("predict", 2, 4, 3.2)
+    bar = capsys.readouterr().out
+    assert bar == f"predict [{'#' * 15}{' ' * 15}] 2 of 4, 3 s left"
+    log("predict: 4 passes")
+    assert capsys.readouterr().out == f"\r{' ' * len(bar)}\rpredict: 4 passes\n"
+    log("restore")
+    assert capsys.readouterr().out == "restore\n"
+    loudness(Loudness.QUIET)
+    assert not show_progress("predict", 1, 4, 3.0)

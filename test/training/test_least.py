@@ -9,6 +9,7 @@ import pytest
 import SimpleITK as sitk
 import torch
 
+import training.validate
 from model.network.bundle import Bundle, Normalisation, load_bundle, save_bundle
 from model.network.plan import NetworkPlan
 from model.network.unet import UNet
@@ -63,7 +64,7 @@ def test_a_whole_run_counts_pieces_of_any_size(weights, data, monkeypatch, capsy
             tables.append(table)
             yield result, table
 
-    monkeypatch.setattr(least, "validate", noted)
+    monkeypatch.setattr(training.validate, "validate", noted)
     assert run(weights, data) == 0
     (table,) = tables
     printed = [line.split() for line in capsys.readouterr().out.splitlines()[1:-1]]
@@ -78,7 +79,7 @@ def test_a_whole_run_counts_pieces_of_any_size(weights, data, monkeypatch, capsy
 def test_what_is_chosen_is_written(weights, data, monkeypatch, capsys):
     table = np.full((len(LEAST_CM3), 2), 0.5)
     table[4:, 1] = 0.9
-    monkeypatch.setattr(least, "validate", lambda *given: [(None, table)])
+    monkeypatch.setattr(training.validate, "validate", lambda *given: [(None, table)])
     before = load_bundle(weights)
     assert run(weights, data) == 0
     after = load_bundle(weights)
@@ -92,7 +93,9 @@ def test_what_is_chosen_is_written(weights, data, monkeypatch, capsys):
 def test_weights_stay_as_they_are(weights, data, monkeypatch):
     """Imported ones are float32."""
     save_bundle(load_bundle(weights), weights, torch.float32)
-    monkeypatch.setattr(least, "validate", lambda *given: [(None, np.full((len(LEAST_CM3), 2), 0.5))])
+    monkeypatch.setattr(
+        training.validate, "validate", lambda *given: [(None, np.full((len(LEAST_CM3), 2), 0.5))]
+    )
     assert run(weights, data) == 0
     assert all(value.dtype == torch.float32 for value in load_bundle(weights).states[0].values())
 
@@ -113,7 +116,7 @@ def test_asked_to_end_the_weights_stay(weights, data, monkeypatch, capsys):
     def ask(*given):
         os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(least, "validate", ask)
+    monkeypatch.setattr(training.validate, "validate", ask)
     before = weights.read_bytes()
     assert run(weights, data) == 130
     assert weights.read_bytes() == before and "stopped" in capsys.readouterr().out

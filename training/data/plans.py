@@ -11,12 +11,11 @@ from typing import Any
 from model.network.bundle import CHANNELS, Normalisation
 from model.network.plain import check_number, check_whole, quoted
 from model.network.plan import NetworkPlan, Spacing, Triple
-from model.options import SPACING_MM
+from model.options import MOST_FEATURES, SPACING_MM
 from model.structures import LABELS
 
 # What a plan may ask for. A patch of that many voxels takes some 100 GB for each feature of the first stage.
 MOST_PATCH_VOXELS = 2**28
-MOST_FEATURES = 2048
 MOST_BATCH = 64
 # Residual blocks per stage, from nnU-Net's presets; every further stage has as many as the last.
 BLOCKS = (1, 3, 4, 6)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -11,7 +12,6 @@ from multiprocessing import active_children, get_context
 from types import FrameType
 from typing import Any, TypeVar
 
-import torch
 from tqdm import tqdm
 
 from model.errors import InputError
@@ -35,7 +35,7 @@ def on_workers(
     if not rows:
         return []
     others = set(active_children())
-    # Forked, whatever is usual: torch is loaded, and who is gone when the parent's number changes is this process.
+    # Forked, whatever is usual: torch may be loaded, and who is gone when the parent's number changes is this process.
     pool = ProcessPoolExecutor(min(jobs, len(rows)), get_context("fork"), _begin, (os.getpid(),))
     try:
         # A process that begins is not to be asked to end before it can be.
@@ -61,7 +61,8 @@ def _begin(parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _stop)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ASKED_TO_END)
-    torch.set_num_threads(1)
+    if "torch" in sys.modules:  # else nothing here needs it, and it takes seconds to load
+        sys.modules["torch"].set_num_threads(1)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
 

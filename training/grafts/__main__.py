@@ -30,20 +30,22 @@ from training.grafts.pair import Scans
 from training.grafts.patient import RealPatient, read_patient
 from training.openkbp.folders import SPLITS, Converted, find_converted
 
+EXAMPLES = ("python -m training.grafts build/openkbp build/grafts --split train",)
+EXITS = "0 done, 2 bad input, 130 stopped"
 MOST_VARIANTS = 100
 LEAST_HU, MOST_HU = -1024, 3071
 
 
 def main(arguments: list[str] | None = None) -> int:
     take_any_text()
-    parser = Parser(prog="python -m training.grafts", description=__doc__)
+    parser = Parser(prog="python -m training.grafts", description=__doc__, examples=EXAMPLES, exits=EXITS)
     add = parser.add_argument
-    add("openkbp", type=Path)
-    add("out", type=Path)
-    add("--split", choices=SPLITS, default="train")
+    add("openkbp", type=Path, metavar="OPENKBP", help="the folder that training.openkbp wrote")
+    add("out", type=Path, metavar="OUT", help="the folder to write; cases that are there stay")
+    add("--split", choices=SPLITS, default="train", help="whose patients")
     add("--variants", type=whole(0, MOST_VARIANTS), default=2, help="with tumours, of each patient")
-    add("--seed", type=whole(0, LARGEST_SEED), default=0)
-    add("--jobs", type=whole(1, MOST_JOBS), default=2)
+    add("--seed", type=whole(0, LARGEST_SEED), default=0, help="fixes everything")
+    add("--jobs", type=whole(1, MOST_JOBS), default=2, help="processes that prepare cases")
     args = parser.parse_args(arguments)
     try:
         with stoppable():

@@ -6,7 +6,7 @@ where the cross-section is whole. With --targets OUT gets cases for train.py ins
 1 = PTV70 and 2 = PTV63 or PTV56; and the official split as nnU-Net's split files, split-validation.json and
 split-test.json. These can also be made of a folder that was converted before.
 
-What is wrong with a patient's files is one line and the exit code 2 at the end; the others are written.
+What is wrong with a patient's files is one line at the end; the others are written.
 """
 
 import signal
@@ -33,13 +33,18 @@ from model.writing import write_bytes
 from training.openkbp.folders import TABLE, find_converted, find_downloaded, read_targets, write_converted
 from training.openkbp.patient import TARGETS, NotUsable, Patient, read_patient, row_of
 
+EXAMPLES = (
+    "python -m training.openkbp open-kbp build/openkbp",
+    "python -m training.openkbp build/openkbp build/openkbp-cases --targets",
+)
+EXITS = "0 all patients written, 2 some not, or nothing to be done, 130 stopped"
 # A label map's values.
 GROSS, OTHER = 1, 2
 
 
 def main(arguments: list[str] | None = None) -> int:
     take_any_text()
-    parser = Parser(prog="python -m training.openkbp", description=__doc__)
+    parser = Parser(prog="python -m training.openkbp", description=__doc__, examples=EXAMPLES, exits=EXITS)
     parser.add_argument("data", type=Path, metavar="DATA", help="the downloaded folder, or a converted one")
     parser.add_argument("out", type=Path, metavar="OUT", help="the folder to write")
     parser.add_argument(

@@ -10,8 +10,9 @@ import pytest
 import SimpleITK as sitk
 
 from model.cases import Case
-from model.cohort.manifest import Entry, Manifest, Origin, inputs_of, is_finished, sha256_of
+from model.cohort.manifest import Entry, Manifest, Origin, inputs_of, is_finished
 from model.errors import InputError
+from model.installed import sha256_of
 
 ORIGIN = Origin("1.0", "abc", {"tta": True})
 
@@ -140,11 +141,6 @@ def test_voxels_beside_a_header_and_slices_are_inputs_too(tmp_path):
         (tmp_path / f"series/{k}.dcm").touch()
     case = Case("a", tmp_path / "ct.mhd", tmp_path / "series", Path("a"), "label_map")
     assert [name for name, _, _ in inputs_of(case)] == ["ct.mhd", "ct.raw", "0.dcm", "1.dcm", "2.dcm"]
-
-
-def test_a_hash_is_that_of_sha256sum(tmp_path):
-    (tmp_path / "a").write_bytes(b"abc")
-    assert sha256_of(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 
 def test_of_a_study_all_files_below_count_once(tmp_path):

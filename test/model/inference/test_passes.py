@@ -5,6 +5,7 @@ import itertools
 import pytest
 import torch
 
+from model.inference import passes
 from model.inference.blend import Blend
 from model.inference.mirrors import Pass, SameMirrors, mirror_combinations
 from model.inference.passes import Passes, mean_output
@@ -63,3 +64,34 @@ def test_mean_output_is_that_of_logits_or_of_probabilities(bundle, of_probabilit
         mean = mean_output(networks, inputs, of_probabilities=of_probabilities)
     outputs = [output.softmax(1) for output in outputs] if of_probabilities else outputs
     torch.testing.assert_close(mean, torch.stack(outputs).mean(0))
+
+
+def test_progress_goes_to_a_bar_where_the_log_has_one_and_else_into_lines(monkeypatch):
+    monkeypatch.setattr(passes, "PROGRESS_SECONDS", 0.0)
+    lines, bars = [], []
+
+    class Log:
+        terminal = True
+
+        def __call__(self, line: str) -> None:
+            lines.append(line)
+
+        def progress(self, *shown) -> bool:
+            bars.append(shown)
+            return self.terminal
+
+    log = Log()
+    for terminal in (True, False):
+        log.terminal = terminal
+        report = passes._progress("predict", 2, log)
+        report(1)
+        report(2)
+    assert [(name, done, total) for name, done, total, _ in bars] == [("predict", 1, 2)] * 2
+    assert [line.partition(",")[0] for line in lines] == [
+        "predict: 2 passes",
+        "predict: 1 of 2 passes",
+        "predict: 2 passes",
+    ]
+    report = passes._progress("predict", 2, lines.append)
+    report(1)
+    assert lines[-1].startswith("predict: 1 of 2 passes")

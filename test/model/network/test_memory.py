@@ -3,8 +3,11 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+
+from model.network.memory import peak_bytes
 
 PROGRAM = """
 import ctypes, resource
@@ -52,3 +55,13 @@ def test_the_peak_is_of_the_whole_process_in_bytes(root):
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, check=True)
     before, after = map(int, done.stdout.split())
     assert before + 200e6 < after < before + 400e6
+
+
+@pytest.mark.parametrize(("system", "unit"), [("linux", 1024), ("darwin", 1)])
+def test_each_system_has_its_unit(monkeypatch, system, unit):
+    usage = SimpleNamespace(ru_maxrss=7)
+    monkeypatch.setitem(sys.modules, "resource", SimpleNamespace(RUSAGE_SELF=0, getrusage=lambda who: usage))
+    monkeypatch.setattr(sys, "platform", system)
+    assert peak_bytes() == 7 * unit
+    monkeypatch.setitem(sys.modules, "resource", None)
+    assert peak_bytes() == 0

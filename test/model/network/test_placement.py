@@ -45,6 +45,17 @@ def test_cuda_that_is_not_there_is_refused(monkeypatch):
     assert choose_device("auto").type == choose_device("cpu").type == "cpu"
     with pytest.raises(InputError, match="--device cpu"):
         choose_device("cuda")
+    with pytest.raises(InputError, match="--device cuda:1: no usable"):
+        choose_device("cuda:1")
+
+
+def test_one_of_several_gpus_can_be_named(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert choose_device("cuda:1") == torch.device("cuda", 1)
+    assert choose_device("cuda") == choose_device("auto") == torch.device("cuda")
+    with pytest.raises(InputError, match="there are 2 GPUs, counted from 0; give a smaller"):
+        choose_device("cuda:2")
 
 
 @pytest.mark.parametrize(("gpus", "used"), [(0, []), (1, []), (2, [0, 1, 0]), (4, [0, 1, 2])])

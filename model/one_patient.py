@@ -1,0 +1,52 @@
+"""One patient whose CTs are named one by one, a result that is named itself, and patients with one CT alone."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from model.cases import Case, checked, result_suffix
+from model.errors import InputError
+from model.images.read import image_stem, image_suffix
+
+
+def one_patient(ct: Path, ce: Path, output: Path) -> Case:
+    """The case of two CTs, each a file or a folder with one DICOM series; its result is the file `output`, or in it.
+
+    The case, and a result in a folder, are called after the non-contrast CT. Raises InputError where one of the CTs is
+    not there, or the result would replace one.
+    """
+    for path in (ct, ce):
+        if not path.exists():
+            raise InputError(path, "no such file or folder", "give a CT, or a folder with one DICOM series")
+    name = ct.absolute().name if ct.is_dir() else image_stem(ct)
+    result = output if is_one_file(output) else output / f"{name}{result_suffix(ct)}"
+    return checked([Case(name, ct, ce, result, "label_map", single=ct == ce)])[0]
+
+
+def is_one_file(output: Path) -> bool:
+    """Whether results are to go into a file of that name, not into a folder."""
+    return bool(image_suffix(output)) and not output.is_dir()
+
+
+def into_one_file(cases: list[Case], output: Path) -> list[Case]:
+    """The one case with its result in that file. Raises InputError where there are several cases, or folders."""
+    if len(cases) > 1:
+        raise InputError(
+            "--output", f"{output} is one file, but there are {len(cases)} cases", "give a folder"
+        )
+    if cases[0].kind == "channels":
+        raise InputError("--output", f"{output} is a file, but layout exec has folders", "give a folder")
+    if image_suffix(output) == ".mhd":
+        raise InputError(
+            "--output", f"{output} would be two files", "give one such as mask.mha or mask.nii.gz"
+        )
+    return checked([replace(cases[0], output=output)])
+
+
+def with_single_cts(cases: list[Case]) -> list[Case]:
+    """Where a contrast CT is not there the non-contrast CT stands for both; a case that has a fault keeps it."""
+    return [
+        case
+        if case.fault or case.ce.exists() or not case.ct.exists()
+        else replace(case, ce=case.ct, single=True)
+        for case in cases
+    ]
