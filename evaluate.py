@@ -15,16 +15,13 @@ import logging
 import math
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
-from evaluation.cases import MatchedCase, find_cases, match_cases
 from evaluation.output import csv_text, json_text
-from evaluation.processes import evaluate_cases
 from evaluation.run import CaseResult, Settings
+from evaluation.scoring import Scored, score_all
 from evaluation.summary import (
     Difference,
     compare,
@@ -44,16 +41,6 @@ from model.writing import write_bytes
 
 # Farther than any head is wide.
 LARGEST_TOLERANCE_MM = 1000.0
-
-
-@dataclass(frozen=True)
-class Scored:
-    """Cases, results as far as there are any, all problems in words; stopped: why not all cases have a result."""
-
-    cases: list[MatchedCase]
-    results: list[CaseResult]
-    problems: list[str]
-    stopped: InputError | KeyboardInterrupt | None = None
 
 
 def parse_arguments(arguments: list[str] | None) -> tuple[argparse.Namespace, Settings]:
@@ -118,27 +105,6 @@ def _check_paths(options: argparse.Namespace) -> None:
         raise InputError(outputs[0], "two results would have one name", "give each its own")
 
 
-def score_all(predictions: Path, references: Path, settings: Settings, jobs: int) -> Scored:
-    """Cases, their results and all problems, which also go to stderr. Raises InputError if nothing was scored."""
-    predicted, true = find_cases(predictions), find_cases(references)
-    cases, extra = match_cases(predicted, true)
-    results: list[CaseResult] = []
-    stopped: InputError | KeyboardInterrupt | None = None
-    try:
-        scoring = evaluate_cases(cases, settings, jobs)
-        results.extend(tqdm(scoring, total=len(cases), unit="case", disable=None, leave=False))
-    except (InputError, KeyboardInterrupt) as error:
-        stopped = error
-    problems = [f"{problem} (not scored)" for problem in true.problems + predicted.problems]
-    problems += [p for r in results for p in r.problems]
-    problems += [f"{name}: no reference, not scored" for name in extra]
-    for problem in problems:
-        print(problem, file=sys.stderr)
-    if not stopped and not any(r.scores for r in results):
-        raise InputError(predictions, "no case could be evaluated", "see the lines above")
-    return Scored(cases, results, problems, stopped)
-
-
 def save(path: Path, content: bytes) -> None:
     """Write a file whole. Raises InputError."""
     try:
@@ -166,7 +132,7 @@ def print_ranking(options: argparse.Namespace, settings: Settings, results: list
     """Ranks all submissions; returns the others' problems."""
     teams, problems = {str(options.predictions): results}, []
     for team in options.rank:
-        scored = score_all(team, options.references, settings, options.jobs)
+        scored = score_all(team, options.references, settings, options.jobs, named=True)
         if scored.stopped:
             raise scored.stopped
         teams[str(team)] = scored.results
@@ -189,7 +155,7 @@ def compare_with(
     options: argparse.Namespace, settings: Settings, results: list[CaseResult]
 ) -> tuple[list[Difference], list[str]]:
     """Prints and returns the differences to the other predictions, and their problems."""
-    others = score_all(options.compare, options.references, settings, options.jobs)
+    others = score_all(options.compare, options.references, settings, options.jobs, named=True)
     if others.stopped:
         raise others.stopped
     differences = compare(results, others.results, settings)
@@ -216,7 +182,8 @@ def keep(
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """Finds, scores and reports; returns the exit code. What was scored is kept, whatever stops the run."""
-    scored = score_all(options.predictions, options.references, settings, options.jobs)
+    several = bool(options.rank or options.compare)  # whose problem it is must then be said
+    scored = score_all(options.predictions, options.references, settings, options.jobs, named=several)
     problems = list(scored.problems)
     differences: list[Difference] = []
     try:

@@ -73,6 +73,6 @@ def _evaluate(case: MatchedCase, settings: Settings) -> CaseResult:
         mask = mask if mask.ndim else np.broadcast_to(mask, truth.shape)
         result = score(mask, truth, reference.grid.spacing_zyx, settings.tolerances_mm)
         if structure not in predicted:
-            result = replace(result, dsc=0.0, nsd=tuple(0.0 for _ in settings.tolerances_mm))
+            result = replace(result, dsc=0.0, iou=0.0, nsd=(0.0,) * len(settings.tolerances_mm))
         scores[structure] = result
     return CaseResult(case.name, scores, tuple(problems))
