@@ -19,9 +19,12 @@ from pathlib import Path
 
 import numpy as np
 
+from evaluation.agreement import agreement, agreement_table
+from evaluation.detection import detection, detection_table
 from evaluation.output import csv_text, json_text
 from evaluation.run import CaseResult, Settings
 from evaluation.scoring import Scored, score_all
+from evaluation.statistics import caveats, statistics, statistics_table
 from evaluation.summary import (
     Difference,
     compare,
@@ -128,6 +131,14 @@ def draw(options: argparse.Namespace, scored: Scored, settings: Settings) -> Non
         save(options.report, report(cases, results, scored.problems, settings, options.image).encode())
 
 
+def further_tables(results: list[CaseResult], settings: Settings) -> str:
+    """All but DSC and NSD: distances, volumes, lesions, and what to think of the intervals."""
+    parts = [statistics_table(statistics(results, settings), settings)]
+    parts += [agreement_table(volumes)] if (volumes := agreement(results, settings)) else []
+    parts += [detection_table(lesions)] if (lesions := detection(results, settings)) else []
+    return "\n".join([*parts, *caveats(results, settings)])
+
+
 def print_ranking(options: argparse.Namespace, settings: Settings, results: list[CaseResult]) -> list[str]:
     """Ranks all submissions; returns the others' problems."""
     teams, problems = {str(options.predictions): results}, []
@@ -193,6 +204,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         show(table(summaries, settings))
         if len(scored.results) > 1:
             show(spread_table(summaries))
+        show(further_tables(scored.results, settings))
         if options.compare:
             differences, further = compare_with(options, settings, scored.results)
             problems += further

@@ -9,10 +9,13 @@ from jinja2 import Environment, FileSystemLoader
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from evaluation.agreement import agreement, agreement_table
 from evaluation.cases import MatchedCase
-from evaluation.output import row
+from evaluation.detection import detection, detection_table
 from evaluation.pictures import picture
+from evaluation.rows import row
 from evaluation.run import CaseResult, Settings
+from evaluation.statistics import caveats, statistics
 from evaluation.summary import average_score, columns, measures, summarise
 from model.errors import InputError
 
@@ -71,7 +74,15 @@ def report(
         average=average_score(summaries),
         tolerances=settings.tolerances_mm,
         measures=measures(settings),
-        rows=[(r.name, s, row(score, settings)) for r in ordered for s, score in r.scores.items()],
+        every=statistics(results, settings),
+        volumes=agreement_table(agreement(results, settings)),
+        lesions=detection_table(detection(results, settings)),
+        notes=caveats(results, settings),
+        rows=[
+            (r.name, s, row(score, settings, r.lesions.get(s)))
+            for r in ordered
+            for s, score in r.scores.items()
+        ],
         problems=problems,
         plots=_data_url(_box_plots(results, settings), "png"),
         pictures=[_case_picture(by_name[r.name], r, settings, cts) for r in ordered],
