@@ -22,6 +22,7 @@ import numpy as np
 from evaluation.agreement import agreement, agreement_table
 from evaluation.detection import detection, detection_table
 from evaluation.output import csv_text, json_text
+from evaluation.ranking import Ranking, ranking, ranking_table
 from evaluation.run import CaseResult, Settings
 from evaluation.scoring import Scored, score_all
 from evaluation.statistics import caveats, statistics, statistics_table
@@ -29,12 +30,11 @@ from evaluation.summary import (
     Difference,
     compare,
     comparison_table,
-    rank,
     spread_table,
     summarise,
     table,
 )
-from model.errors import InputError, one_line, reason
+from model.errors import InputError, reason
 from model.images.read import image_suffix
 from model.options import LONGEST_SHOWN, MOST_JOBS, Parser, whole
 from model.structures import STRUCTURES
@@ -139,27 +139,18 @@ def further_tables(results: list[CaseResult], settings: Settings) -> str:
     return "\n".join([*parts, *caveats(results, settings)])
 
 
-def print_ranking(options: argparse.Namespace, settings: Settings, results: list[CaseResult]) -> list[str]:
-    """Ranks all submissions; returns the others' problems."""
-    teams, problems = {str(options.predictions): results}, []
+def rank_teams(options: argparse.Namespace, settings: Settings, scored: Scored) -> tuple[Ranking, list[str]]:
+    """Ranks all submissions and prints it; second: the others' problems."""
+    teams, problems = {str(options.predictions): scored.results}, []
     for team in options.rank:
-        scored = score_all(team, options.references, settings, options.jobs, named=True)
-        if scored.stopped:
-            raise scored.stopped
-        teams[str(team)] = scored.results
-        problems += scored.problems
-    rng = np.random.default_rng(0)
-    means = {
-        team: [
-            s.mean
-            for s in summarise(of_team, settings, rng)
-            if s.measure in ("dsc", "nsd") and s.structure != "average"
-        ]
-        for team, of_team in teams.items()
-    }
-    for position, (team, value) in enumerate(rank(means).items(), 1):
-        show(f"{position:>3}  {value:.4f}  {one_line(team)}")
-    return problems
+        other = score_all(team, options.references, settings, options.jobs, named=True)
+        if other.stopped:
+            raise other.stopped
+        teams[str(team)] = other.results
+        problems += other.problems
+    found = ranking(teams, {case.name: case.reference.cohort for case in scored.cases}, settings)
+    show(ranking_table(found))
+    return found, problems
 
 
 def compare_with(
@@ -179,6 +170,7 @@ def keep(
     scored: Scored,
     settings: Settings,
     differences: list[Difference],
+    order: Ranking | None,
     problems: list[str],
 ) -> None:
     """Write CSV and JSON of what was scored, if anything was."""
@@ -188,7 +180,10 @@ def keep(
         save(options.csv, csv_text(scored.results, settings).encode())
     if options.json:
         summaries = summarise(scored.results, settings, np.random.default_rng(0))
-        save(options.json, json_text(scored.results, summaries, differences, problems, settings).encode())
+        save(
+            options.json,
+            json_text(scored.results, summaries, differences, problems, settings, order).encode(),
+        )
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
@@ -197,6 +192,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     scored = score_all(options.predictions, options.references, settings, options.jobs, named=several)
     problems = list(scored.problems)
     differences: list[Difference] = []
+    order: Ranking | None = None
     try:
         if scored.stopped:
             raise scored.stopped
@@ -209,13 +205,21 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
             differences, further = compare_with(options, settings, scored.results)
             problems += further
         if options.rank:
-            problems += print_ranking(options, settings, scored.results)
+            order, further = rank_teams(options, settings, scored)
+            problems += further
     except (InputError, OSError, KeyboardInterrupt) as error:
         why = f"stopped after {len(scored.results)} of {len(scored.cases)} cases"
         why = "stopped before all predictions were scored" if not scored.stopped else why
-        keep(options, scored, settings, differences, [*problems, f"{why}: {str(error) or 'asked to end'}"])
+        keep(
+            options,
+            scored,
+            settings,
+            differences,
+            order,
+            [*problems, f"{why}: {str(error) or 'asked to end'}"],
+        )
         raise
-    keep(options, scored, settings, differences, problems)
+    keep(options, scored, settings, differences, order, problems)
     draw(options, scored, settings)
     return 1 if problems else 0
 

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from evaluation.agreement import agreement
 from evaluation.detection import detection
 from evaluation.lesions import Matching
+from evaluation.ranking import Ranking
 from evaluation.rows import row
 from evaluation.run import CaseResult, Settings
 from evaluation.statistics import caveats, statistics
@@ -44,6 +45,7 @@ def json_text(
     differences: list[Difference],
     problems: list[str],
     settings: Settings,
+    order: Ranking | None = None,
 ) -> str:
     """Settings, summaries, scores by case and structure, problems; the keys are described in docs/evaluation.md."""
     content = {
@@ -54,6 +56,7 @@ def json_text(
         "volume_agreement": [asdict(a) for a in agreement(results, settings)],
         "lesions": [asdict(d) for d in detection(results, settings)],
         "comparison": [asdict(d) for d in differences],
+        "ranking": asdict(order) if order else None,
         "cases": {r.name: _case(r, settings) for r in results},
         "notes": caveats(results, settings),
         "problems": problems,

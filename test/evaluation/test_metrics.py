@@ -73,7 +73,7 @@ def test_empty_masks(a, b, expected):
     assert nsd(*masks, (1.0, 1.0, 1.0), (1.0,))[0] == expected
 
 
-def test_hd95_and_assd_equal_medpy():
+def test_distances_equal_medpy():
     binary = pytest.importorskip("medpy.metric.binary")
     rng = np.random.default_rng(3)
     compared = 0
@@ -84,6 +84,7 @@ def test_hd95_and_assd_equal_medpy():
         if a.any() and b.any():
             assert result.hd95_mm == pytest.approx(binary.hd95(a, b, spacing), abs=1e-9)
             assert result.assd_mm == pytest.approx(binary.assd(a, b, spacing), abs=1e-9)
+            assert result.hd100_mm == pytest.approx(binary.hd(a, b, spacing), abs=1e-9)
             compared += 1
         else:
             assert np.isnan(result.hd95_mm) and np.isnan(result.assd_mm)
