@@ -117,7 +117,7 @@ def save(path: Path, content: bytes) -> None:
         raise InputError(path, fact, "free space or choose another name") from None
 
 
-def draw(options: argparse.Namespace, scored: Scored, settings: Settings) -> None:
+def draw(options: argparse.Namespace, scored: Scored, settings: Settings, order: Ranking | None) -> None:
     """Overlay and report; the drawing packages are loaded only when they are used."""
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # silent about its cache and fonts
     cases, results = scored.cases, scored.results
@@ -128,7 +128,8 @@ def draw(options: argparse.Namespace, scored: Scored, settings: Settings) -> Non
     if options.report:
         from evaluation.report import report
 
-        save(options.report, report(cases, results, scored.problems, settings, options.image).encode())
+        text = report(cases, results, scored.problems, settings, options.image, order)
+        save(options.report, text.encode())
 
 
 def further_tables(results: list[CaseResult], settings: Settings) -> str:
@@ -220,7 +221,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         )
         raise
     keep(options, scored, settings, differences, order, problems)
-    draw(options, scored, settings)
+    draw(options, scored, settings, order)
     return 1 if problems else 0
 
 

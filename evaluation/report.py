@@ -13,6 +13,7 @@ from evaluation.agreement import agreement, agreement_table
 from evaluation.cases import MatchedCase
 from evaluation.detection import detection, detection_table
 from evaluation.pictures import picture
+from evaluation.ranking import Ranking, ranking_table
 from evaluation.rows import row
 from evaluation.run import CaseResult, Settings
 from evaluation.statistics import caveats, statistics
@@ -63,8 +64,9 @@ def report(
     problems: list[str],
     settings: Settings,
     cts: Path | None,
+    order: Ranking | None = None,
 ) -> str:
-    """The HTML text; `cts` holds the CTs for the pictures, without it outlines stand on black."""
+    """The HTML text; `cts` holds the CTs for the pictures, without it outlines stand on black; order: with others."""
     by_name = {case.name: case for case in cases}
     ordered = sorted(results, key=_worst_first)
     summaries = summarise(results, settings, np.random.default_rng(0))
@@ -77,6 +79,7 @@ def report(
         every=statistics(results, settings),
         volumes=agreement_table(agreement(results, settings)),
         lesions=detection_table(detection(results, settings)),
+        order=ranking_table(order) if order else "",
         notes=caveats(results, settings),
         rows=[
             (r.name, s, row(score, settings, r.lesions.get(s)))

@@ -247,7 +247,8 @@ def test_the_ranking_is_in_the_json_by_cohort_and_problems_name_the_team(tmp_pat
             if (team, case) != ("poor", "b"):
                 write(labels(seed), tmp_path / team / f"{case}.mha")
     arguments = [str(tmp_path / "good"), str(tmp_path / "r"), "--rank", str(tmp_path / "poor")]
-    assert main([*arguments, "--json", str(tmp_path / "s.json")]) == 1
+    assert main([*arguments, "--json", str(tmp_path / "s.json"), "--report", str(tmp_path / "s.html")]) == 1
+    assert "place by significance" in (tmp_path / "s.html").read_text(encoding="utf-8")
     problem = f"{tmp_path / 'poor'}: b: no prediction, scored 0"
     assert problem in capsys.readouterr().err.splitlines()
     content = json.loads((tmp_path / "s.json").read_text())
