@@ -83,12 +83,15 @@ class _Header:
     content: int
 
 
-def read_elements(path: Path) -> Elements | None:
-    """Those of one file; None where it is no DICOM file. Raises InputError: unreadable, damaged or cut short."""
+def read_elements(path: Path, most: int = MOST_ELEMENTS) -> Elements | None:
+    """Those of one file; None where it is no DICOM file.
+
+    Raises InputError: unreadable, damaged, cut short, or of more than so many elements.
+    """
     try:
         with path.open("rb") as file:
             start = _start(file)
-            return None if start is None else _Walk(file, path).elements(start)
+            return None if start is None else _Walk(file, path, most).elements(start)
     except OSError as error:
         raise InputError(path, f"cannot be read ({reason(error)})", "make it readable or remove it") from None
 
@@ -106,8 +109,8 @@ def _start(file: BinaryIO) -> int | None:
 class _Walk:
     """Through a file from element to element, over sequences without looking into them."""
 
-    def __init__(self, file: BinaryIO, path: Path) -> None:
-        self.file, self.path = file, path
+    def __init__(self, file: BinaryIO, path: Path, most: int) -> None:
+        self.file, self.path, self.most = file, path, most
         self.end = path.stat().st_size
         self.order = "<"
         self.explicit = True
@@ -138,7 +141,7 @@ class _Walk:
         opened: list[
             bool
         ] = []  # for each sequence or item without a length: how the elements around it are written
-        for _ in range(MOST_ELEMENTS):
+        for _ in range(self.most):
             if position >= self.end and not opened:
                 return None
             header = self._header(position)
@@ -157,14 +160,14 @@ class _Walk:
                 position = self._behind(header)
             else:
                 position = self._keep(header)
-        raise self._damage(f"more than {MOST_ELEMENTS} elements")
+        raise self._damage(f"more than {self.most} elements")
 
     def _pixels(self, header: _Header) -> tuple[int, int | None]:
         if header.length != UNDEFINED_LENGTH:
             self._behind(header)
             return header.content, header.length
         position = header.content
-        for _ in range(MOST_ELEMENTS):
+        for _ in range(self.most):
             fragment = self._header(position)
             if fragment.tag == SEQUENCE_END:
                 return header.content, None

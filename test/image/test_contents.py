@@ -35,6 +35,9 @@ def test_exceptions_reach_subfolders_and_the_importer_stays_outside(root):
     exceptions = [line[1:] for line in lines if line.startswith("!")]
     assert "model" in exceptions and not any("*" in str(Path(line).parent) for line in exceptions)
     assert lines.index("model/importing") > lines.index("!model")
+    # Nothing else is in it, dicom/ with its packages least of all.
+    tops = {Path(line).parts[0] for line in exceptions}
+    assert "*" in lines and tops == {"process.py", "requirements.txt", "model", "weights"}
 
 
 def test_process_runs_without_the_importer(app, tmp_path):

@@ -1,0 +1,80 @@
+"""Which ROIs of a structure set are GTVp and GTVnd: by their names, or as the user says."""
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from dicom.rois import Roi, StructureSet
+from evaluation.names import what_name_says
+from model.errors import InputError, one_line
+from model.structures import STRUCTURES
+
+# What several parts of one structure are told apart by: numbers, sides, levels of the neck.
+PART = re.compile(
+    r"[\W_]*(?:\d{1,2}[a-c]?|[a-c]|l|r|li|re|lt|rt|left|right|links|rechts|(?:iv|v|v?i{1,3})[ab]?)?[\W_]*",
+    re.I,
+)
+ALONE = re.compile(r"gtvs?", re.I)
+MOST_NAMED = 30
+HOW = "--gtvp NAME and --gtvnd NAME choose"
+
+
+def choose(structures: StructureSet, asked: dict[str, list[str]]) -> dict[str, list[Roi]]:
+    """ROIs by structure, several where they are parts of one, as GTVn1 and GTVn2 are; none of ROIs without contours.
+
+    asked: names by structure, as they stand in the file; what is not asked for is chosen by name. Raises InputError,
+    with all names, where that is not clear or nothing is found.
+    """
+    chosen = {structure: _named(structures, names) for structure, names in asked.items() if names}
+    drawn = [roi for roi in structures.rois if roi.contours]
+    taken = {id(roi) for rois in chosen.values() for roi in rois}
+    free = [roi for roi in drawn if id(roi) not in taken]
+    for structure in STRUCTURES:
+        if structure not in chosen and (found := _by_name(structures, free, structure)):
+            chosen[structure] = found
+    if not chosen:
+        raise _unclear(structures.path, "no ROI with contours is named as a GTVp or GTVnd", structures.rois)
+    return {structure: chosen[structure] for structure in STRUCTURES if structure in chosen}
+
+
+def _named(structures: StructureSet, names: Sequence[str]) -> list[Roi]:
+    rois = []
+    for name in names:
+        found = [roi for roi in structures.rois if roi.name == name.strip()]
+        if len(found) != 1:
+            fact = f"{'no ROI is' if not found else f'{len(found)} ROIs are'} called {name!r}"
+            raise _unclear(structures.path, fact, structures.rois)
+        if not found[0].contours:
+            raise _unclear(structures.path, f"ROI {name!r} has no closed contour", structures.rois)
+        rois += found
+    return rois
+
+
+def _by_name(structures: StructureSet, rois: list[Roi], structure: str) -> list[Roi]:
+    """Empty where no name says the structure. A plain GTV is the primary tumour's where no other is named so."""
+    said = {id(roi): what_name_says(roi.name) for roi in rois}
+    parts = [
+        roi
+        for roi in rois
+        if said[id(roi)].structure == structure and PART.fullmatch(_rest(said[id(roi)].rest))
+    ]
+    unclear = [roi for roi in rois if said[id(roi)].structure == structure and roi not in parts]
+    if not parts and not unclear and structure == STRUCTURES[0]:
+        parts = [roi for roi in rois if ALONE.fullmatch(roi.name.strip(" _-"))]
+    names = [roi.name for roi in parts]
+    whole = [roi for roi in parts if not _rest(said[id(roi)].rest) or ALONE.fullmatch(roi.name.strip(" _-"))]
+    if len(set(names)) < len(names) or len(whole) > 1 or (whole and len(parts) > 1):
+        raise _unclear(structures.path, f"several ROIs may be {structure}", parts)
+    if not parts and unclear:
+        raise _unclear(structures.path, f"not clear which ROI is {structure}", unclear)
+    return parts
+
+
+def _rest(rest: str) -> str:
+    return rest.strip(" _-.,+()[]")
+
+
+def _unclear(path: Path, fact: str, rois: Iterable[Roi]) -> InputError:
+    names = [one_line(roi.name) for roi in rois]
+    shown = ", ".join(names[:MOST_NAMED]) + (", ..." if len(names) > MOST_NAMED else "")
+    return InputError(path, f"{fact} (ROIs: {shown or 'none'})", HOW)

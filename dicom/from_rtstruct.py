@@ -1,0 +1,69 @@
+"""RTSTRUCT → a label map (1 GTVp, 2 GTVnd) on the grid of its CT series.
+
+ROIs are chosen by their names: GTV, GTVp, GTV-T, GTVn, GTV_LN and the like; where that is not clear, they are listed.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from dicom.choose import choose
+from dicom.masks import Masks, label_map
+from dicom.rois import Roi, check_reference, mask_of, read_structure_set
+from dicom.series import Reference, read_reference
+from dicom.to_rtstruct import tell
+from model.errors import InputError
+from model.images.read import IMAGE_SUFFIXES, image_suffix
+from model.images.write import write_image
+from model.structures import STRUCTURES
+from model.terminal import log
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Of this command."""
+    parser.add_argument("rtstruct", type=Path, metavar="RTSS.dcm", help="the structure set")
+    parser.add_argument("ct", type=Path, metavar="CT_FOLDER", help="the CT series that it was drawn on")
+    parser.add_argument("out", type=Path, metavar="OUT", help="the label map to write, such as case.nii.gz")
+    for structure in STRUCTURES:
+        text = f"the ROI, or the ROIs, that are {structure}"
+        parser.add_argument(f"--{structure.lower()}", nargs="+", default=[], metavar="NAME", help=text)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Returns the exit code. Raises InputError."""
+    if not image_suffix(options.out):
+        raise InputError(options.out, "no name of an image", f"end it with one of {' '.join(IMAGE_SUFFIXES)}")
+    structures = read_structure_set(options.rtstruct)
+    chosen = choose(structures, {name: getattr(options, name.lower()) for name in STRUCTURES})
+    reference = read_reference(options.ct)
+    if odd := check_reference(structures, reference):
+        log(f"warning: {options.rtstruct}: {odd}")
+    masks = {
+        structure: _united(rois, structure, options.rtstruct, reference) for structure, rois in chosen.items()
+    }
+    _tell_of_both(options.rtstruct, masks)
+    write_image(options.out, label_map(masks), reference.stack.grid)
+    tell(options.out, masks, reference)
+    return 0
+
+
+def _united(rois: list[Roi], structure: str, path: Path, reference: Reference) -> np.ndarray:
+    """Bool (z, y, x) on the straight grid of all ROIs of one structure. What is odd is printed."""
+    log(f"{structure} is {', '.join(roi.name for roi in rois)}")
+    united = np.zeros(reference.stack.grid.size_xyz[::-1], bool)
+    for roi in rois:
+        mask, without = mask_of(roi, reference, path)
+        united |= mask
+        if without:
+            log(
+                f"warning: {path}: {roi.name} has no contour on {without} slices between its others: left empty"
+            )
+        if roi.passed_over:
+            log(f"warning: {path}: {roi.passed_over} contours of {roi.name} are not closed: passed over")
+    return united
+
+
+def _tell_of_both(path: Path, masks: Masks) -> None:
+    if len(masks) == len(STRUCTURES) and (both := int(np.logical_and(*masks.values()).sum())):
+        log(f"warning: {path}: {both} voxels are of both structures: {STRUCTURES[0]} has them")

@@ -1,0 +1,41 @@
+"""Masks → RTSTRUCT on a CT series.
+
+MASK is a label map (1 GTVp, 2 GTVnd), an image with both as channels, or one mask for each, named after it.
+"""
+
+import argparse
+from pathlib import Path
+
+from dicom.masks import Masks, read_on_series
+from dicom.rtstruct import write_rtstruct
+from dicom.series import Reference, read_reference
+from model.structures import STRUCTURES
+from model.terminal import log
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Of this command."""
+    parser.add_argument("masks", type=Path, nargs="+", metavar="MASK", help="on the grid of the series")
+    parser.add_argument("ct", type=Path, metavar="CT_FOLDER", help="the CT series that the masks belong to")
+    parser.add_argument("out", type=Path, metavar="OUT.dcm", help="the file to write")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Returns the exit code. Raises InputError."""
+    reference = read_reference(options.ct)
+    masks = read_on_series(options.masks, reference)
+    write_rtstruct(options.out, masks, reference)
+    tell(options.out, masks, reference)
+    return 0
+
+
+def tell(path: Path, masks: Masks, reference: Reference) -> None:
+    """One line for each structure: what is in the file now."""
+    grid = reference.stack.grid
+    voxel_cm3 = grid.spacing_xyz[0] * grid.spacing_xyz[1] * grid.spacing_xyz[2] / 1000
+    for structure in STRUCTURES:
+        if structure not in masks or not masks[structure].any():
+            log(f"{path}: {structure} left out, nothing is outlined")
+            continue
+        mask = masks[structure]
+        log(f"{path}: {structure} on {mask.any((1, 2)).sum()} slices, {mask.sum() * voxel_cm3:.2f} cm³")
