@@ -15,26 +15,26 @@ import logging
 import math
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
-from evaluation.cases import MatchedCase, find_cases, match_cases
+from evaluation.agreement import agreement, agreement_table
+from evaluation.detection import detection, detection_table
 from evaluation.output import csv_text, json_text
-from evaluation.processes import evaluate_cases
+from evaluation.ranking import Ranking, ranking, ranking_table
 from evaluation.run import CaseResult, Settings
+from evaluation.scoring import Scored, score_all
+from evaluation.statistics import caveats, statistics, statistics_table
 from evaluation.summary import (
     Difference,
     compare,
     comparison_table,
-    rank,
     spread_table,
     summarise,
     table,
 )
-from model.errors import InputError, one_line, reason
+from model.errors import InputError, reason
 from model.images.read import image_suffix
 from model.options import LONGEST_SHOWN, MOST_JOBS, Parser, whole
 from model.structures import STRUCTURES
@@ -49,16 +49,6 @@ EXAMPLES = (
 EXITS = "0 all fine, 1 some case had a problem, 2 nothing could be evaluated or not all of it, 130 stopped"
 # Farther than any head is wide.
 LARGEST_TOLERANCE_MM = 1000.0
-
-
-@dataclass(frozen=True)
-class Scored:
-    """Cases, results as far as there are any, all problems in words; stopped: why not all cases have a result."""
-
-    cases: list[MatchedCase]
-    results: list[CaseResult]
-    problems: list[str]
-    stopped: InputError | KeyboardInterrupt | None = None
 
 
 def parse_arguments(arguments: list[str] | None) -> tuple[argparse.Namespace, Settings]:
@@ -123,27 +113,6 @@ def _check_paths(options: argparse.Namespace) -> None:
         raise InputError(outputs[0], "two results would have one name", "give each its own")
 
 
-def score_all(predictions: Path, references: Path, settings: Settings, jobs: int) -> Scored:
-    """Cases, their results and all problems, which also go to stderr. Raises InputError if nothing was scored."""
-    predicted, true = find_cases(predictions), find_cases(references)
-    cases, extra = match_cases(predicted, true)
-    results: list[CaseResult] = []
-    stopped: InputError | KeyboardInterrupt | None = None
-    try:
-        scoring = evaluate_cases(cases, settings, jobs)
-        results.extend(tqdm(scoring, total=len(cases), unit="case", disable=None, leave=False))
-    except (InputError, KeyboardInterrupt) as error:
-        stopped = error
-    problems = [f"{problem} (not scored)" for problem in true.problems + predicted.problems]
-    problems += [p for r in results for p in r.problems]
-    problems += [f"{name}: no reference, not scored" for name in extra]
-    for problem in problems:
-        print(problem, file=sys.stderr)
-    if not stopped and not any(r.scores for r in results):
-        raise InputError(predictions, "no case could be evaluated", "see the lines above")
-    return Scored(cases, results, problems, stopped)
-
-
 def save(path: Path, content: bytes) -> None:
     """Write a file whole. Raises InputError."""
     try:
@@ -153,7 +122,7 @@ def save(path: Path, content: bytes) -> None:
         raise InputError(path, fact, "free space or choose another name") from None
 
 
-def draw(options: argparse.Namespace, scored: Scored, settings: Settings) -> None:
+def draw(options: argparse.Namespace, scored: Scored, settings: Settings, order: Ranking | None) -> None:
     """Overlay and report; the drawing packages are loaded only when they are used."""
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # silent about its cache and fonts
     cases, results = scored.cases, scored.results
@@ -164,37 +133,37 @@ def draw(options: argparse.Namespace, scored: Scored, settings: Settings) -> Non
     if options.report:
         from evaluation.report import report
 
-        save(options.report, report(cases, results, scored.problems, settings, options.image).encode())
+        text = report(cases, results, scored.problems, settings, options.image, order)
+        save(options.report, text.encode())
 
 
-def print_ranking(options: argparse.Namespace, settings: Settings, results: list[CaseResult]) -> list[str]:
-    """Ranks all submissions; returns the others' problems."""
-    teams, problems = {str(options.predictions): results}, []
+def further_tables(results: list[CaseResult], settings: Settings) -> str:
+    """All but DSC and NSD: distances, volumes, lesions, and what to think of the intervals."""
+    parts = [statistics_table(statistics(results, settings), settings)]
+    parts += [agreement_table(volumes)] if (volumes := agreement(results, settings)) else []
+    parts += [detection_table(lesions)] if (lesions := detection(results, settings)) else []
+    return "\n".join([*parts, *caveats(results, settings)])
+
+
+def rank_teams(options: argparse.Namespace, settings: Settings, scored: Scored) -> tuple[Ranking, list[str]]:
+    """Ranks all submissions and prints it; second: the others' problems."""
+    teams, problems = {str(options.predictions): scored.results}, []
     for team in options.rank:
-        scored = score_all(team, options.references, settings, options.jobs)
-        if scored.stopped:
-            raise scored.stopped
-        teams[str(team)] = scored.results
-        problems += scored.problems
-    rng = np.random.default_rng(0)
-    means = {
-        team: [
-            s.mean
-            for s in summarise(of_team, settings, rng)
-            if s.measure in ("dsc", "nsd") and s.structure != "average"
-        ]
-        for team, of_team in teams.items()
-    }
-    for position, (team, value) in enumerate(rank(means).items(), 1):
-        show(f"{position:>3}  {value:.4f}  {one_line(team)}")
-    return problems
+        other = score_all(team, options.references, settings, options.jobs, named=True)
+        if other.stopped:
+            raise other.stopped
+        teams[str(team)] = other.results
+        problems += other.problems
+    found = ranking(teams, {case.name: case.reference.cohort for case in scored.cases}, settings)
+    show(ranking_table(found))
+    return found, problems
 
 
 def compare_with(
     options: argparse.Namespace, settings: Settings, results: list[CaseResult]
 ) -> tuple[list[Difference], list[str]]:
     """Prints and returns the differences to the other predictions, and their problems."""
-    others = score_all(options.compare, options.references, settings, options.jobs)
+    others = score_all(options.compare, options.references, settings, options.jobs, named=True)
     if others.stopped:
         raise others.stopped
     differences = compare(results, others.results, settings)
@@ -207,6 +176,7 @@ def keep(
     scored: Scored,
     settings: Settings,
     differences: list[Difference],
+    order: Ranking | None,
     problems: list[str],
 ) -> None:
     """Write CSV and JSON of what was scored, if anything was."""
@@ -216,14 +186,19 @@ def keep(
         save(options.csv, csv_text(scored.results, settings).encode())
     if options.json:
         summaries = summarise(scored.results, settings, np.random.default_rng(0))
-        save(options.json, json_text(scored.results, summaries, differences, problems, settings).encode())
+        save(
+            options.json,
+            json_text(scored.results, summaries, differences, problems, settings, order).encode(),
+        )
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """Finds, scores and reports; returns the exit code. What was scored is kept, whatever stops the run."""
-    scored = score_all(options.predictions, options.references, settings, options.jobs)
+    several = bool(options.rank or options.compare)  # whose problem it is must then be said
+    scored = score_all(options.predictions, options.references, settings, options.jobs, named=several)
     problems = list(scored.problems)
     differences: list[Difference] = []
+    order: Ranking | None = None
     try:
         if scored.stopped:
             raise scored.stopped
@@ -231,18 +206,27 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         show(table(summaries, settings))
         if len(scored.results) > 1:
             show(spread_table(summaries))
+        show(further_tables(scored.results, settings))
         if options.compare:
             differences, further = compare_with(options, settings, scored.results)
             problems += further
         if options.rank:
-            problems += print_ranking(options, settings, scored.results)
+            order, further = rank_teams(options, settings, scored)
+            problems += further
     except (InputError, OSError, KeyboardInterrupt) as error:
         why = f"stopped after {len(scored.results)} of {len(scored.cases)} cases"
         why = "stopped before all predictions were scored" if not scored.stopped else why
-        keep(options, scored, settings, differences, [*problems, f"{why}: {str(error) or 'asked to end'}"])
+        keep(
+            options,
+            scored,
+            settings,
+            differences,
+            order,
+            [*problems, f"{why}: {str(error) or 'asked to end'}"],
+        )
         raise
-    keep(options, scored, settings, differences, problems)
-    draw(options, scored, settings)
+    keep(options, scored, settings, differences, order, problems)
+    draw(options, scored, settings, order)
     return 1 if problems else 0
 
 

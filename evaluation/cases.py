@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from evaluation.folders import image_files, stem
-from evaluation.names import says_nothing, what_name_says, without_last_word
+from evaluation.folders import dicom_contours, image_files, stem
+from evaluation.names import alike, cohort_in, says_nothing, what_name_says, without_last_word
 from model.errors import InputError, one_line
 from model.images.read import IMAGE_SUFFIXES
 from model.structures import STRUCTURES
@@ -28,13 +28,14 @@ Key = tuple[str, ...]
 class CaseFiles:
     """A case's name and its masks: one file with all structures, or one file for each structure.
 
-    fault: why they are not to be used.
+    fault: why they are not to be used. cohort: the folder of one that they lie in, else empty.
     """
 
     name: str
     whole: Path | None
     by_structure: dict[str, Path]
     fault: InputError | None = None
+    cohort: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,9 @@ def _only_file(path: Path, above: str | None) -> CaseFiles:
     """A case of one file, which was given as it is."""
     name = stem(path)
     if name is None:
-        raise InputError(path, "no image file", f"give one with suffix {', '.join(IMAGE_SUFFIXES)}")
+        raise dicom_contours(path) or InputError(
+            path, "no image file", f"give one with suffix {', '.join(IMAGE_SUFFIXES)}"
+        )
     mask = _describe(path, path.parent)
     if fault := mask.fault or ("its name says another structure" if mask.other else None):
         raise InputError(path, fault, "rename it")
@@ -216,7 +219,7 @@ def _named_cases(masks: Iterable[_Mask], root: Path) -> list[CaseFiles]:
             fault = InputError(root, f"{files} could all be {name}", "leave one, or one for each structure")
         whole = next((m.path for m in members if not m.structure), None)
         by_structure = {m.structure: m.path for m in members if m.structure and not whole}
-        cases.append(CaseFiles(name, whole, by_structure, fault))
+        cases.append(CaseFiles(name, whole, by_structure, fault, one_line(cohort_in(key[:-1]))))
     return cases
 
 
@@ -284,3 +287,9 @@ def match_cases(predictions: Found, references: Found) -> tuple[list[MatchedCase
         MatchedCase(name, case, predictions.cases.get(name)) for name, case in references.cases.items()
     ]
     return matched, [name for name in predictions.cases if name not in references.cases]
+
+
+def meant(name: str, among: Iterable[str]) -> str | None:
+    """The only one of these names that differs from it in what tells no cases apart, as X_pred from X."""
+    near = [other for other in among if alike(name, other)]
+    return near[0] if len(near) == 1 else None

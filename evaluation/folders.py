@@ -21,6 +21,12 @@ _OTHER_SUFFIXES = (
     ".mnc",
 )
 _REMEDY = "mend or remove it"
+# What a DICOM file holds that is no image: the class in its first bytes.
+_CONTOURS = {
+    b"1.2.840.10008.5.1.4.1.1.481.3\0": "RT Structure Set",
+    b"1.2.840.10008.5.1.4.1.1.66.4\0": "Segmentation",
+}
+_DICOM_HEADER_BYTES = 1024
 
 
 def stem(path: Path) -> str | None:
@@ -73,12 +79,27 @@ def _unreadable(entry: os.DirEntry[str], path: Path) -> InputError | None:
     """Why what has an image's name is no file to read."""
     if path.name.lower().endswith(_OTHER_SUFFIXES):
         return InputError(path, "not a format read here", f"convert it to one of {' '.join(IMAGE_SUFFIXES)}")
+    if stem(path) is None and path.suffix.lower() != ".dcm":
+        return None
     try:
-        if stem(path) is None or entry.is_file():
-            return None
+        if entry.is_file():
+            return dicom_contours(path)
     except OSError as error:
         return InputError(path, f"cannot be read ({reason(error)})", _REMEDY)
     return InputError(path, "a link that leads nowhere" if entry.is_symlink() else "no file", _REMEDY)
+
+
+def dicom_contours(path: Path) -> InputError | None:
+    """Of a DICOM file with contours or a segmentation that it is not read, and what to do. Raises OSError."""
+    if path.suffix.lower() != ".dcm":
+        return None
+    with path.open("rb") as file:
+        start = file.read(_DICOM_HEADER_BYTES)
+    for uid, kind in _CONTOURS.items():
+        if start[128:132] == b"DICM" and uid in start:
+            remedy = "convert it to masks on the CT's grid, with plastimatch, dcmrtstruct2nii or dcmqi"
+            return InputError(path, f"a DICOM {kind}, which is not read here", remedy)
+    return None
 
 
 def _without_images(folders: list[Path], files: list[Path]) -> Iterator[InputError]:

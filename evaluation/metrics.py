@@ -1,19 +1,24 @@
-"""DSC, NSD, HD95, ASSD, volumes and lesion-wise detection of one structure of one case.
+"""Overlap, surface distances, volumes, added path and lesion-wise detection of one structure of one case.
 
-Masks are boolean arrays (z, y, x) on one grid; spacings are in mm and (z, y, x) order.
+Masks are boolean arrays (z, y, x) on one grid; spacings are in mm and (z, y, x) order. `score` is also the way in for
+programs that hold arrays and no files.
 
 Conventions for empty masks (those of the SegRap challenge's own script): both empty, DSC = NSD = 1; only one empty,
-DSC = NSD = 0. HD95 and ASSD are nan unless both masks have voxels.
+DSC = NSD = 0. Distances between borders are nan unless both masks have voxels.
 """
 
 from dataclasses import dataclass
-from math import nan
+from math import isnan, nan
 
 import numpy as np
 from scipy.ndimage import binary_erosion, generate_binary_structure, label
 from scipy.spatial import KDTree
 
 from evaluation.surface import surface_of
+from model.errors import InputError
+
+# Of the tolerance: NIfTI keeps 0.2 mm as a float32, and five such steps must not be more than 1 mm.
+SLACK = 1e-6
 
 Spacing = tuple[float, float, float]
 Box = tuple[slice, slice, slice]
@@ -50,7 +55,11 @@ class Lesions:
 
 @dataclass(frozen=True)
 class Score:
-    """Measures of one structure: fractions, mm, cm³; `nsd` has one value per tolerance."""
+    """Measures of one structure: fractions, mm, cm³; `nsd` has one value per tolerance.
+
+    worst_mm: the diagonal of the grid, which is what a distance counts that is not defined, where a penalty is asked
+    for. What has a default is nan in scores that were kept by earlier versions.
+    """
 
     dsc: float
     nsd: tuple[float, ...]
@@ -62,28 +71,87 @@ class Score:
     fp_cm3: float
     fn_cm3: float
     lesions: Lesions
+    iou: float = nan
+    hd100_mm: float = nan
+    masd_mm: float = nan
+    added_path_mm: float = nan
+    worst_mm: float = nan
+
+    @property
+    def difference_percent(self) -> float:
+        """Prediction minus reference, of the reference's volume; nan where that is empty."""
+        return 100 * (self.prediction_cm3 / self.reference_cm3 - 1) if self.reference_cm3 else nan
+
+    def penalised_mm(self, distance_mm: float) -> float:
+        """A distance of this score; where it is not defined 0 if both masks are empty, else the grid's diagonal."""
+        if not isnan(distance_mm):
+            return distance_mm
+        return 0.0 if self.dsc == 1 else self.worst_mm
+
+
+@dataclass(frozen=True)
+class Distances:
+    """Between the borders of two masks, in mm: of both directions together; MASD is the mean of both's means."""
+
+    hd95_mm: float
+    hd100_mm: float
+    assd_mm: float
+    masd_mm: float
 
 
 def score(
-    prediction: np.ndarray, reference: np.ndarray, spacing_zyx: Spacing, tolerances_mm: tuple[float, ...]
+    prediction: np.ndarray,
+    reference: np.ndarray,
+    spacing_zyx: Spacing,
+    tolerances_mm: tuple[float, ...] = (1.0,),
 ) -> Score:
-    """All measures of two boolean masks (z, y, x); works on the box around both, which holds both surfaces."""
-    box = _around_both(bounding_box(prediction), bounding_box(reference))
+    """All measures of two masks (z, y, x) on one grid; voxels above 0 are inside. spacing_zyx: mm, in the same order.
+
+    tolerances_mm: of the NSD, one value for each. Works on the box around both, which holds both surfaces. Raises
+    InputError for arrays that are not three-dimensional and of one shape, and for a spacing that is none.
+    """
+    prediction, reference = checked_masks(prediction, reference, spacing_zyx)
+    worst_mm = float(np.linalg.norm(np.multiply(reference.shape, spacing_zyx)))
+    box = around_both(prediction, reference)
     prediction, reference = prediction[box], reference[box]
     voxel_cm3 = float(np.prod(spacing_zyx)) / 1000
-    hd95_mm, assd_mm = hd95_and_assd(prediction, reference, spacing_zyx)
+    distances = border_distances(prediction, reference, spacing_zyx)
+    overlap = dsc(prediction, reference)
     return Score(
-        dsc=dsc(prediction, reference),
+        dsc=overlap,
         nsd=nsd(prediction, reference, spacing_zyx, tolerances_mm),
-        hd95_mm=hd95_mm,
-        assd_mm=assd_mm,
+        hd95_mm=distances.hd95_mm,
+        assd_mm=distances.assd_mm,
         reference_cm3=np.count_nonzero(reference) * voxel_cm3,
         prediction_cm3=np.count_nonzero(prediction) * voxel_cm3,
         tp_cm3=np.count_nonzero(prediction & reference) * voxel_cm3,
         fp_cm3=np.count_nonzero(prediction & ~reference) * voxel_cm3,
         fn_cm3=np.count_nonzero(reference & ~prediction) * voxel_cm3,
         lesions=lesion_detection(prediction, reference),
+        iou=overlap / (2 - overlap),
+        hd100_mm=distances.hd100_mm,
+        masd_mm=distances.masd_mm,
+        added_path_mm=added_path_mm(prediction, reference, spacing_zyx),
+        worst_mm=worst_mm,
     )
+
+
+def checked_masks(
+    prediction: np.ndarray, reference: np.ndarray, spacing_zyx: Spacing
+) -> tuple[np.ndarray, np.ndarray]:
+    """Both as bool arrays. Raises InputError as score does."""
+    masks = []
+    for name, mask in (("prediction", np.asarray(prediction)), ("reference", np.asarray(reference))):
+        if mask.ndim != 3:
+            fact = f"an array of {mask.ndim} dimensions"
+            raise InputError(name, fact, "give one structure's mask (z, y, x); of channels one at a time")
+        masks.append(mask if mask.dtype == bool else mask > 0)
+    if masks[0].shape != masks[1].shape or not masks[0].size:
+        fact = f"arrays of {masks[0].shape} and {masks[1].shape} voxels"
+        raise InputError("prediction and reference", fact, "give both on one grid")
+    if len(spacing_zyx) != 3 or not all(0 < mm < float("inf") for mm in spacing_zyx):
+        raise InputError("spacing", f"{tuple(spacing_zyx)} is none", "give (z, y, x) in mm, each above 0")
+    return masks[0], masks[1]
 
 
 def dsc(prediction: np.ndarray, reference: np.ndarray) -> float:
@@ -98,7 +166,7 @@ def nsd(
     """Normalised surface Dice at each tolerance: share of both surfaces' area that is within it of the other one.
 
     Surface elements and their areas as in Nikolov et al. (arXiv 1809.04430); 1 where both masks are empty, 0 where one
-    is.
+    is. A distance of the tolerance is within it, also where the spacing was rounded to a float32.
     """
     ours, theirs = surface_of(prediction, spacing_zyx), surface_of(reference, spacing_zyx)
     if not len(ours.areas) or not len(theirs.areas):
@@ -106,21 +174,37 @@ def nsd(
     there_mm = nearest_mm(ours.positions, theirs.positions, spacing_zyx)
     back_mm = nearest_mm(theirs.positions, ours.positions, spacing_zyx)
     distances_mm, areas = np.concatenate([there_mm, back_mm]), np.concatenate([ours.areas, theirs.areas])
-    return tuple(float(areas[distances_mm <= t].sum() / areas.sum()) for t in tolerances_mm)
+    return tuple(float(areas[distances_mm <= t * (1 + SLACK)].sum() / areas.sum()) for t in tolerances_mm)
 
 
-def hd95_and_assd(prediction: np.ndarray, reference: np.ndarray, spacing_zyx: Spacing) -> tuple[float, float]:
-    """HD95 and ASSD in mm between border voxels, as MedPy defines them; nan if a mask is empty.
+def border_distances(prediction: np.ndarray, reference: np.ndarray, spacing_zyx: Spacing) -> Distances:
+    """HD95 and ASSD as MedPy defines them, HD100, MASD; nan if a mask is empty.
 
-    HD95 is the 95th percentile, ASSD the mean, of both directions' distances together.
+    HD95 is the 95th percentile, HD100 the largest, ASSD the mean of both directions' distances together.
     """
     predicted_at, reference_at = _border(prediction), _border(reference)
     if not len(predicted_at) or not len(reference_at):
-        return nan, nan
+        return Distances(nan, nan, nan, nan)
     there_mm = nearest_mm(predicted_at, reference_at, spacing_zyx)
     back_mm = nearest_mm(reference_at, predicted_at, spacing_zyx)
     both_mm = np.concatenate([there_mm, back_mm])
-    return float(np.percentile(both_mm, 95)), float(both_mm.mean())
+    return Distances(
+        float(np.percentile(both_mm, 95)),
+        float(both_mm.max()),
+        float(both_mm.mean()),
+        float(there_mm.mean() + back_mm.mean()) / 2,
+    )
+
+
+def added_path_mm(prediction: np.ndarray, reference: np.ndarray, spacing_zyx: Spacing) -> float:
+    """How much of the reference's outline is to be drawn anew, slice by slice (z) (Vaassen et al., phiRO 2020).
+
+    Voxels on the reference's outline within their slice that are not on the prediction's, times their mean side in mm.
+    """
+    in_slice = generate_binary_structure(3, 1)
+    in_slice[[0, 2]] = False
+    ours, theirs = (mask & ~binary_erosion(mask, in_slice) for mask in (prediction, reference))
+    return float(np.count_nonzero(theirs & ~ours) * (spacing_zyx[1] + spacing_zyx[2]) / 2)
 
 
 def lesion_detection(prediction: np.ndarray, reference: np.ndarray) -> Lesions:
@@ -159,8 +243,9 @@ def bounding_box(mask: np.ndarray) -> Box | None:
     return z, slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
-def _around_both(first: Box | None, second: Box | None) -> Box:
-    """Smallest box around two boxes, either of which may be absent; one voxel if both are."""
+def around_both(prediction: np.ndarray, reference: np.ndarray) -> Box:
+    """Smallest box around the voxels of two masks; one voxel if neither has any."""
+    first, second = bounding_box(prediction), bounding_box(reference)
     if first is None or second is None:
         return first or second or (slice(0, 1), slice(0, 1), slice(0, 1))
     z, y, x = (slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(first, second, strict=True))

@@ -36,6 +36,7 @@ _ORGANS = re.compile(
     r"o?esophagus|larynx|larynxglottic|larynxsupraglot\w*|pharynxconst|thyroid|trachea|lips|body|external|skin|couch"
 )
 _OTHER_VOLUMES = re.compile(r"[a-z]?(?:ctv|ptv|itv)\w*")
+_COHORT = re.compile(r"(?:cohort|set|cent(?:er|re)|site|hospital)[ _-]*(?:\d+|[a-z])")
 _LONGEST_TERM = 6  # words
 _SEPARATORS = " _-.,+()[]"
 
@@ -94,6 +95,25 @@ def says_nothing(name: str) -> bool:
     """Whether it is nothing but words like "mask" and "prediction", or empty."""
     words = _words(name)
     return all(_ROLES.fullmatch(word.text) for word in words) and bool(words or not name)
+
+
+def cohort_in(parts: tuple[str, ...]) -> str:
+    """The first of these names of folders that is a cohort's, such as Cohort1, "Set A" or centre-3; else empty."""
+    return next((part for part in parts if _COHORT.fullmatch(_plain(part))), "")
+
+
+def alike(name: str, other: str) -> bool:
+    """Whether two names of cases differ in nothing that tells cases apart: as X_pred and x, or case_1 and run/case_001.
+
+    That is case, separators, words like "pred", zeros in front of numbers, and folders above.
+    """
+    ours, theirs = ([_told(part) for part in (n, *n.split("/"))] for n in (name, other))
+    return bool((ours[0] and ours[0] in theirs) or (theirs[0] and theirs[0] in ours))
+
+
+def _told(name: str) -> str:
+    words = [word for word in re.split(r"[\W_]+", _plain(name)) if word and not _ROLES.fullmatch(word)]
+    return " ".join(word.lstrip("0") or "0" for word in words)
 
 
 def _words(name: str) -> list[_Word]:

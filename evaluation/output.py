@@ -4,39 +4,19 @@ import csv
 import io
 import json
 from dataclasses import asdict
-from math import isnan
 
-from evaluation.metrics import Score
+from evaluation.agreement import agreement
+from evaluation.detection import detection
+from evaluation.lesions import Matching
+from evaluation.ranking import Ranking
+from evaluation.rows import row
 from evaluation.run import CaseResult, Settings
-from evaluation.summary import Difference, Summary, average_score, measures
+from evaluation.statistics import caveats, statistics
+from evaluation.summary import Difference, Summary, average_score
 from model.errors import one_line
 
 # How formulas begin, also in East Asian width.
 _FORMULA = tuple("=+-@＝＋－＠")
-
-
-def row(score: Score, settings: Settings) -> dict[str, float | int | None]:
-    """Columns of one case and structure: fractions, mm, cm³, counts; None where a value is not defined."""
-    lesions = score.lesions
-    columns = {
-        **dict(zip(measures(settings), (score.dsc, *score.nsd), strict=True)),
-        "hd95_mm": score.hd95_mm,
-        "assd_mm": score.assd_mm,
-        "reference_cm3": score.reference_cm3,
-        "prediction_cm3": score.prediction_cm3,
-        "difference_cm3": score.prediction_cm3 - score.reference_cm3,
-        "tp_cm3": score.tp_cm3,
-        "fp_cm3": score.fp_cm3,
-        "fn_cm3": score.fn_cm3,
-        "lesions_reference": lesions.reference,
-        "lesions_found": lesions.found,
-        "lesions_predicted": lesions.predicted,
-        "lesions_true": lesions.true,
-        "lesion_sensitivity": lesions.sensitivity,
-        "lesion_precision": lesions.precision,
-        "lesion_f1": lesions.f1,
-    }
-    return {key: None if isnan(value) else value for key, value in columns.items()}
 
 
 def _as_text(name: str) -> str:
@@ -48,7 +28,7 @@ def _as_text(name: str) -> str:
 def csv_text(results: list[CaseResult], settings: Settings) -> str:
     """One row per case and structure. Names that would be formulas in a spreadsheet get an apostrophe."""
     rows = [
-        {"case": _as_text(r.name), "structure": structure, **row(score, settings)}
+        {"case": _as_text(r.name), "structure": structure, **row(score, settings, r.lesions.get(structure))}
         for r in results
         for structure, score in r.scores.items()
     ]
@@ -65,14 +45,34 @@ def json_text(
     differences: list[Difference],
     problems: list[str],
     settings: Settings,
+    order: Ranking | None = None,
 ) -> str:
-    """Settings, summary, scores by case and structure, and problems; the keys are described in docs/evaluation.md."""
+    """Settings, summaries, scores by case and structure, problems; the keys are described in docs/evaluation.md."""
     content = {
         "settings": asdict(settings),
         "summary": [asdict(s) for s in summaries],
         "average_score": average_score(summaries),
+        "measures": [asdict(s) for s in statistics(results, settings)],
+        "volume_agreement": [asdict(a) for a in agreement(results, settings)],
+        "lesions": [asdict(d) for d in detection(results, settings)],
         "comparison": [asdict(d) for d in differences],
-        "cases": {r.name: {s: row(score, settings) for s, score in r.scores.items()} for r in results},
+        "ranking": asdict(order) if order else None,
+        "cases": {r.name: _case(r, settings) for r in results},
+        "notes": caveats(results, settings),
         "problems": problems,
     }
     return json.dumps(content, indent=2, allow_nan=False) + "\n"
+
+
+def _case(result: CaseResult, settings: Settings) -> dict[str, object]:
+    """By structure the columns and, where they were matched, the lesions."""
+    content: dict[str, object] = {}
+    for structure, score in result.scores.items():
+        matching = result.lesions.get(structure)
+        content[structure] = row(score, settings, matching) | (_lesions(matching) if matching else {})
+    return content
+
+
+def _lesions(matching: Matching) -> dict[str, object]:
+    lesions = [asdict(lesion) for lesion in matching.lesions]
+    return {"lesions": lesions, "false_lesions_cm3": list(matching.false_cm3)}

@@ -8,7 +8,7 @@ import numpy as np
 from evaluation.cases import CaseFiles
 from model.errors import InputError
 from model.images.grid import Grid, difference
-from model.images.read import read_label_map
+from model.images.read import read_label_map, read_mask
 from model.structures import LABELS, STRUCTURES
 
 
@@ -24,8 +24,9 @@ class Masks:
 def read_masks(case: CaseFiles, structures: tuple[str, ...]) -> Masks:
     """Masks of a case for the structures asked for; where each structure has a file, some may be missing.
 
-    Raises InputError for unreadable or damaged files, other values than the labels, files on several grids, and where
-    it was not clear which files to read.
+    In a file of one structure any one value above 0 is inside, as the challenge's script has it; in one of all
+    structures only their labels are. Raises InputError for unreadable or damaged files, other values than these, files
+    on several grids, and where it was not clear which files to read.
     """
     if case.fault:
         raise case.fault
@@ -38,10 +39,9 @@ def read_masks(case: CaseFiles, structures: tuple[str, ...]) -> Masks:
             continue
         path = case.by_structure[structure]
         try:
-            array, grid = read_label_map(path, 1)
+            arrays[structure], grid = read_mask(path)
         except InputError as error:
             raise InputError(error.where, f"as a mask of {structure}: {error.fact}", error.remedy) from None
-        arrays[structure] = array > 0
         first = first or (path, grid)
         check_same_grid(grid, first[1], path, first[0])
     if first is None:

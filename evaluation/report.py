@@ -9,10 +9,14 @@ from jinja2 import Environment, FileSystemLoader
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from evaluation.agreement import agreement, agreement_table
 from evaluation.cases import MatchedCase
-from evaluation.output import row
+from evaluation.detection import detection, detection_table
 from evaluation.pictures import picture
+from evaluation.ranking import Ranking, ranking_table
+from evaluation.rows import row
 from evaluation.run import CaseResult, Settings
+from evaluation.statistics import caveats, statistics
 from evaluation.summary import average_score, columns, measures, summarise
 from model.errors import InputError
 
@@ -60,8 +64,9 @@ def report(
     problems: list[str],
     settings: Settings,
     cts: Path | None,
+    order: Ranking | None = None,
 ) -> str:
-    """The HTML text; `cts` holds the CTs for the pictures, without it outlines stand on black."""
+    """The HTML text; `cts` holds the CTs for the pictures, without it outlines stand on black; order: with others."""
     by_name = {case.name: case for case in cases}
     ordered = sorted(results, key=_worst_first)
     summaries = summarise(results, settings, np.random.default_rng(0))
@@ -71,7 +76,16 @@ def report(
         average=average_score(summaries),
         tolerances=settings.tolerances_mm,
         measures=measures(settings),
-        rows=[(r.name, s, row(score, settings)) for r in ordered for s, score in r.scores.items()],
+        every=statistics(results, settings),
+        volumes=agreement_table(agreement(results, settings)),
+        lesions=detection_table(detection(results, settings)),
+        order=ranking_table(order) if order else "",
+        notes=caveats(results, settings),
+        rows=[
+            (r.name, s, row(score, settings, r.lesions.get(s)))
+            for r in ordered
+            for s, score in r.scores.items()
+        ],
         problems=problems,
         plots=_data_url(_box_plots(results, settings), "png"),
         pictures=[_case_picture(by_name[r.name], r, settings, cts) for r in ordered],

@@ -1,10 +1,11 @@
 """Scoring of one case after the other; a case with a problem says so and lets the others go on."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from evaluation.cases import MatchedCase
+from evaluation.lesions import Matching, match_lesions
 from evaluation.metrics import Score, score
 from evaluation.reading import Masks, check_same_grid, read_masks
 from model.errors import InputError, reason
@@ -23,11 +24,15 @@ class Settings:
 
 @dataclass(frozen=True)
 class CaseResult:
-    """Scores of a case by structure (none if its reference cannot be used) and its problems in words."""
+    """Scores of a case by structure (none if its reference cannot be used) and its problems in words.
+
+    lesions: by structure, where they were matched.
+    """
 
     name: str
     scores: dict[str, Score]
     problems: tuple[str, ...]
+    lesions: dict[str, Matching] = field(default_factory=dict)
 
 
 def _read_prediction(
@@ -63,7 +68,7 @@ def _evaluate(case: MatchedCase, settings: Settings) -> CaseResult:
     """Raises UNUSABLE where the reference is."""
     reference = read_masks(case.reference, settings.structures)
     predicted, problems = _read_prediction(case, reference, settings)
-    scores = {}
+    scores, lesions = {}, {}
     for structure in settings.structures:
         if structure not in reference.arrays:
             problems.append(f"{case.name}: no reference {structure}, not scored")
@@ -73,6 +78,7 @@ def _evaluate(case: MatchedCase, settings: Settings) -> CaseResult:
         mask = mask if mask.ndim else np.broadcast_to(mask, truth.shape)
         result = score(mask, truth, reference.grid.spacing_zyx, settings.tolerances_mm)
         if structure not in predicted:
-            result = replace(result, dsc=0.0, nsd=tuple(0.0 for _ in settings.tolerances_mm))
+            result = replace(result, dsc=0.0, iou=0.0, nsd=(0.0,) * len(settings.tolerances_mm))
         scores[structure] = result
-    return CaseResult(case.name, scores, tuple(problems))
+        lesions[structure] = match_lesions(mask, truth, reference.grid.spacing_zyx)
+    return CaseResult(case.name, scores, tuple(problems), lesions)

@@ -1,4 +1,4 @@
-"""Means over patients, laid out as the method's published table; comparison of two submissions; ranking of several.
+"""Means over patients, laid out as the method's published table; comparison of two submissions.
 
 `mean ± standard deviation` are in percent; the deviation divides by n, and the average row takes all values of all
 structures together: with both, the published deviations of the structures and of their average agree.
@@ -141,14 +141,3 @@ def comparison_table(differences: list[Difference]) -> str:
         for d in differences
     ]
     return "\n".join(lines)
-
-
-def rank(means: dict[str, list[float]]) -> dict[str, float]:
-    """SegRap's rule: rank the teams by each mean (class-wise DSC and NSD), average the ranks, divide by the teams.
-
-    Equal means share the better rank; lower is better, best first.
-    """
-    from scipy import stats  # half a second: for this alone
-
-    ranks = stats.rankdata(-np.array(list(means.values())), method="min", axis=0).mean(axis=1) / len(means)
-    return dict(sorted(zip(means, ranks.tolist(), strict=True), key=lambda item: item[1]))

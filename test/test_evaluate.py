@@ -236,8 +236,27 @@ def test_rank_orders_submissions(tmp_path, capsys):
     write(labels(0), tmp_path / "r" / "a.mha")
     assert main([str(tmp_path / "poor"), str(tmp_path / "r"), "--rank", str(tmp_path / "good")]) == 0
     first, second = capsys.readouterr().out.splitlines()[-2:]
-    assert first.split() == ["1", "0.5000", str(tmp_path / "good")]
-    assert second.split()[0] == "2" and second.split()[2] == str(tmp_path / "poor")
+    assert first.split()[:2] == ["1", "0.5000"] and first.split()[-1] == str(tmp_path / "good")
+    assert second.split()[0] == "2" and second.split()[-1] == str(tmp_path / "poor")
+
+
+def test_the_ranking_is_in_the_json_by_cohort_and_problems_name_the_team(tmp_path, capsys):
+    for cohort, case in (("Cohort1", "a"), ("Cohort1", "b"), ("Cohort2", "c")):
+        write(labels(0), tmp_path / "r" / cohort / f"{case}.mha")
+        for team, seed in (("good", 0), ("poor", 1)):
+            if (team, case) != ("poor", "b"):
+                write(labels(seed), tmp_path / team / f"{case}.mha")
+    arguments = [str(tmp_path / "good"), str(tmp_path / "r"), "--rank", str(tmp_path / "poor")]
+    assert main([*arguments, "--json", str(tmp_path / "s.json"), "--report", str(tmp_path / "s.html")]) == 1
+    assert "place by significance" in (tmp_path / "s.html").read_text(encoding="utf-8")
+    problem = f"{tmp_path / 'poor'}: b: no prediction, scored 0"
+    assert problem in capsys.readouterr().err.splitlines()
+    content = json.loads((tmp_path / "s.json").read_text())
+    assert content["problems"] == [problem]
+    best, worst = content["ranking"]["teams"]
+    assert (best["team"], best["place"], worst["place"]) == (str(tmp_path / "good"), 1, 2)
+    assert set(best["ranks"]) == {"Cohort1", "Cohort2"} and worst["ranks"]["Cohort2"]["dsc GTVp"] == 2
+    assert best["statistical_place"] == worst["statistical_place"] == 1  # three cases tell nothing
 
 
 @pytest.mark.parametrize("option", ["--csv", "--json", "--report", "--overlay"])

@@ -6,7 +6,7 @@ With it a table over all folds, and weights made of all of them, need no second 
 import json
 import math
 import os
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -103,10 +103,12 @@ def _scores(content: dict[str, Any]) -> dict[str, Score]:
 
 
 def _score(content: dict[str, Any]) -> Score:
-    names = [field.name for field in fields(Score) if field.name not in ("nsd", "lesions")]
+    """Measures with a default are newer than some files."""
+    numbers = [field for field in fields(Score) if field.name not in ("nsd", "lesions")]
+    newer = {field.name: None for field in numbers if field.default is not MISSING}
     (nsd,) = (_number(value) for value in content["nsd"])
     lesions = Lesions(**{name: int(_number(value)) for name, value in content["lesions"].items()})
-    return Score(nsd=(nsd,), lesions=lesions, **{name: _number(content[name]) for name in names})
+    return Score(nsd=(nsd,), lesions=lesions, **{f.name: _number((newer | content)[f.name]) for f in numbers})
 
 
 def _number(value: Any) -> float:

@@ -117,6 +117,24 @@ def read_label_map(path: Path, highest: int, channels: int = 0) -> tuple[np.ndar
     return _to_labels(_scaled(array, scale), path, highest), grid
 
 
+def read_mask(path: Path) -> tuple[np.ndarray, Grid]:
+    """A mask of one structure, bool (z, y, x), and its grid: inside is one value above 0, as 1 or 255.
+
+    Raises InputError for unreadable and damaged files, and for values below 0 or several above it.
+    """
+    header = open_header(path)
+    if (dimensions := len(header.size_xyz)) != 3:
+        raise InputError(path, f"{dimensions} dimensions", "give masks of one structure with 3")
+    grid = checked_grid(header, path, least_size=1)
+    array = _scaled(*_read_voxels(path, header))
+    low, high, mask = array.min(), array.max(), array > 0
+    only_one = array.dtype.kind in "iu" and high <= 1
+    if not low >= 0 or not (only_one or bool((array[mask] == high).all())):
+        fact = f"values from {low} to {high}, but a mask is 0 and one value above it"
+        raise InputError(path, fact, "write a file for each structure, or a label map under another name")
+    return mask, grid
+
+
 def open_header(path: Path) -> Header:
     """What an image file says of itself. Raises InputError where it is missing, damaged or not understood wholly."""
     try:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from evaluation.cases import Found, find_cases, find_ct, match_cases
+from evaluation.cases import Found, find_cases, find_ct, match_cases, meant
 from model.errors import InputError
 
 
@@ -140,3 +140,22 @@ def test_names_are_one_line(tmp_path):
     cases = find_cases(tmp_path).cases
     assert set(cases) == {"a\\nb", "c\\td"} and cases["a\\nb"].fault  # two that look the same
     assert find_ct(tmp_path / "c\td_GTVp.mha", "c\\td")
+
+
+def test_cases_know_the_cohort_that_they_lie_in(tmp_path):
+    touch(tmp_path, "Cohort1/a.nii.gz", "Cohort2/b/GTVp.mha", "c.mha", "labelsTr/d.mha")
+    cohorts = {name: case.cohort for name, case in find_cases(tmp_path).cases.items()}
+    assert cohorts == {"a": "Cohort1", "b": "Cohort2", "c": "", "d": ""}
+
+
+def test_what_is_meant_is_told_only_where_it_is_one():
+    assert meant("X_pred", ["X", "Y"]) == "X"
+    assert meant("X_pred", ["X", "x"]) is None and meant("Z", ["X"]) is None
+
+
+def test_a_dicom_file_of_contours_is_named_with_what_to_do(tmp_path):
+    content = bytes(128) + b"DICM" + b"....1.2.840.10008.5.1.4.1.1.481.3\0...."
+    (tmp_path / "RS.dcm").write_bytes(content)
+    for path in (tmp_path, tmp_path / "RS.dcm"):
+        with pytest.raises(InputError, match=r"RS.dcm: a DICOM RT Structure Set, .*; convert it"):
+            find_cases(path)

@@ -104,3 +104,15 @@ def test_a_thousand_folders_deep(tmp_path):
     touch(tmp_path / "good.mha")
     assert found(tmp_path) == (["good.mha"], [])
     subprocess.run(["rm", "-rf", str(tmp_path / "d")], check=True)  # which pytest cannot
+
+
+@pytest.mark.parametrize(
+    ("uid", "kind"), [("481.3", "RT Structure Set"), ("66.4", "Segmentation"), ("2", None), ("481.2", None)]
+)
+def test_dicom_files_of_contours_are_named_and_slices_passed_over(tmp_path, uid, kind):
+    content = bytes(128) + b"DICM" + f"..1.2.840.10008.5.1.4.1.1.{uid}\0..".encode() + bytes(2000)
+    (tmp_path / "a.DCM").write_bytes(content)
+    (tmp_path / "b.dcm").write_bytes(b"cut")
+    touch(tmp_path / "a.mha")
+    files, problems = found(tmp_path)
+    assert files == ["a.mha"] and [kind in p and "dcmqi" in p for p in problems] == [True] * bool(kind)

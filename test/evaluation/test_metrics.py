@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 from scipy import ndimage
+from scipy.spatial.distance import cdist
 
-from evaluation.metrics import dsc, lesion_detection, nsd, score
+from evaluation.metrics import added_path_mm, dsc, lesion_detection, nsd, score
 from evaluation.surface import surface_of
+from model.errors import InputError
 
 reference_library = pytest.importorskip("surface_distance")
 
@@ -71,7 +73,7 @@ def test_empty_masks(a, b, expected):
     assert nsd(*masks, (1.0, 1.0, 1.0), (1.0,))[0] == expected
 
 
-def test_hd95_and_assd_equal_medpy():
+def test_distances_equal_medpy():
     binary = pytest.importorskip("medpy.metric.binary")
     rng = np.random.default_rng(3)
     compared = 0
@@ -82,6 +84,7 @@ def test_hd95_and_assd_equal_medpy():
         if a.any() and b.any():
             assert result.hd95_mm == pytest.approx(binary.hd95(a, b, spacing), abs=1e-9)
             assert result.assd_mm == pytest.approx(binary.assd(a, b, spacing), abs=1e-9)
+            assert result.hd100_mm == pytest.approx(binary.hd(a, b, spacing), abs=1e-9)
             compared += 1
         else:
             assert np.isnan(result.hd95_mm) and np.isnan(result.assd_mm)
@@ -122,3 +125,90 @@ def test_lesions_are_counted_by_overlap():
     assert lesions.f1 == pytest.approx(0.4)
     nothing = np.zeros_like(reference)
     assert lesion_detection(nothing, nothing).f1 == 1 and lesion_detection(nothing, reference).f1 == 0
+
+
+def border_mm(mask: np.ndarray, spacing: tuple[float, float, float]) -> np.ndarray:
+    """Positions in mm of voxels with a neighbour outside, found voxel by voxel."""
+    padded = np.pad(mask, 1)
+    steps = [(axis, step) for axis in range(3) for step in (-1, 1)]
+    inside = np.all([np.roll(padded, step, axis) for axis, step in steps], axis=0)
+    return (np.argwhere(padded & ~inside) - 1) * spacing
+
+
+def test_distances_equal_all_pairs_of_border_voxels():
+    rng = np.random.default_rng(5)
+    compared = 0
+    for _ in range(100):
+        a, b = random_pair(rng)
+        spacing = tuple(rng.uniform(0.4, 4, 3))
+        result = score(a, b, spacing)
+        if not a.any() or not b.any():
+            assert np.isnan([result.hd100_mm, result.masd_mm]).all()
+            continue
+        pairs = cdist(border_mm(a, spacing), border_mm(b, spacing))
+        there, back = pairs.min(axis=1), pairs.min(axis=0)
+        assert result.hd100_mm == pytest.approx(max(there.max(), back.max()), abs=1e-9)
+        assert result.masd_mm == pytest.approx((there.mean() + back.mean()) / 2, abs=1e-9)
+        assert result.iou == pytest.approx((a & b).sum() / (a | b).sum(), abs=1e-12)
+        compared += 1
+    assert compared > 50
+
+
+def test_added_path_is_the_outline_of_the_reference_that_is_not_drawn():
+    """A square of n voxels a side has 4 n - 4 on its outline; each slice by itself."""
+    reference = np.zeros((5, 12, 12), bool)
+    reference[1:4, 2:10, 2:10] = True
+    missing = reference.copy()
+    missing[2] = False
+    spacing = (3.0, 0.5, 1.5)  # a voxel's mean side in the slice is 1 mm
+    assert added_path_mm(reference, reference, spacing) == 0
+    assert added_path_mm(np.zeros_like(reference), reference, spacing) == 3 * 28
+    assert added_path_mm(missing, reference, spacing) == 28
+    assert added_path_mm(reference, missing, spacing) == 0  # what is too much is not to be drawn
+    wider = reference.copy()
+    wider[2, 2:10, 10] = True
+    assert added_path_mm(wider, reference, spacing) == 6  # of that side, but its ends
+
+
+@pytest.mark.parametrize("spacing", [0.2, float(np.float32(0.2)), 0.1, float(np.float32(0.1)), 1 / 3])
+def test_a_distance_of_exactly_the_tolerance_is_within_it(spacing):
+    a, b = np.zeros((3, 24, 24), bool), np.zeros((3, 24, 24), bool)
+    a[1, 2:20, 2:20] = True
+    steps = round(1 / spacing)
+    b[1, 2 : 20 - steps, 2:20] = True
+    assert nsd(a, b, (3.0, spacing, spacing), (1.0,))[0] == 1
+    assert nsd(a, b, (3.0, spacing, spacing), (0.999,))[0] < 1
+
+
+def test_what_is_above_0_is_inside_whatever_the_type():
+    rng = np.random.default_rng(6)
+    a, b = rng.random((2, 5, 6, 7)) > 0.5
+    wanted = score(a, b, (3.0, 1.0, 1.0))
+    assert score(a * np.uint8(255), b.astype(float) / 2, (3.0, 1.0, 1.0)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("shapes", "spacing", "words"),
+    [
+        (((4, 4), (4, 4)), (1.0, 1.0, 1.0), "prediction: an array of 2 dimensions"),
+        (((4, 4, 4), (2, 4, 4, 4)), (1.0, 1.0, 1.0), "reference: an array of 4 dimensions"),
+        (((4, 4, 4), (4, 4, 5)), (1.0, 1.0, 1.0), "on one grid"),
+        (((0, 4, 4), (0, 4, 4)), (1.0, 1.0, 1.0), "voxels"),
+        (((4, 4, 4), (4, 4, 4)), (1.0, 1.0), "spacing"),
+        (((4, 4, 4), (4, 4, 4)), (1.0, 0.0, 1.0), "spacing"),
+        (((4, 4, 4), (4, 4, 4)), (1.0, float("nan"), 1.0), "spacing"),
+    ],
+)
+def test_arrays_that_are_no_masks_of_one_grid_are_refused(shapes, spacing, words):
+    with pytest.raises(InputError, match=words):
+        score(*(np.ones(shape, bool) for shape in shapes), spacing)
+
+
+def test_an_undefined_distance_may_count_the_grids_diagonal():
+    empty, cube = np.zeros((3, 4, 12), bool), np.ones((3, 4, 12), bool)
+    spacing = (1.0, 1.0, 1.0)
+    one, both, neither = score(empty, cube, spacing), score(cube, cube, spacing), score(empty, empty, spacing)
+    assert one.penalised_mm(one.hd95_mm) == 13  # 3, 4, 12
+    assert both.penalised_mm(both.hd95_mm) == neither.penalised_mm(neither.hd95_mm) == 0
+    assert np.isnan(one.hd95_mm) and np.isnan(one.penalised_mm(np.nan)) == 0
+    assert one.difference_percent == -100 and np.isnan(neither.difference_percent)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from evaluation.names import says_nothing, what_name_says, without_last_word
+from evaluation.names import alike, cohort_in, says_nothing, what_name_says, without_last_word
 
 PRIMARY = [
     "GTVp", "gtvp", "GTVP", "Gtvp", "GTV_p", "GTV-P", "GTV.p", "GTV p", "gtv_primary", "GTVprimary", "GTV_T", "GTVt",
@@ -94,3 +94,36 @@ def test_a_last_word_may_say_a_structure():
 def test_words_that_tell_nothing_apart():
     assert all(map(says_nothing, ["", "mask", "labelsTr", "pred_seg", "ground truth"]))
     assert not any(map(says_nothing, ["case", "mask_1", "---", "患者"]))
+
+
+@pytest.mark.parametrize(
+    ("name", "other", "expected"),
+    [
+        ("X_pred", "x", True),
+        ("segrap_0001", "SegRap_0001", True),
+        ("SegRap_1", "SegRap_0001", True),
+        ("case_12/seg_final", "case_12", True),
+        ("run/a b", "a-b", True),
+        ("a_0001", "a_0002", False),
+        ("run/a", "run/b", False),
+        ("pred", "mask", False),
+        ("ab", "a", False),
+    ],
+)
+def test_names_that_differ_in_nothing_that_tells_cases_apart(name, other, expected):
+    assert alike(name, other) == alike(other, name) == expected
+
+
+@pytest.mark.parametrize(
+    ("parts", "cohort"),
+    [
+        (("Cohort1",), "Cohort1"),
+        (("data", "set_A"), "set_A"),
+        (("Centre 3", "masks"), "Centre 3"),
+        (("labelsTr",), ""),
+        (("settings",), ""),
+        ((), ""),
+    ],
+)
+def test_folders_of_cohorts(parts, cohort):
+    assert cohort_in(parts) == cohort

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from evaluation.metrics import score
-from evaluation.output import csv_text, json_text, row
+from evaluation.output import csv_text, json_text
+from evaluation.rows import row
 from evaluation.run import CaseResult, Settings
 from evaluation.summary import summarise
 

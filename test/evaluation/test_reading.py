@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 from evaluation.cases import CaseFiles
+from evaluation.metrics import nsd
 from evaluation.reading import check_same_grid, read_masks
 from model.errors import InputError
+from model.images.grid import Grid
+from model.images.write import write_image
 from model.structures import STRUCTURES
 
 
@@ -77,3 +80,40 @@ def test_masks_cut_short_are_refused(save, label_map, tmp_path, suffix, kept):
     path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
     with pytest.raises(InputError, match=f"mask{suffix}: .+; "):
         read_masks(CaseFiles("a", path, {}), STRUCTURES)
+
+
+@pytest.mark.parametrize("inside", [1, 2, 255, 1000, 0.5])
+@pytest.mark.parametrize("suffix", [".mha", ".nii.gz"])
+def test_in_a_file_of_one_structure_any_one_value_is_inside(save, label_map, tmp_path, inside, suffix):
+    mask = label_map == 1
+    array = (mask * inside).astype({255: np.uint8, 1000: np.int16, 0.5: np.float32}.get(inside, np.uint8))
+    path = save(array, tmp_path / f"GTVp{suffix}")
+    found = read_masks(CaseFiles("a", None, {"GTVp": path}), ("GTVp",))
+    np.testing.assert_array_equal(found.arrays["GTVp"], mask)
+    if inside not in (1, 2):
+        with pytest.raises(InputError, match="labels are 0 to 2"):
+            read_masks(CaseFiles("a", path, {}), STRUCTURES)
+
+
+@pytest.mark.parametrize("values", [(0, 1, 2), (0, 1, 255), (-1, 0, 1), (0, 0.4, 0.9), (0, 1, np.nan)])
+def test_several_values_are_no_mask_of_one_structure(save, tmp_path, values):
+    array = np.resize(np.array(values, np.float32), (4, 6, 5))
+    path = save(array, tmp_path / "GTVp.mha")
+    with pytest.raises(
+        InputError, match="as a mask of GTVp: values from .* one value above it; write a file"
+    ):
+        read_masks(CaseFiles("a", None, {"GTVp": path}), ("GTVp",))
+
+
+def test_a_distance_of_the_tolerance_is_within_it_in_every_format(tmp_path):
+    """NIfTI holds a spacing of 0.2 mm as a float32, MetaImage as it is."""
+    reference, prediction = np.zeros((2, 4, 20, 20), np.uint8)
+    reference[1:3, 2:18, 2:18], prediction[1:3, 2:13, 2:18] = 1, 1
+    for suffix in (".mha", ".nii.gz", ".nrrd"):
+        masks = []
+        for name, array in (("r", reference), ("p", prediction)):
+            path = tmp_path / f"{name}{suffix}"
+            write_image(path, array, Grid((20, 20, 4), (0.2, 0.2, 3.0), (0.0,) * 3, tuple(np.eye(3).ravel())))
+            masks.append(read_masks(CaseFiles("a", path, {}), ("GTVp",)))
+        r, p = masks
+        assert nsd(p.arrays["GTVp"], r.arrays["GTVp"], r.grid.spacing_zyx, (1.0,)) == (1.0,)

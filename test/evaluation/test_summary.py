@@ -1,11 +1,11 @@
-"""Means over patients, and the challenge's ranking."""
+"""Means over patients."""
 
 import numpy as np
 import pytest
 
 from evaluation.metrics import score
 from evaluation.run import CaseResult, Settings
-from evaluation.summary import average_score, bootstrap_ci95, columns, measures, rank, summarise
+from evaluation.summary import average_score, bootstrap_ci95, columns, measures, summarise
 
 SETTINGS = Settings(("GTVp", "GTVnd"), (1.0, 2.0))
 
@@ -54,9 +54,3 @@ def test_the_interval_of_equal_values_is_that_value():
         pytest.approx(0.7),
         pytest.approx(0.7),
     )
-
-
-def test_rank_by_hand():
-    # DSC GTVp, DSC GTVnd, NSD GTVp, NSD GTVnd; ranks A 1 1 2 1, B 2 3 1 1, C 3 2 3 3
-    means = {"C": [0.5, 0.6, 0.1, 0.1], "A": [0.8, 0.7, 0.5, 0.6], "B": [0.7, 0.5, 0.6, 0.6]}
-    assert list(rank(means).items()) == [("A", 5 / 12), ("B", 7 / 12), ("C", 11 / 12)]

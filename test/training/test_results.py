@@ -48,6 +48,16 @@ def test_a_fold_without_held_out_cases_is_kept_too(results, tmp_path):
     assert only.fold == "all" and only.cases == ()
 
 
+def test_a_result_from_before_some_measures_is_read(results, tmp_path):
+    write_result(results[0], tmp_path)
+    content = json.loads((tmp_path / RESULT).read_text())
+    del content["cases"]["a"]["scores"]["GTVp"]["masd_mm"]
+    (tmp_path / RESULT).write_text(json.dumps(content))
+    (case, *_) = read_result(tmp_path / RESULT).cases
+    assert np.isnan(case.scores["GTVp"].masd_mm)
+    assert case.scores["GTVp"].dsc == results[0].cases[0].scores["GTVp"].dsc
+
+
 def test_folds_come_by_number(results, tmp_path):
     for fold in ("10", "2", "all"):
         write_result(replace(results[0], fold=fold), tmp_path / f"fold-{fold}")

@@ -9,7 +9,7 @@ import SimpleITK as sitk
 
 from model.errors import InputError
 from model.images.grid import Grid, to_input_grid
-from model.images.read import IMAGE_SUFFIXES, image_suffix, read_grid, read_label_map, read_labels
+from model.images.read import IMAGE_SUFFIXES, image_suffix, read_grid, read_label_map, read_labels, read_mask
 
 SHAPE = (4, 5, 6)
 
@@ -163,3 +163,17 @@ def test_channels_are_read_only_where_they_are_allowed(ct_image, save, tmp_path)
         read_label_map(
             save(sitk.JoinSeries([ct_image(2 * c) for c in channels[:2]]), tmp_path / "x.mha"), 2, channels=2
         )
+
+
+def test_a_mask_of_one_structure_has_any_one_value_inside(ct_image, save, tmp_path):
+    labels = np.arange(8 * 10 * 12).reshape(8, 10, 12) % 2
+    for number, inside in enumerate((1, 255, 0.25)):
+        path = save(ct_image((labels * inside).astype(np.float32)), tmp_path / f"{number}.mha")
+        mask, grid = read_mask(path)
+        assert mask.dtype == bool and grid.size_xyz == (12, 10, 8)
+        np.testing.assert_array_equal(mask, labels == 1)
+    path = save(
+        ct_image((np.arange(8 * 10 * 12).reshape(8, 10, 12) % 4).astype(np.int16)), tmp_path / "several.mha"
+    )
+    with pytest.raises(InputError, match="values from 0 to 3, but a mask is 0 and one value above it"):
+        read_mask(path)

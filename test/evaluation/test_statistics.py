@@ -1,0 +1,63 @@
+"""Against numpy and scipy.stats, and by hand where a mask is empty."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from evaluation.metrics import score
+from evaluation.run import CaseResult, Settings
+from evaluation.statistics import bootstrap_ci95, caveats, statistics, statistics_table
+
+SETTINGS = Settings(("GTVp",), (1.0,))
+SPACING = (2.0, 1.0, 1.0)
+
+
+def results(count: int) -> list[CaseResult]:
+    """Boxes beside each other; of the last case nothing is predicted."""
+    cases = []
+    for number in range(count):
+        reference = np.zeros((6, 12, 16), bool)
+        reference[1:4, 2:8, 2:8] = True
+        prediction = np.roll(reference, number, 2) if number < count - 1 else np.zeros_like(reference)
+        cases.append(CaseResult(str(number), {"GTVp": score(prediction, reference, SPACING)}, ()))
+    return cases
+
+
+def test_statistics_are_those_of_the_defined_values():
+    cases = results(6)
+    found = {s.measure: s for s in statistics(cases, SETTINGS)}
+    values = np.array([case.scores["GTVp"].hd95_mm for case in cases[:5]])
+    hd95 = found["hd95_mm"]
+    assert (hd95.count, hd95.undefined, hd95.unit) == (5, 1, "mm")
+    assert (hd95.mean, hd95.sd) == pytest.approx((values.mean(), values.std()))
+    assert (hd95.median, *hd95.quartiles) == pytest.approx(np.percentile(values, [50, 25, 75]))
+    assert hd95.penalised_mean == pytest.approx((values.sum() + np.sqrt(12**2 + 12**2 + 16**2)) / 6)
+    assert found["dsc"].count == 6 and found["dsc"].undefined == 0 and found["dsc"].penalised_mean is None
+    assert found["difference_cm3"].mean == pytest.approx(-3 * 6 * 6 * 2 / 1000 / 6)
+    assert not any(name.startswith("lesions_") for name in found)
+
+
+def test_the_interval_is_scipys():
+    values = np.random.default_rng(1).gamma(2, 3, 40)
+    expected = stats.bootstrap(
+        (values,), np.mean, n_resamples=5000, method="percentile", random_state=np.random.default_rng(2)
+    ).confidence_interval
+    assert bootstrap_ci95(values) == pytest.approx((expected.low, expected.high), rel=0.02)
+    assert bootstrap_ci95(np.array([0.5])) == (0.5, 0.5)
+
+
+def test_few_cases_get_a_caveat():
+    (line,) = caveats(results(3), SETTINGS)
+    assert "3 cases with 10 different draws" in line  # of three: 3 + 6 + 1
+    (line,) = caveats(results(1), SETTINGS)
+    assert "1 case with 1 different draw;" in line
+    assert caveats(results(10), SETTINGS) == [] == caveats([], SETTINGS)
+
+
+def test_the_table_says_how_many_are_undefined_and_what_they_would_count():
+    cases = results(6)
+    text = statistics_table(statistics(cases, SETTINGS), SETTINGS)
+    (line,) = [line for line in text.splitlines() if " hd95_mm " in line]
+    (hd95,) = [s for s in statistics(cases, SETTINGS) if s.measure == "hd95_mm"]
+    assert line.split()[-2:] == ["1", f"{hd95.penalised_mean:.2f}"]
+    assert " dsc " not in text and len({len(line) for line in text.splitlines()}) == 1
