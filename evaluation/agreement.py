@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t
 
 from evaluation.run import CaseResult, Settings
 
@@ -45,6 +44,8 @@ def _agreement(structure: str, differences_cm3: np.ndarray, means_cm3: np.ndarra
     count, bias = len(percent), float(differences_cm3.mean())
     if count == 1:
         return Agreement(structure, count, bias, float(percent[0]), None, None, None)
+    from scipy.stats import t  # half a second: for this alone
+
     half = float(t.ppf(0.975, count - 1) * differences_cm3.std(ddof=1) / np.sqrt(count))
     return Agreement(
         structure,
