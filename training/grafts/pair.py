@@ -16,10 +16,13 @@ from training.grafts.patient import BONE_HU, ORGANS, RealPatient, neck_frame
 from training.grafts.tumours import Field, canvas_grid
 
 # How often both CTs of a pair are the same image, the plain one is made up, or the one with contrast.
-MODES, SHARES = ("same", "plain", "contrast"), (0.45, 0.35, 0.2)
+MODES, SHARES = ("same", "plain", "contrast"), (0.3, 0.4, 0.3)
 # Between these a voxel may hold contrast medium [HU].
 VESSEL_HU = (85, 260)
 MUSCLE_HU = (20, 90)
+# How much brighter than the soft tissue around it a tumour is with contrast [HU]: enough to be seen, else what is drawn
+# would not follow what is there. Around it: between so many mm from its border.
+BRIGHTER_HU, AROUND_MM = (15, 58), (2, 10)
 # HU of the tissues that other scanners and painters give: air, fat, its border, soft tissue, its border, bone, metal.
 KNOTS_HU = (-1000.0, -110.0, -30.0, 45.0, 120.0, 700.0, 3000.0)
 KNOTS_SD = (5.0, 14.0, 10.0, 9.0, 25.0, 120.0, 0.0)
@@ -106,19 +109,15 @@ def paint(
 ) -> Scans:
     """The tumours in both CTs, and the label map; where both are the same image, they stay the same."""
     same = np.array_equal(ct, ce)
-    soft = ct[(ct > MUSCLE_HU[0]) & (ct < MUSCLE_HU[1])]
-    muscle = float(np.median(soft)) if soft.size else 50.0
-    bright = ce[(ce > MUSCLE_HU[0]) & (ce < MUSCLE_HU[1] + 20)]
-    lift = max(0.0, (float(np.median(bright)) if bright.size else muscle) - muscle)
     noise = [like_noise_of(ct, rng)]
     noise.append(noise[0] if same else like_noise_of(ce, rng))
     label = np.zeros(ct.shape, np.uint8)
     for field, value in [(node, 2) for node in nodes] + [(primary, 1)] * (primary is not None):
         assert field is not None
         inside = np.clip(0.5 - field.distance / np.float32(edge_mm), 0, 1)
-        hu = muscle + rng.normal(-2, 6)
-        added = lift + rng.uniform(*((2, 40) if same else (16, 60)))
-        for image, level, grain in ((ct, hu + added * same, noise[0]), (ce, hu + added, noise[1])):
+        plain = soft_hu(ct, field) + rng.normal(-2, 6)
+        bright = soft_hu(ce, field) + rng.uniform(*BRIGHTER_HU)
+        for image, level, grain in ((ct, bright if same else plain, noise[0]), (ce, bright, noise[1])):
             grain = grain + np.float32(rng.uniform(2, 8)) * field.relief
             image += inside * (np.float32(level) + grain - image)
         if rng.random() < 0.35:
@@ -130,6 +129,15 @@ def paint(
     if same:
         ce[...] = ct
     return Scans(ct, ce, label)
+
+
+def soft_hu(image: Array, field: Field) -> float:
+    """Median of the soft tissue around a tumour, or of all soft tissue where there is none around it."""
+    low, high = MUSCLE_HU
+    soft = (image > low) & (image < high + 30)
+    around = image[soft & (field.distance > AROUND_MM[0]) & (field.distance < AROUND_MM[1])]
+    values = around if around.size > 20 else image[soft]
+    return float(np.median(values)) if values.size else 50.0
 
 
 def like_noise_of(image: Array, rng: np.random.Generator) -> Array:

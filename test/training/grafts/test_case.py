@@ -32,6 +32,15 @@ def test_with_tumours_the_rest_of_the_high_dose_is_not_counted(patient):
     assert labels == {0, 1, 2}
 
 
+def test_where_the_high_dose_takes_in_the_nasopharynx_its_core_is_the_only_primary(patient):
+    for seed in range(4):
+        scans, _ = with_tumours(patient, np.random.default_rng(seed))
+        assert not (scans.label == 1)[~core(patient)].any()
+    elsewhere = replace(patient, nasopharynx_level=False)
+    found = [with_tumours(elsewhere, np.random.default_rng(seed))[0].label for seed in range(4)]
+    assert any((label == 1)[~core(patient)].any() for label in found)
+
+
 def test_the_same_seed_gives_the_same_case(patient):
     one, other = (with_tumours(patient, np.random.default_rng(5))[0] for _ in range(2))
     assert np.array_equal(one.ct, other.ct) and np.array_equal(one.label, other.label)

@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 
 from training.grafts.pair import (
+    BRIGHTER_HU,
     like_noise_of,
     made_pair,
     moved,
     paint,
     repainted,
+    soft_hu,
     with_contrast,
     without_contrast,
 )
@@ -62,6 +64,22 @@ def test_tumours_are_painted_where_the_label_map_says(patient, same):
     assert np.array_equal(scans.ct, scans.ce) is same
     if not same:
         assert (scans.ce - scans.ct)[scans.label > 0].mean() > 5
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_tumours_are_brighter_than_the_tissue_around_them(same):
+    z, y, x = np.meshgrid(*[np.arange(40.0)] * 3, indexing="ij")
+    distance = np.sqrt((z - 20) ** 2 + (y - 20) ** 2 + (x - 12) ** 2).astype(np.float32) - 6
+    field = Field(distance, np.zeros_like(distance))
+    ct = np.where(x < 26, np.float32(40), np.float32(80))
+    ce = ct.copy() if same else np.where(x < 26, np.float32(60), np.float32(100))
+    around = 40 if same else 60
+    assert soft_hu(ce, field) == around
+    for seed in range(5):
+        scans = paint(ct.copy(), ce.copy(), None, [field], 1.0, np.random.default_rng(seed))
+        middle = scans.ce[(distance < -1) & (distance > -2.5)].mean()  # outside what may be dead
+        assert BRIGHTER_HU[0] <= middle - around <= BRIGHTER_HU[1]
+        assert same or abs(scans.ct[(distance < -1) & (distance > -2.5)].mean() - 40) < 25
 
 
 def test_noise_is_as_strong_as_in_the_image():
