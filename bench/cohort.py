@@ -19,7 +19,7 @@ sys.path.insert(0, sys.argv.pop(1))
 import process
 from model.cohort import segmenting
 
-def one_by_one(items, read, make, write, expected):
+def one_by_one(items, read, make, write, expected, begin_reader):
     for item in items:
         yield item, write(item, make(item, read(item)))
 

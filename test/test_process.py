@@ -43,6 +43,9 @@ class FakePredictor:
     def __init__(self, *arguments) -> None:
         pass
 
+    def begin_reader(self) -> None:
+        pass
+
     def prepare(self, pair, log=None) -> np.ndarray:
         labels = (pair.ct > 1000).astype(np.uint8)
         labels[pair.ce > 2000] = 2

@@ -91,6 +91,7 @@ def segment_all(
         make,
         lambda case, made: finish(case, made, logs[case.name]),
         expected,
+        predictor.begin_reader if predictor else lambda: None,
     ):
         case_log = logs.pop(case.name)
         case_log.release()

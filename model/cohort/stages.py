@@ -16,14 +16,16 @@ def in_stages(
     make: Callable[[Item, Read], Made],
     write: Callable[[Item, Made], Written],
     expected: tuple[type[Exception], ...],
+    begin_reader: Callable[[], None] = lambda: None,
 ) -> Iterator[tuple[Item, Written | Exception]]:
     """Each item, in order, with what came of it: write(item, make(item, read(item))), or an expected exception.
 
-    make runs here; the next item is read and the last one written beside it, in a thread each. There is never more than
-    one item in a stage, so memory does not grow with their number. Other exceptions are raised here.
+    make runs here, and so does the first read; the next item is read and the last one written beside it, in a thread
+    each; the reader's thread calls begin_reader first. There is never more than one item in a stage, so memory does not
+    grow with their number. Other exceptions are raised here.
     """
-    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
-        ahead = [reader.submit(read, item) for item in items[:1]]
+    with ThreadPoolExecutor(1, initializer=begin_reader) as reader, ThreadPoolExecutor(1) as writer:
+        ahead = [_outcome_of(read, item) for item in items[:1]]
         last: list[tuple[Item, Future[Written]]] = []
         for number, item in enumerate(items):
             reading = ahead.pop()
@@ -41,6 +43,16 @@ def in_stages(
             del made
         for written in last:
             yield _outcome(*written, expected)
+
+
+def _outcome_of(read: Callable[[Item], Read], item: Item) -> Future[Read]:
+    """As a thread would have it, but read here: threads that compute beside the network's would slow that down."""
+    future: Future[Read] = Future()
+    try:
+        future.set_result(read(item))
+    except Exception as error:
+        future.set_exception(error)
+    return future
 
 
 def _wait(future: Future[Read]) -> None:

@@ -96,6 +96,15 @@ class Predictor:
         self.log = log
         self.networks: dict[tuple[torch.device, torch.dtype], list[UNet]] = {}
 
+    def begin_reader(self) -> None:
+        """To be called first in a thread that prepares beside the network: on a CPU it works alone.
+
+        With helpers of its own there were more threads than cores, and the network's would sleep at the end of each
+        parallel loop instead of waiting (libgomp).
+        """
+        if self.device.type == "cpu":
+            torch.set_num_threads(1)
+
     def segment(self, pair: Pair) -> Segmentation:
         """Label map of one pair: crop, resample, normalise → windows → back to the input grid."""
         return self.predict_and_restore(self.prepare(pair), triple(pair.ct.shape))

@@ -19,6 +19,9 @@ FIRST = (-20.0, -30.0, 100.0)
 class Thresholds:
     """GTVp where the CT is above 1000, GTVnd where the contrast CT is above 2000."""
 
+    def begin_reader(self) -> None:
+        pass
+
     def prepare(self, pair, log) -> np.ndarray:
         return np.where(pair.ce > 2000, 2, pair.ct > 1000).astype(np.uint8)
 

@@ -40,6 +40,16 @@ def test_the_next_is_read_and_the_last_written_while_one_is_made():
     assert outcomes == [(0, 0), (1, 1), (2, 2)]
 
 
+def test_the_first_is_read_here_and_all_others_in_a_thread_that_was_prepared():
+    here, began, readers = threading.get_ident(), [], []
+
+    def read(item):
+        readers.append(threading.get_ident())
+
+    list(in_stages(range(3), read, identity, identity, (), lambda: began.append(threading.get_ident())))
+    assert readers[0] == here and began == [readers[1]] and readers[1] == readers[2] != here
+
+
 @pytest.mark.parametrize("stage", ["read", "make", "write"])
 @pytest.mark.parametrize("bad", [{0}, {1}, {2}, {0, 1}, {0, 1, 2}])
 def test_what_fails_in_any_stage_does_not_stop_the_others(stage, bad):

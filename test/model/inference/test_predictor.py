@@ -1,6 +1,7 @@
 """Whole predictions: mirrors, precision, ensembles, the ladder of placements, the way back to the input grid."""
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -199,3 +200,10 @@ def test_a_spacing_that_makes_the_networks_grid_absurd_is_told(bundle, predictor
     with pytest.raises(MemoryError, match="voxel spacing is .* mm, so the network's grid has"):
         predictor_of(fine).prepare(pair)
     assert predictor_of(bundle).prepare(replace(pair, spacing_zyx=(3.0, 3.0, 3.0))) is not None
+
+
+def test_a_reader_beside_the_network_has_no_helpers_and_the_network_keeps_its_own(bundle):
+    before = torch.get_num_threads()
+    with ThreadPoolExecutor(1, initializer=Predictor(bundle, "cpu").begin_reader) as reader:
+        assert reader.submit(torch.get_num_threads).result() == 1
+    assert torch.get_num_threads() == before
