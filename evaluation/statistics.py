@@ -105,11 +105,16 @@ def statistics_table(found: Iterable[Statistics], settings: Settings) -> str:
     for s in found:
         if s.measure in measures(settings) or s.measure not in _SHOWN:
             continue
-        spread = f"{s.mean:.2f} ± {s.sd:.2f}"
-        quartiles, interval = (f"{low:.2f} to {high:.2f}" for low, high in (s.quartiles, s.ci95))
-        penalised = "" if s.penalised_mean is None else f"{s.penalised_mean:.2f}"
+        spread = f"{_shown(s.mean)} ± {_shown(s.sd)}"
+        quartiles, interval = (f"{_shown(low)} to {_shown(high)}" for low, high in (s.quartiles, s.ci95))
+        penalised = "" if s.penalised_mean is None else _shown(s.penalised_mean)
         lines.append(
-            f"{s.structure:10}{s.measure:20}{s.count:>5}{spread:>18}{s.median:>9.2f}{quartiles:>18}{interval:>20}"
+            f"{s.structure:10}{s.measure:20}{s.count:>5}{spread:>18}{_shown(s.median):>9}{quartiles:>18}{interval:>20}"
             f"{s.undefined:>11}{penalised:>17}"
         )
     return "\n".join(lines)
+
+
+def _shown(value: float) -> str:
+    """Large ones, as millimetres of a contour, without decimals, so that they stay in their column."""
+    return f"{value:.2f}" if abs(value) < 1000 else f"{value:.0f}"

@@ -1,5 +1,7 @@
 """Against numpy and scipy.stats, and by hand where a mask is empty."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -61,3 +63,14 @@ def test_the_table_says_how_many_are_undefined_and_what_they_would_count():
     (hd95,) = [s for s in statistics(cases, SETTINGS) if s.measure == "hd95_mm"]
     assert line.split()[-2:] == ["1", f"{hd95.penalised_mean:.2f}"]
     assert " dsc " not in text and len({len(line) for line in text.splitlines()}) == 1
+
+
+def test_large_figures_stay_in_their_columns():
+    (case,) = results(1)
+    long = CaseResult("0", {"GTVp": replace(case.scores["GTVp"], added_path_mm=123456.7)}, ())
+    text = statistics_table(statistics([long], SETTINGS), SETTINGS)
+    (line,) = [line for line in text.splitlines() if " added_path_mm " in line]
+    assert (
+        line.split()
+        == "GTVp added_path_mm 1 123457 ± 0.00 123457 123457 to 123457 123457 to 123457 0".split()
+    )
