@@ -70,7 +70,4 @@ def test_large_figures_stay_in_their_columns():
     long = CaseResult("0", {"GTVp": replace(case.scores["GTVp"], added_path_mm=123456.7)}, ())
     text = statistics_table(statistics([long], SETTINGS), SETTINGS)
     (line,) = [line for line in text.splitlines() if " added_path_mm " in line]
-    assert (
-        line.split()
-        == "GTVp added_path_mm 1 123457 ± 0.00 123457 123457 to 123457 123457 to 123457 0".split()
-    )
+    assert " ".join(line.split()).endswith(" 1 123457 ± 0.00 123457 123457 to 123457 123457 to 123457 0")
