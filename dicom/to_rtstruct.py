@@ -4,6 +4,7 @@ MASK is a label map (1 GTVp, 2 GTVnd), an image with both as channels, or one ma
 """
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 from dicom.masks import Masks, read_on_series
@@ -22,9 +23,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Returns the exit code. Raises InputError."""
+    return convert(options, write_rtstruct)
+
+
+def convert(options: argparse.Namespace, write: Callable[[Path, Masks, Reference], None]) -> int:
+    """Masks on the series → the file that `write` makes of them. Returns the exit code. Raises InputError."""
     reference = read_reference(options.ct)
     masks = read_on_series(options.masks, reference)
-    write_rtstruct(options.out, masks, reference)
+    write(options.out, masks, reference)
     tell(options.out, masks, reference)
     return 0
 

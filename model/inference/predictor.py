@@ -23,7 +23,14 @@ from model.inference.shortcuts import DEFAULT, Shortcuts
 from model.inference.windows import Corner, Windows, gaussian, pad_to_patch, windows_touching
 from model.network.bundle import Bundle
 from model.network.memory import kept_memory
-from model.network.placement import Placement, choose_device, choose_dtype, memory_format, placements
+from model.network.placement import (
+    Placement,
+    choose_device,
+    choose_dtype,
+    memory_format,
+    placements,
+    work_alone,
+)
 from model.network.plan import Triple, triple
 from model.network.unet import UNet
 from model.preprocessing.pipelines import PIPELINES
@@ -97,13 +104,8 @@ class Predictor:
         self.networks: dict[tuple[torch.device, torch.dtype], list[UNet]] = {}
 
     def begin_reader(self) -> None:
-        """To be called first in a thread that prepares beside the network: on a CPU it works alone.
-
-        With helpers of its own there were more threads than cores, and the network's would sleep at the end of each
-        parallel loop instead of waiting (libgomp).
-        """
-        if self.device.type == "cpu":
-            torch.set_num_threads(1)
+        """To be called first in a thread that prepares beside the network."""
+        work_alone(self.device)
 
     def segment(self, pair: Pair) -> Segmentation:
         """Label map of one pair: crop, resample, normalise → windows → back to the input grid."""

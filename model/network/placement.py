@@ -84,3 +84,13 @@ def memory_format(device: torch.device, *, exact: bool) -> torch.memory_format:
     bfloat16 does. GPUs were not measured.
     """
     return torch.channels_last_3d if device.type == "cpu" and not exact else torch.contiguous_format
+
+
+def work_alone(device: torch.device) -> None:
+    """To be called first in a thread that prepares beside the network: on a CPU it works without helpers.
+
+    With helpers of its own there were more threads than cores, and the network's would sleep at the end of each
+    parallel loop instead of waiting (libgomp).
+    """
+    if device.type == "cpu":
+        torch.set_num_threads(1)

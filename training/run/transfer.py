@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from model.network.placement import work_alone
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -30,15 +32,10 @@ class Transfer:
         self.stream: Any = torch.cuda.Stream(device) if device.type == "cuda" else None
 
     def begin_thread(self) -> None:
-        """In each thread that prepares: without it, page-locked memory would be asked of the first GPU.
-
-        On a CPU it works alone: with helpers of its own there were more threads than cores, and those of the training
-        would sleep at the end of each parallel loop instead of waiting (libgomp).
-        """
+        """In each thread that prepares: without it, page-locked memory would be asked of the first GPU."""
         if self.stream is not None:
             torch.cuda.set_device(self.device)
-        else:
-            torch.set_num_threads(1)
+        work_alone(self.device)
 
     def empty(self, shape: tuple[int, ...], dtype: type) -> np.ndarray:
         """An array to cut a patch into: on a GPU's host page-locked, so that it is copied without a wait.
