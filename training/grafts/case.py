@@ -77,12 +77,16 @@ def with_tumours(patient: RealPatient, rng: np.random.Generator) -> Case | None:
 def _shorten(
     scans: Scans, ignored: NDArray[np.bool_], patient: RealPatient, rng: np.random.Generator
 ) -> None:
-    """Slices at one end show nothing, as if the scan had ended there."""
+    """Slices at one end show nothing, as if the scan had ended there; unless neither tumour nor PTV70 were left."""
     slices, least = len(ignored), int(LEAST_MM / patient.spacing_zyx[0])
     if slices <= least:
         return
     lost = int(rng.integers(0, slices - least + 1))
-    gone = slice(0, lost) if rng.random() < 0.5 else slice(slices - lost, slices)
+    gone, kept = slice(0, lost), slice(lost, None)
+    if rng.random() >= 0.5:
+        gone, kept = slice(slices - lost, None), slice(0, slices - lost)
+    if not ((scans.label[kept] > 0) | ignored[kept]).any():
+        return  # training refuses a case that says nothing of a tumour
     scans.ct[gone] = scans.ce[gone] = -1000
     scans.label[gone] = 0
     ignored[gone] = False

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from training.grafts.case import _shorten, as_it_is, as_pair, core, with_tumours
+from training.grafts.pair import Scans
 
 
 def test_the_ct_as_it_is_counts_outside_the_high_dose_and_in_its_core(patient):
@@ -58,3 +59,13 @@ def test_a_shorter_image_has_nothing_in_the_slices_that_are_gone(patient):
         _shorten(scans, ignored := ignored.copy(), patient, np.random.default_rng(seed))
         gone = (scans.ct == -1000).all((1, 2))
         assert not scans.label[gone].any() and not ignored[gone].any() and (~gone).sum() * 5.0 >= 120
+
+
+def test_an_image_is_not_shortened_to_what_shows_nothing_to_learn(patient):
+    told = np.zeros(patient.hu.shape, bool)
+    told[-1] = True  # lost with the smallest part of the upper end
+    for seed in range(12):
+        hu = patient.hu
+        scans = Scans(hu.copy(), hu.copy(), np.zeros(hu.shape, np.uint8))
+        _shorten(scans, ignored := told.copy(), patient, np.random.default_rng(seed))
+        assert ignored.any()
