@@ -186,7 +186,7 @@ class Predictor:
             logits = search(windows, passes, mirrors, blend, bundle.spacing_zyx, self.log)
         else:
             passes.run("predict", mirrors.first_passes(windows.corners))
-            logits = blend.mean()
+            logits = blend.last_mean()
         return Prediction(logits[(slice(None), *inside)], passes.count)
 
     @property
