@@ -125,9 +125,9 @@ class MirrorsByDoubt:
 
     def record(self, corner: Corner, output: Tensor, share: float) -> None:
         if corner in self.kept:
-            self.kept[corner] += share * output.cpu()
+            self.kept[corner] += share * output.to(self.kept[corner].device)
         elif share == 1 and (len(self.kept) + 1) * output.numel() * 2 <= KEPT_BYTES:
-            self.kept[corner] = output.half().cpu()
+            self.kept[corner] = output.half().to(self.blend.sums.device)
 
 
 def mirror_combinations(axes: Axes) -> list[Axes]:

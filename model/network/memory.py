@@ -28,6 +28,7 @@ def kept_memory() -> Iterator[None]:
     if not hasattr(library, "mallopt") or not hasattr(library, "malloc_trim"):
         yield
         return
+    library.malloc_trim(0)  # what reading left over would not be used again
     for name, value in ((MMAP_MAX, 0), (TRIM_THRESHOLD, LARGEST)):
         library.mallopt(name, value)
     try:

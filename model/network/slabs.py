@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 # About so much of a tensor is worked on at once, and no fewer planes: each slab also reads a plane on either side.
-SLAB_BYTES, LEAST_PLANES = 2**24, 4
+SLAB_BYTES, LEAST_PLANES = 2**23, 4
 
 # Planes(start, stop): what a convolution reads of these planes.
 Planes = Callable[[int, int], Tensor]
