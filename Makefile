@@ -31,6 +31,9 @@ test: setup  ## the test suite
 test-slow: setup  ## the suite with the tests that take minutes
 	$(RUN) -m pytest -m ""
 
+bench: setup  ## whether anything became slower, larger or less exact (bench/guard.json)
+	$(RUN) -m bench.guard
+
 fuzz: setup  ## the readers against hostile files (MINUTES=30)
 	PYTHONPATH=.:test $(RUN) -m fuzz --minutes $(MINUTES)
 
@@ -57,4 +60,4 @@ image-test: setup  ## build the image and run it under the challenge's restricti
 clean:  ## what demo, tests and setup made
 	rm -rf build .venv $(IMAGE).tar $(IMAGE).tar.gz $(MODEL)
 
-.PHONY: help setup demo fuzz test test-slow lint image export model image-test clean
+.PHONY: help setup demo bench fuzz test test-slow lint image export model image-test clean

@@ -34,7 +34,7 @@ from model.cohort.ranks import Rank, this_rank, wait_for_all
 from model.cohort.segmenting import Outcome, segment_all
 from model.errors import InputError, reason
 from model.installed import remarks, sha256_of, version_lines
-from model.network.memory import ask_for_huge_pages
+from model.network.memory import ask_for_huge_pages, import_torch
 from model.one_patient import into_one_file, is_one_file, one_patient, with_single_cts
 from model.terminal import (
     STOPPED,
@@ -207,6 +207,7 @@ def origin_of(args: argparse.Namespace) -> Origin:
 def load_predictor(args: argparse.Namespace) -> "Predictor":
     start = time.perf_counter()
     ask_for_huge_pages()
+    import_torch()
     import torch
 
     from model.inference.predictor import Predictor

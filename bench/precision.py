@@ -1,13 +1,16 @@
-"""One pass of a network on the CPU in each number format and memory order: python -m bench.precision [--passes 8].
+"""One pass of a network in each number format and memory order: python -m bench.precision [--device cuda].
 
 Seconds are the median, with freed memory kept as in process.py; error is the largest difference of the logits to
 float32 as `--precision fp32` has it. The input is noise, which takes as long as a CT. Last comes the share of each
-operator in a pass as process.py runs it by itself.
+operator in a pass as process.py runs it by itself. On a GPU each is also timed as a CUDA graph, which spares the host's
+time between kernels.
 """
 
 import argparse
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,38 +20,69 @@ from torch.profiler import ProfilerActivity, profile
 
 from model.network.bundle import Bundle, load_bundle
 from model.network.memory import kept_memory
-from model.network.placement import choose_dtype, memory_format
+from model.network.placement import choose_device, choose_dtype, memory_format
 from model.network.unet import UNet
 
 ORDERS = {"contiguous": torch.contiguous_format, "channels last": torch.channels_last_3d}
-CPU = torch.device("cpu")
+# The profiler's words.
+DEVICES = {"cpu": "cpu", "cuda": "device"}
+Run = Callable[[], Tensor]
 
 
 def main(arguments: list[str] | None = None) -> int:
     args = parse_arguments(arguments)
     bundle = load_bundle(args.weights)
     image = torch.randn(1, bundle.network.in_channels, *bundle.patch_zyx, generator=torch.manual_seed(0))
-    exact = None
-    print(f"patch {bundle.patch_zyx}, {torch.get_num_threads()} threads, torch {torch.__version__}")
+    device, exact = choose_device(args.device), None
+    print(f"patch {bundle.patch_zyx}, {device}, {torch.get_num_threads()} threads, torch {torch.__version__}")
+    torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark = False, True
     with torch.no_grad(), kept_memory():
-        for dtype in (torch.float32, torch.bfloat16):
+        for dtype in (torch.float32, torch.float16 if device.type == "cuda" else torch.bfloat16):
             for layout, order in ORDERS.items():
-                network, seconds = network_as(bundle, dtype, order), []
-                for _ in range(args.passes + 1):
-                    start = time.perf_counter()
-                    logits = network(image.to(dtype)).float()
-                    seconds.append(time.perf_counter() - start)
-                exact = logits if exact is None else exact
-                name = str(dtype).removeprefix("torch.")
-                error = float((logits - exact).abs().max())
-                print(
-                    f"{name:<10}{layout:<15}{np.median(seconds[1:]):>6.3f} s   error {error:.1e}",
-                    flush=True,
-                )
-        dtype = choose_dtype(CPU, "auto")
-        fastest = memory_format(CPU, exact=False)
-        print_profile(network_as(bundle, dtype, fastest), image.to(dtype), args.passes)
+                network, given = network_as(bundle, dtype, order).to(device), image.to(device, dtype)
+                ways: dict[str, Run] = {"": partial(network, given)}
+                if device.type == "cuda":
+                    ways[" graph"] = graph_of(network, given)
+                for way, run in ways.items():
+                    seconds, logits = timed(run, args.passes, device)
+                    exact = logits if exact is None else exact
+                    name = str(dtype).removeprefix("torch.")
+                    error = float((logits - exact).abs().max())
+                    print(f"{name:<10}{layout + way:<22}{seconds:>6.3f} s   error {error:.1e}", flush=True)
+        dtype = choose_dtype(device, "auto")
+        fastest = memory_format(device, exact=False)
+        print_profile(network_as(bundle, dtype, fastest).to(device), image.to(device, dtype), args.passes)
     return 0
+
+
+def timed(run: Run, passes: int, device: torch.device) -> tuple[float, Tensor]:
+    """Median seconds, without those of the first pass, and the logits in float32 on the CPU."""
+    seconds = []
+    for _ in range(passes + 1):
+        start = time.perf_counter()
+        logits = run()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        seconds.append(time.perf_counter() - start)
+    return float(np.median(seconds[1:])), logits.float().cpu()
+
+
+def graph_of(network: UNet, image: Tensor) -> Run:
+    """The network's kernels on that image, recorded once."""
+    side = torch.cuda.Stream()
+    with torch.cuda.stream(side):  # cuDNN must have chosen its ways before
+        for _ in range(3):
+            network(image)
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        logits = network(image)
+
+    def replay() -> Tensor:
+        graph.replay()
+        return logits
+
+    return replay
 
 
 def network_as(bundle: Bundle, dtype: torch.dtype, order: torch.memory_format) -> UNet:
@@ -58,18 +92,19 @@ def network_as(bundle: Bundle, dtype: torch.dtype, order: torch.memory_format) -
 def print_profile(network: UNet, image: Tensor, passes: int) -> None:
     """The operators that take a hundredth of the time or more."""
     network(image)
-    with profile(activities=[ProfilerActivity.CPU]) as profiler:
+    device = image.device.type
+    with profile(activities=[getattr(ProfilerActivity, device.upper())]) as profiler:
         for _ in range(passes):
             network(image)
-    events = sorted(profiler.key_averages(), key=lambda event: -event.self_cpu_time_total)
-    total = sum(event.self_cpu_time_total for event in events)
-    for event in events:
-        if event.self_cpu_time_total >= 0.01 * total:
-            print(f"{event.key.removeprefix('aten::'):<25}{event.self_cpu_time_total / total:>6.1%}")
+    times = {e.key: getattr(e, f"self_{DEVICES[device]}_time_total") for e in profiler.key_averages()}
+    for key, taken in sorted(times.items(), key=lambda item: -item[1]):
+        if taken >= 0.01 * sum(times.values()):
+            print(f"{key.removeprefix('aten::')[:60]:<62}{taken / sum(times.values()):>6.1%}")
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto")
     parser.add_argument("--passes", type=int, default=8)
     parser.add_argument("--weights", type=Path, default=Path("weights/gtv.pt"))
     return parser.parse_args(arguments)

@@ -2,7 +2,7 @@
 
 gtvseg_side.py OPTIONS OF process.py: prints process.py's log and then one JSON line about the last case: seconds as a
 whole, in the network and besides, forward passes, peak memory in bytes. The first window's end can be timed instead:
-with FIRST_WINDOW=1 in the environment the process ends there.
+with FIRST_WINDOW=1 in the environment the process ends there. GPU_MEMORY_GB=15 lets it have no more of the GPU's.
 """
 
 import json
@@ -24,6 +24,8 @@ def main(arguments: list[str] | None = None) -> int:
     cases = find_cases(args.input, args.output, args.layout)
     with output_folders(cases):
         predictor = process.load_predictor(args)
+        if gb := os.environ.get("GPU_MEMORY_GB"):
+            limit_gpu(float(gb))
         if os.environ.get("FIRST_WINDOW"):
             end_after_the_first_window()
         outcomes = [segment(case, predictor) for case in cases]
@@ -35,8 +37,23 @@ def main(arguments: list[str] | None = None) -> int:
         "passes": last.passes,
         "peak bytes": peak_bytes(),
     }
-    print(json.dumps(figures), flush=True)
+    print(json.dumps(figures | gpu_peak()), flush=True)
     return 0
+
+
+def limit_gpu(gb: float) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        total = torch.cuda.get_device_properties(0).total_memory
+        torch.cuda.set_per_process_memory_fraction(min(1.0, gb * 1e9 / total))
+
+
+def gpu_peak() -> dict[str, float]:
+    """What torch took of the GPU at most; nothing where there is none."""
+    import torch
+
+    return {"gpu peak bytes": torch.cuda.max_memory_reserved()} if torch.cuda.is_initialized() else {}
 
 
 def end_after_the_first_window() -> None:

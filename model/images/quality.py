@@ -184,9 +184,14 @@ def _shift(ct: np.ndarray, ce: np.ndarray, spacing_zyx: np.ndarray) -> list[str]
                 np.hanning(n + 2)[1:-1].astype(np.float32).reshape([-1 if a == axis else 1 for a in range(3)])
             )
         spectra.append(fft.rfftn(windowed, shape))
-    product = spectra[0].conj() * spectra[1]
+    # Each is as large as both CTs: in place, and given back when it is used.
+    product = np.conj(spectra[0], out=spectra.pop(0))
+    product *= spectra.pop()
     size = np.abs(product)
-    correlation = fft.irfftn(product / (size + 1e-3 * size.max()), shape)
+    size += 1e-3 * size.max()
+    product /= size
+    del size
+    correlation = fft.irfftn(product, shape, overwrite_x=True)
     near = [np.r_[0 : r + 1, -r:0] for r in reach]
     peak = np.unravel_index(int(correlation[np.ix_(*near)].argmax()), [len(n) for n in near])
     shift_mm = [float(n[p] * s) for n, p, s in zip(near, peak, spacing_zyx, strict=True)]

@@ -3,6 +3,8 @@
 Tensors are (z, y, x), with the class axis in front.
 """
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
@@ -10,6 +12,9 @@ from model.inference.windows import Corner, Windows, box_of
 
 # Where nothing was looked at; finite, since it is interpolated later.
 BACKGROUND_LOGIT = 1e3
+# About so much of the sums is looked at at once: copies of them all would be the largest things in memory.
+SLAB_BYTES = 2**24
+ALL = slice(None)
 
 
 class Blend:
@@ -31,18 +36,33 @@ class Blend:
         self.sums[(slice(None), *box)] += output.to(self.sums.device) * weight
         self.weights[box] += weight
 
-    def mean(self) -> Tensor:
-        """Voxels that no window covers are background."""
-        uncovered = self.weights == 0
-        mean = self.sums / self.weights.masked_fill(uncovered, 1)
-        mean[0].masked_fill_(uncovered, BACKGROUND_LOGIT)
-        return mean
+    def slabs(self) -> Iterator[slice]:
+        """Planes (z) to be looked at together; all of them in turn."""
+        depth = self.sums.shape[1]
+        step = max(1, SLAB_BYTES * depth // self.sums.nbytes)
+        return (slice(start, start + step) for start in range(0, depth, step))
 
-    def likelihoods(self) -> Tensor:
-        """The probability of each class so far; in place, since nothing else is as large."""
-        mean = self.mean()
+    def mean(self, planes: slice = ALL) -> Tensor:
+        """A copy, of these planes; voxels that no window covers are background."""
+        return _divide(self.sums[:, planes].clone(), self.weights[planes])
+
+    def last_mean(self) -> Tensor:
+        """The same of all planes in the sums' own memory: nothing can be added any more."""
+        return _divide(self.sums, self.weights)
+
+    def likelihoods(self, planes: slice = ALL) -> Tensor:
+        """The probability of each class so far, in these planes."""
+        mean = self.mean(planes)
         if not self.of_probabilities:
             mean -= mean.amax(0)
             mean.exp_()
             mean /= mean.sum(0)
         return mean
+
+
+def _divide(sums: Tensor, weights: Tensor) -> Tensor:
+    """In place."""
+    uncovered = weights == 0
+    sums /= weights.masked_fill(uncovered, 1)
+    sums[0].masked_fill_(uncovered, BACKGROUND_LOGIT)
+    return sums

@@ -125,9 +125,9 @@ class MirrorsByDoubt:
 
     def record(self, corner: Corner, output: Tensor, share: float) -> None:
         if corner in self.kept:
-            self.kept[corner] += share * output.cpu()
+            self.kept[corner] += share * output.to(self.kept[corner].device)
         elif share == 1 and (len(self.kept) + 1) * output.numel() * 2 <= KEPT_BYTES:
-            self.kept[corner] = output.half().cpu()
+            self.kept[corner] = output.half().to(self.blend.sums.device)
 
 
 def mirror_combinations(axes: Axes) -> list[Axes]:
@@ -152,14 +152,21 @@ def mirror_orders(corners: list[Corner], axes: Axes) -> dict[Corner, list[Axes]]
     return {corner: order(corner) for corner in corners}
 
 
-def doubt(likelihoods: Tensor, voxel_cm3: float) -> Tensor:
+def doubt(likelihoods: Tensor, voxel_cm3: float, volumes: Tensor | None = None) -> Tensor:
     """How much of its structure is in doubt at each voxel: (classes, z, y, x) → (z, y, x), float32.
 
     p (1 - p), the variance of a label of likelihood p, as a part of the structure's expected volume: as in DSC, a small
-    node weighs as much as a large primary. Summed over all structures.
+    node weighs as much as a large primary. Summed over all structures. volumes: the expected ones, where the
+    likelihoods are of a part alone.
     """
+    volumes = expected_volumes(likelihoods) if volumes is None else volumes
     total = torch.zeros_like(likelihoods[0])
-    for likelihood in likelihoods[1:]:
+    for likelihood, volume in zip(likelihoods[1:], volumes, strict=True):
         p = likelihood.nan_to_num(0.5)  # where a 16-bit pass overflows there is doubt, and not everywhere
-        total += p * (1 - p) / p.sum().clamp(min=LEAST_CM3 / voxel_cm3)
+        total += p * (1 - p) / volume.clamp(min=LEAST_CM3 / voxel_cm3)
     return total
+
+
+def expected_volumes(likelihoods: Tensor) -> Tensor:
+    """Of each structure, in voxels: (classes, z, y, x) → (structures,)."""
+    return torch.stack([likelihood.nan_to_num(0.5).sum() for likelihood in likelihoods[1:]])

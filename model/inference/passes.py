@@ -20,10 +20,15 @@ PROGRESS_SECONDS = 10.0
 Log = Callable[[str], None]
 
 
+class HalfOverflow(ArithmeticError):
+    """A float16 pass said something that is no number: its largest is 65504."""
+
+
 class Passes:
     """Runs lists of passes of one image and counts them; with several networks a pass is their mean.
 
-    image: float32 (channels, z, y, x), at least a window large.
+    image: float32 (channels, z, y, x), at least a window large. Windows are cut where the sums are. On a GPU the host
+    only waits at the end of a list.
     """
 
     def __init__(
@@ -36,25 +41,36 @@ class Passes:
         log: Log,
     ) -> None:
         self.networks = networks
-        self.image = image
+        self.image = sent(image, placement.sums, image.dtype)
         self.blend = blend
         self.mirrors = mirrors
         self.placement = placement
         self.log = log
         self.count = 0
+        self.dtype = next(networks[0].parameters()).dtype
+        self.finite = torch.ones((), dtype=torch.bool, device=placement.device)
 
     def run(self, name: str, passes: list[Pass]) -> None:
-        """Add up what these passes say; the log calls them by the name."""
+        """Add up what these passes say; the log calls them by the name. Raises HalfOverflow."""
         report = _progress(name, len(self.networks) * len(passes), self.log)
         before = self.count
-        with torch.no_grad():
-            for batch in _batches(passes, self.placement.batch):
-                for one, output in zip(batch, self._outputs(batch), strict=True):
-                    output = output.flip([axis + 1 for axis in one.axes])
-                    self.blend.add(one.corner, output, one.share)
-                    self.mirrors.record(one.corner, output, one.share)
-                self.count += len(batch) * len(self.networks)
-                report(self.count - before)
+        for batch in _batches(passes, self.placement.batch):
+            self.add(batch)
+            self.count += len(batch) * len(self.networks)
+            if self.count - before == len(self.networks) * len(passes) and not bool(self.finite):
+                raise HalfOverflow
+            report(self.count - before)
+
+    @torch.no_grad()
+    def add(self, batch: list[Pass]) -> None:
+        """Add up what passes say that go through the networks at once."""
+        outputs = self._outputs(batch)
+        if self.dtype == torch.float16:
+            self.finite &= outputs.isfinite().all()
+        for one, output in zip(batch, outputs, strict=True):
+            output = output.flip([axis + 1 for axis in one.axes])
+            self.blend.add(one.corner, output, one.share)
+            self.mirrors.record(one.corner, output, one.share)
 
     def _outputs(self, batch: list[Pass]) -> Tensor:
         """Of mirrored windows, still mirrored: float32 (batch, classes, z, y, x)."""
@@ -64,9 +80,15 @@ class Passes:
             )
             for one in batch
         ]
-        dtype = next(self.networks[0].parameters()).dtype
-        inputs = torch.stack(windows).to(self.placement.device, dtype)
+        inputs = sent(torch.stack(windows), self.placement.device, self.dtype)
         return mean_output(self.networks, inputs, of_probabilities=self.blend.of_probabilities)
+
+
+def sent(tensor: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """The tensor on a device. To a GPU it goes while the host does other things, out of memory that stays in place."""
+    if device.type == "cuda" and tensor.device.type == "cpu":
+        tensor = tensor.to(dtype).pin_memory()
+    return tensor.to(device, dtype, non_blocking=True)
 
 
 def mean_output(networks: list[UNet], inputs: Tensor, *, of_probabilities: bool) -> Tensor:
@@ -104,5 +126,9 @@ def _progress(name: str, total: int, log: Log) -> Callable[[int], None]:
 
 
 def _batches(passes: list[Pass], size: int) -> Iterator[list[Pass]]:
-    for start in range(0, len(passes), size):
+    """Whole ones, and what is left one by one: for each other size cuDNN would look for its fastest ways anew."""
+    whole = len(passes) // size * size
+    for start in range(0, whole, size):
         yield passes[start : start + size]
+    for one in passes[whole:]:
+        yield [one]

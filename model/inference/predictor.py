@@ -17,7 +17,7 @@ from model.images.pair import Pair
 from model.inference.blend import Blend
 from model.inference.lesions import drop_small
 from model.inference.mirrors import choose_mirrors, mirror_combinations
-from model.inference.passes import Passes
+from model.inference.passes import HalfOverflow, Passes
 from model.inference.search import search
 from model.inference.shortcuts import DEFAULT, Shortcuts
 from model.inference.windows import Corner, Windows, gaussian, pad_to_patch, windows_touching
@@ -99,6 +99,8 @@ class Predictor:
         self.precision = precision
         # TF32, torch's default for convolutions on GPUs, keeps only 10 bits of the mantissa.
         torch.backends.cudnn.allow_tf32 = precision != "fp32"
+        # All windows are of one size, so looking for the fastest convolutions is worth it.
+        torch.backends.cudnn.benchmark = self.device.type == "cuda"
         self.shortcuts = shortcuts
         self.log = log
         self.networks: dict[tuple[torch.device, torch.dtype], list[UNet]] = {}
@@ -153,7 +155,17 @@ class Predictor:
         return Prepared(image, corners, region, part, float(np.prod(pair.spacing_zyx)) / 1000)
 
     def predict(self, prepared: Prepared) -> Prediction:
-        """The network's part, falling back to smaller steps when memory runs out."""
+        """The network's part; in float32, then and ever after, if float16 is too small for what it says."""
+        try:
+            return self._predict_where_it_fits(prepared)
+        except HalfOverflow:
+            self.log("overflow in float16: trying again in float32")
+        self.precision = "fp32"
+        self.networks.clear()
+        return self._predict_where_it_fits(prepared)
+
+    def _predict_where_it_fits(self, prepared: Prepared) -> Prediction:
+        """Falling back to smaller steps when memory runs out."""
         mirrors = len(mirror_combinations(self._mirror_axes))
         # Each placement with the next one to try; None after the last.
         for placement, fallback in itertools.pairwise((*placements(self.device, mirrors), None)):
@@ -173,7 +185,7 @@ class Predictor:
         image, inside = pad_to_patch(prepared.image, bundle.patch_zyx)
         weight = gaussian(bundle.patch_zyx, half=pipeline.half_weights)
         windows = Windows(triple(image.shape[1:]), prepared.corners, weight)
-        networks = self._networks_on(placement.device)
+        networks = self.networks_on(placement.device)
         blend = Blend(
             windows,
             bundle.network.num_classes,
@@ -186,14 +198,14 @@ class Predictor:
             logits = search(windows, passes, mirrors, blend, bundle.spacing_zyx, self.log)
         else:
             passes.run("predict", mirrors.first_passes(windows.corners))
-            logits = blend.mean()
+            logits = blend.last_mean()
         return Prediction(logits[(slice(None), *inside)], passes.count)
 
     @property
     def _mirror_axes(self) -> tuple[int, ...]:
         return () if self.shortcuts.mirrors == "one" else self.bundle.mirror_axes
 
-    def _networks_on(self, device: torch.device) -> list[UNet]:
+    def networks_on(self, device: torch.device) -> list[UNet]:
         """The networks on a device, in the precision of the passes there; made once."""
         key = (device, choose_dtype(device, self.precision))
         if key not in self.networks:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from model.inference.blend import BACKGROUND_LOGIT, Blend
-from model.inference.mirrors import Mirrors, doubt
+from model.inference.mirrors import Mirrors, doubt, expected_volumes
 from model.inference.passes import Passes
 from model.inference.windows import Corner, Windows, covering, near
 from model.network.plan import Spacing
@@ -41,7 +41,7 @@ def search(
     while more := mirrors.further_passes(state.doubts):
         passes.run("mirrors", more)
         state.measure_doubt()
-    logits = blend.mean()
+    logits = blend.last_mean()
     logits[0].masked_fill_(~state.candidates.to(logits.device), BACKGROUND_LOGIT)
     return logits
 
@@ -67,16 +67,22 @@ class SearchState:
             return
         self.passes.run(name, self.mirrors.first_passes(corners))
         self.seen += corners
-        likelihoods = self.blend.likelihoods()
-        likely = likelihoods[0] < 1 - SEARCH_PROBABILITY
+        likely = torch.zeros(self.windows.shape, dtype=torch.bool)
+        for planes in self.blend.slabs():
+            likely[planes] = (self.blend.likelihoods(planes)[0] < 1 - SEARCH_PROBABILITY).cpu()
         self.candidates |= near(likely, self.spacing_zyx, SEARCH_MARGIN_MM)
-        self.measure_doubt(likelihoods)
+        self.measure_doubt()
 
-    def measure_doubt(self, likelihoods: Tensor | None = None) -> None:
-        """At the candidates alone. likelihoods: the blend's, where they are at hand."""
-        likelihoods = self.blend.likelihoods() if likelihoods is None else likelihoods
+    def measure_doubt(self) -> None:
+        """At the candidates alone."""
         voxel_cm3 = float(np.prod(self.spacing_zyx)) / 1000
-        self.doubts = doubt(likelihoods, voxel_cm3).cpu() * self.candidates
+        parts = [expected_volumes(self.blend.likelihoods(planes)) for planes in self.blend.slabs()]
+        volumes = torch.stack(parts).sum(0)
+        for planes in self.blend.slabs():
+            candidates = self.candidates[planes]
+            if candidates.any():
+                doubts = doubt(self.blend.likelihoods(planes), voxel_cm3, volumes)
+                self.doubts[planes] = doubts.cpu() * candidates
 
     def promising(self) -> list[Corner]:
         """Windows not seen yet that would count at a candidate."""

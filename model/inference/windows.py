@@ -48,14 +48,18 @@ class Windows:
 
     def largest_shares(self, corners: list[Corner], voxels: Tensor) -> list[float]:
         """For each window its largest share in the weighted mean at any of the voxels (bool, z, y, x); 0 where none."""
-        # Where no window looks this is 0 / 0, and no window looks it up there.
-        share_of_weight = voxels / self.total_weight
-        return [float((self.weight * share_of_weight[box_of(c, self.patch)]).max()) for c in corners]
+        shares = []
+        for box in (box_of(corner, self.patch) for corner in corners):
+            hits = voxels[box]
+            shares.append(float((self.weight * (hits / self.total_weight[box])).max()) if hits.any() else 0.0)
+        return shares
 
     def shared_out(self, corners: list[Corner], values: Tensor, total_weight: Tensor) -> list[float]:
         """For each window its part of the sum of the values (z, y, x), each shared out as in the weighted mean."""
-        per_weight, flat = values / total_weight, self.weight.flatten()
-        return [float(torch.dot(flat, per_weight[box_of(c, self.patch)].flatten())) for c in corners]
+        parts, flat = [], self.weight.flatten()
+        for box in (box_of(corner, self.patch) for corner in corners):
+            parts.append(float(torch.dot(flat, (values[box] / total_weight[box]).flatten())))
+        return parts
 
 
 def window_corners(shape: Triple, patch: Triple, step: float) -> list[Corner]:

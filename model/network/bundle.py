@@ -69,11 +69,16 @@ class Bundle:
     least_cm3: tuple[float, ...] = (0.0,) * len(LABELS)
 
     def build_networks(self) -> list[UNet]:
-        """The networks in evaluation mode with these weights, float32 on the CPU."""
+        """The networks in evaluation mode with these weights, float32 on the CPU.
+
+        Weights that are float32 here are not copied: whoever changes the networks' changes them here, too.
+        """
         networks = []
         for state in self.states:
-            networks.append(UNet(self.network).eval())
-            networks[-1].load_state_dict({name: tensor.float() for name, tensor in state.items()})
+            with torch.device("meta"):  # neither memory nor random values, since all of them are given
+                networks.append(UNet(self.network).eval())
+            values = {name: tensor.float() for name, tensor in state.items()}
+            networks[-1].load_state_dict(values, assign=True)
         return networks
 
     @cached_property

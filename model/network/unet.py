@@ -5,12 +5,15 @@ Topology and parameter names follow nnU-Net's PlainConvUNet and ResidualEncoderU
 norm → leaky ReLU 0.01], the first convolution of an encoder stage is strided, the decoder goes up by transposed
 convolution and concatenates the skip. Both kinds are trained, and come with imported weights.
 All tensors are (batch, channel, z, y, x); kernels and strides are (z, y, x).
+
+Where no gradients are wanted, what is not needed any more is written over or given back at once (see slabs.py).
 """
 
 import torch
 from torch import Tensor, nn
 
 from model.network.plan import NetworkPlan, Triple
+from model.network.slabs import Planes, convolve_over, fits_slabs, risen
 
 # Number formats in which oneDNN's convolutions run here.
 ONEDNN = [torch.float32] if torch.backends.mkldnn.is_available() else []
@@ -29,11 +32,27 @@ class Conv(nn.Conv3d):
         super().__init__(in_channels, out_channels, kernel, stride, padding=(z, y, x), bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
+        return self.padded(x, self.padding)  # type: ignore[arg-type]
+
+    def padded(self, x: Tensor, padding: Triple) -> Tensor:
+        """With zeros around it, as many as padding says (z, y, x)."""
         suits_onednn = x.device.type == "cpu" and x.dtype == self.weight.dtype and x.dtype in ONEDNN
         if not suits_onednn or torch.is_autocast_enabled("cpu"):
-            return super().forward(x)
-        geometry = (self.padding, self.stride, self.dilation, self.groups)
+            return nn.functional.conv3d(x, self.weight, self.bias, self.stride, padding)
+        geometry = (padding, self.stride, self.dilation, self.groups)
         return torch.mkldnn_convolution(x, self.weight, self.bias, *geometry)  # type: ignore[arg-type]
+
+    def over(self, x: Tensor, planes: Planes | None = None) -> Tensor:
+        """The same in the place of x, where that can be: of x, or of what the planes are, which x may be a part of."""
+        if not fits_slabs(x, self):
+            return self(planes(0, x.shape[2]) if planes else x)
+        padding = (0, *self.padding[1:])
+        return convolve_over(
+            x,
+            self.kernel_size[0],
+            lambda slab: self.padded(slab, padding),  # type: ignore[arg-type]
+            planes or (lambda start, stop: x[:, :, start:stop]),
+        )
 
 
 class InstanceNorm(nn.InstanceNorm3d):
@@ -46,7 +65,21 @@ class InstanceNorm(nn.InstanceNorm3d):
     def forward(self, x: Tensor) -> Tensor:
         if len(x) > 1:
             return super().forward(x)
-        return nn.functional.batch_norm(x, None, None, self.weight, self.bias, True, 0.0, self.eps)
+        if torch.is_grad_enabled() or x.device.type != "cpu":
+            return nn.functional.batch_norm(x, None, None, self.weight, self.bias, True, 0.0, self.eps)
+        unused = (self.weight.new_empty(0), self.weight.new_empty(0))  # means and deviations
+        options = (self.weight, self.bias, None, None, True, 0.0, self.eps)
+        torch.native_batch_norm(x, *options, out=(x, *unused))
+        return x
+
+
+class AveragePool(nn.AvgPool3d):
+    """torch has none for bfloat16 on CPUs: there in float32."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.dtype == torch.bfloat16 and x.device.type == "cpu":
+            return super().forward(x.float()).to(x.dtype)
+        return super().forward(x)
 
 
 class ConvNormAct(nn.Module):
@@ -58,8 +91,9 @@ class ConvNormAct(nn.Module):
         self.norm = InstanceNorm(out_channels)
         self.act = nn.LeakyReLU(0.01, inplace=True)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.act(self.norm(self.conv(x)))
+    def forward(self, x: Tensor, *, spent: bool = False, planes: Planes | None = None) -> Tensor:
+        """spent: x is not needed any more. planes: what is convolved, if it is not x alone."""
+        return self.act(self.norm(self.conv.over(x, planes) if spent else self.conv(x)))
 
 
 class ConvNorm(nn.Module):
@@ -72,8 +106,9 @@ class ConvNorm(nn.Module):
         self.conv = Conv(in_channels, out_channels, kernel, stride, bias=bias)
         self.norm = InstanceNorm(out_channels)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.norm(self.conv(x))
+    def forward(self, x: Tensor, *, spent: bool = False) -> Tensor:
+        """spent: x is not needed any more."""
+        return self.norm(self.conv.over(x) if spent else self.conv(x))
 
 
 class ResidualBlock(nn.Module):
@@ -84,13 +119,17 @@ class ResidualBlock(nn.Module):
         self.conv1 = ConvNormAct(in_channels, out_channels, kernel, stride)
         self.conv2 = ConvNorm(out_channels, out_channels, kernel, (1, 1, 1), bias=True)
         self.act = nn.LeakyReLU(0.01, inplace=True)
-        skip: list[nn.Module] = [nn.AvgPool3d(stride, stride)] if stride != (1, 1, 1) else []
+        skip: list[nn.Module] = [AveragePool(stride, stride)] if stride != (1, 1, 1) else []
         if in_channels != out_channels:
             skip.append(ConvNorm(in_channels, out_channels, (1, 1, 1), (1, 1, 1), bias=False))
         self.skip = nn.Sequential(*skip)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.act(self.conv2(self.conv1(x)) + self.skip(x))
+        result = self.conv2(self.conv1(x), spent=True)
+        if torch.is_grad_enabled():
+            return self.act(result + self.skip(x))
+        result += self.skip(x)
+        return self.act(result)
 
 
 class ResidualStack(nn.Module):
@@ -122,7 +161,11 @@ class ConvStack(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.convs(x)
+        first, *others = self.convs
+        x = first(x)
+        for block in others:
+            x = block(x, spent=True)
+        return x
 
 
 class Encoder(nn.Module):
@@ -166,15 +209,32 @@ class Decoder(nn.Module):
         self.seg_layers = nn.ModuleList(heads)
 
     def forward(self, skips: list[Tensor], *, deep_supervision: bool) -> list[Tensor]:
-        x, logits = skips[-1], []
-        last = len(self.stages) - 1
-        for i, (up, stage, head) in enumerate(
-            zip(self.transpconvs, self.stages, self.seg_layers, strict=True)
-        ):
-            x = stage(torch.cat((up(x), skips[-(i + 2)]), dim=1))
-            if deep_supervision or i == last:
+        """The skips are taken out of the list as they are used."""
+        x, logits = skips.pop(), []
+        for up, stage, head in zip(self.transpconvs, self.stages, self.seg_layers, strict=True):
+            if torch.is_grad_enabled() or self.training:
+                x = stage(torch.cat((up(x), skips.pop()), dim=1))
+            else:
+                x = rise(up, stage, x, skips.pop())  # type: ignore[arg-type]
+            if deep_supervision or not skips:
                 logits.append(head(x))
         return logits[::-1]
+
+
+def rise(up: nn.ConvTranspose3d, stage: ConvStack, below: Tensor, skip: Tensor) -> Tensor:
+    """One stage of the decoder without gradients; the skip is not needed any more.
+
+    Large tensors are brought up and concatenated slab by slab, and the first convolution takes the skip's place.
+    """
+
+    def joined(start: int, stop: int) -> Tensor:
+        return torch.cat((risen(up, below, start, stop), skip[:, :, start:stop]), dim=1)
+
+    first, *others = stage.convs
+    x: Tensor = first(skip, spent=True, planes=joined)
+    for block in others:
+        x = block(x, spent=True)
+    return x
 
 
 class UNet(nn.Module):

@@ -28,11 +28,11 @@ def preprocess(
 
 def sample(pair: Pair, normalisation: tuple[Normalisation, ...], region: Region) -> Tensor:
     """Both CTs, normalised, on the network's grid: float32 (2, z, y, x)."""
-    channels = []
-    for array, scheme in zip((pair.ct, pair.ce), normalisation, strict=True):
+    image = torch.empty((2, *region.network_shape))  # stacked at the end, both would be there twice
+    for channel, array, scheme in zip(image, (pair.ct, pair.ce), normalisation, strict=True):
         hu = resample_hu(array, outside_circle(array), region)
-        channels.append(normalise_hu(hu, scheme))
-    return torch.stack(channels)
+        channel.copy_(normalise_hu(hu, scheme))
+    return image
 
 
 def normalise_hu(hu: Tensor, scheme: Normalisation) -> Tensor:

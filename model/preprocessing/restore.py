@@ -24,15 +24,25 @@ def restore_labels(logits: Tensor, region: Region, part: Box = (slice(None),) * 
         full = region.way_home(axis)[:, part[axis]]
         rows.append(_span(full[:, hit.cpu()].any(1)))
         columns.append(_span(full[rows[-1]].any(0)))
-        matrices.append(full[rows[-1], columns[-1]].to(logits.device))
+        matrices.append(full[rows[-1], columns[-1]])
     small = logits[(slice(None), *columns)].float()
-    target = labels[region.box][tuple(rows)]
-    to_z, to_y, to_x = matrices
-    for z, weights in enumerate(to_z):
-        used_planes = weights.nonzero().flatten()
-        plane = torch.einsum("z,czyx->cyx", weights[used_planes], small[:, used_planes])
-        target[z] = (to_y @ plane @ to_x.T).argmax(0).to(torch.uint8).cpu().numpy()
+    target = torch.from_numpy(labels[region.box][tuple(rows)])
+    if logits.device.type == "cpu":
+        _vote(small, matrices, target)
+    else:
+        there = torch.empty_like(target, device=logits.device)
+        _vote(small, matrices, there)
+        target.copy_(there)
     return labels
+
+
+def _vote(small: Tensor, matrices: list[Tensor], target: Tensor) -> None:
+    """The largest of the logits, interpolated, into the target, uint8 (z, y, x); slice by slice, without the host."""
+    used = [_span(weights != 0) for weights in matrices[0]]
+    to_z, to_y, to_x = (matrix.to(small.device) for matrix in matrices)
+    for z, planes in enumerate(used):
+        plane = torch.einsum("z,czyx->cyx", to_z[z, planes], small[:, planes])
+        target[z] = (to_y @ plane @ to_x.T).argmax(0)
 
 
 def _span(hits: Tensor) -> slice:

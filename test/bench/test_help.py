@@ -18,6 +18,7 @@ BENCHES = [
     "quality",
     "real_patients",
 ]
+BENCHES += ["gpu", "guard", "profile"]
 BENCHES += ["robustness", "search", "train_vs_nnunet", "training_memory"]
 BENCHES += [f"nnunet.{name}" for name in ("inference", "v1")]
 

@@ -127,6 +127,29 @@ def test_restoring_moves_to_the_cpu_where_the_gpu_is_too_small(bundle, predictor
     assert len(calls) == 2 and any("out of memory" in line for line in lines)
 
 
+def test_what_overflows_in_float16_is_done_again_in_float32(bundle, thresholding, logits_of, monkeypatch):
+    """And so is all that comes after."""
+    lines: list[str] = []
+    predictor, exact = thresholding(bundle, ONE, lines.append)
+    predictor.precision, cpu = "auto", torch.device("cpu")
+    image = torch.full((2, *PATCH), 5.0)
+    expected = exact(image[None])[0]
+
+    class Overflowing(type(exact)):
+        def forward(self, x):
+            return super().forward(x) * torch.inf
+
+    def choose_dtype(device, precision):
+        return torch.float32 if precision == "fp32" else torch.float16
+
+    monkeypatch.setattr(predictor_module, "choose_dtype", choose_dtype)
+    monkeypatch.setattr(type(bundle), "build_networks", lambda bundle: [exact])
+    predictor.networks = {(cpu, torch.float16): [Overflowing().half()]}
+    for _ in range(2):
+        torch.testing.assert_close(logits_of(predictor, image), expected)
+    assert [line for line in lines if "overflow" in line] == ["overflow in float16: trying again in float32"]
+
+
 @pytest.mark.parametrize(("slices", "spacing_zyx"), [(98, (5.0, 0.43, 0.43)), (197, (1.0, 1.13, 1.13))])
 def test_sizes_and_spacings_of_real_scans(bundle, thresholding, slices, spacing_zyx):
     """512 x 512; a bright box in a body comes back where it was, to a voxel of the network's grid."""

@@ -65,3 +65,23 @@ def test_each_system_has_its_unit(monkeypatch, system, unit):
     assert peak_bytes() == 7 * unit
     monkeypatch.setitem(sys.modules, "resource", None)
     assert peak_bytes() == 0
+
+
+def test_torch_is_whole_without_what_its_compiler_needs_and_that_can_still_be_had(root):
+    """In a process of its own, as after every start: a network is checked, built and run; then the rest is loaded."""
+    code = """
+import sys
+from model.network.memory import import_torch
+import_torch()
+import torch
+assert "torch._meta_registrations" not in sys.modules and "torch._decomp.decompositions" not in sys.modules
+from model.network.bundle import check_bundle, load_bundle
+from pathlib import Path
+(network,) = load_bundle(Path("weights/gtv.pt")).build_networks()
+with torch.no_grad():
+    assert torch.isfinite(network(torch.zeros(1, 2, 16, 32, 32))).all()
+import torch._meta_registrations
+assert torch._meta_registrations.register_meta and torch.empty(2, device="meta").cumsum(0).shape == (2,)
+import_torch()
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=root, check=True)

@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from model.preprocessing.gtvseg import find_region
 from model.preprocessing.region import Region
-from model.preprocessing.restore import restore_labels
+from model.preprocessing.restore import _vote, restore_labels
 
 
 @pytest.mark.parametrize("shape", [(6, 20, 24), (4, 11, 13), (12, 50, 70)])
@@ -48,3 +48,12 @@ def test_labels_return_to_where_they_were(pair_of, scan):
     centre = np.argwhere(labels == 1).mean(0)
     np.testing.assert_allclose(centre, (6, 60, 70), atol=0.3)
     assert (labels == 1).sum() * 3 == pytest.approx(4 / 3 * np.pi * 12**3, rel=0.08)
+
+
+def test_slices_are_restored_on_the_device_without_the_host():
+    """Tensors without values stand for those of a GPU: whatever asks for one fails."""
+    matrices = [torch.eye(n) for n in (4, 5, 6)]
+    target = torch.zeros((4, 5, 6), dtype=torch.uint8, device="meta")
+    _vote(torch.zeros((3, 4, 5, 6), device="meta"), matrices, target)
+    with pytest.raises(RuntimeError, match="meta"):
+        _vote(torch.zeros((3, 4, 5, 6), device="meta"), matrices, torch.zeros((4, 5, 6), dtype=torch.uint8))
