@@ -7,8 +7,27 @@ operator in a pass as process.py runs it by itself.
 
 import argparse
 import sys
-import time
 from pathlib import Path
+
+from model.installed import BUNDLED
+from model.options import Parser, whole
+
+EXAMPLES = ("python -m bench.precision --passes 8",)
+EXITS = "0 done, 2 bad options"
+
+
+def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
+    parser = Parser(prog="python -m bench.precision", description=__doc__, examples=EXAMPLES, exits=EXITS)
+    add = parser.add_argument
+    add("--passes", type=whole(1, 100_000), default=8, help="of each format and order")
+    add("--weights", type=Path, default=BUNDLED, help="weights file")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    parse_arguments(None)  # --help, and what makes no sense, before what takes seconds to load
+
+import time
 
 import numpy as np
 import torch
@@ -66,13 +85,6 @@ def print_profile(network: UNet, image: Tensor, passes: int) -> None:
     for event in events:
         if event.self_cpu_time_total >= 0.01 * total:
             print(f"{event.key.removeprefix('aten::'):<25}{event.self_cpu_time_total / total:>6.1%}")
-
-
-def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--passes", type=int, default=8)
-    parser.add_argument("--weights", type=Path, default=Path("weights/gtv.pt"))
-    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":

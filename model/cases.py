@@ -164,7 +164,7 @@ def _exec_cases(root: Path, output: Path) -> list[Case]:
     try:
         ce = _socket_file(root, CE_SLUG)
     except InputError as error:
-        ce, fault = root / "images" / CE_SLUG / "none", error
+        ce, fault = Path(error.where) / "none", error
     name = image_stem(ct)
     return [Case(name, ct, ce, output / "images" / OUTPUT_SLUG / f"{name}.mha", "channels", fault)]
 

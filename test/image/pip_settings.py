@@ -1,7 +1,7 @@
 """Write this machine's pip settings as a pip.conf for the image build; print the local folders that they name.
 
-python pip_settings.py PIP_CONF. Only where packages come from is taken over; a constraint keeps the tested build of torch.
-That Debian's pip refuses a plain install (PEP 668) is left to the Dockerfile.
+python pip_settings.py PIP_CONF. Only where packages come from is taken over; a constraint keeps the tested torch. That
+Debian's pip refuses a plain install (PEP 668) is left to the Dockerfile.
 """
 
 import ast
