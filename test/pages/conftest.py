@@ -1,7 +1,11 @@
-"""A copy of the project in which a page's commands are run, with small data under the names that the pages have."""
+"""A copy of the project in which a page's commands are run, with small data under the names that the pages have.
+
+Its weights are the bundled ones, told to look at a coarser grid: a case then takes seconds.
+"""
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +14,7 @@ from faults.slices import write_slice
 
 from bench.nnunet.format import write_nnunet
 from model.installed import BUNDLED
-from model.network.bundle import load_bundle
+from model.network.bundle import load_bundle, save_bundle
 from phantom import Phantom, make_phantom
 from phantom.write import write_folder
 
@@ -28,7 +32,10 @@ def materials(tmp_path_factory) -> Path:
         shutil.copy(folder / "PATIENT" / f"{number}.nii.gz", folder / name)
     write_dicom(phantom.ct, phantom, folder / "STUDY_FOLDER" / "plain", 1, SeriesDescription="neck nativ")
     write_dicom(phantom.ce, phantom, folder / "STUDY_FOLDER" / "contrast", 2, ContrastBolusAgent="yes")
-    write_nnunet(load_bundle(BUNDLED), folder / "MODEL_DIR")
+    (folder / "weights").mkdir()
+    coarse = replace(load_bundle(BUNDLED), spacing_zyx=(6.0, 4.0, 4.0), patch_zyx=(16, 64, 64))
+    save_bundle(coarse, folder / "weights" / BUNDLED.name)
+    write_nnunet(coarse, folder / "MODEL_DIR")
     return folder
 
 
