@@ -60,6 +60,8 @@ class Code:
         self.constants: dict[str, list[tuple[ast.expr, Scope]]] = {}
         self.functions: dict[str, list[tuple[ast.FunctionDef, Scope]]] = {}
         self.classes: set[str] = set()
+        # What values carry until it becomes an error.
+        self.faults: list[tuple[ast.expr, Scope]] = []
         for file in files:
             path = file.relative_to(ROOT).as_posix()
             self._walk(ast.parse(file.read_text(encoding="utf-8")), Scope(path, ()))
@@ -71,9 +73,12 @@ class Code:
             self.classes.add(node.name)
         if isinstance(node, ast.FunctionDef):
             self.functions.setdefault(node.name, []).append((node, scope))
-        if isinstance(node, ast.Assign) and scope.function is None:
-            for target in node.targets:
-                self._constants(target, node.value, scope)
+        if isinstance(node, ast.Assign):
+            if scope.function is None:
+                for target in node.targets:
+                    self._constants(target, node.value, scope)
+            elif _name(node.targets[0]) == "fault":
+                self.faults.append((node.value, scope))
         inner = replace(scope, around=(*scope.around, node))
         for child in ast.iter_child_nodes(node):
             self._walk(child, inner)
@@ -183,6 +188,11 @@ class Code:
             return self._of_name(node.id, scope, depth)
         if isinstance(node, ast.Call):
             return self._of_call(node, scope, depth)
+        if _name(node) == "fault" and isinstance(node, ast.Attribute):
+            room = Path(scope.path).parent
+            carried = [(value, at) for value, at in self.faults if Path(at.path).parent == room]
+            texts = [text for value, at in carried for text in self.texts(value, at, depth + 1)]
+            return _unique([text for text in texts if not PLACE.fullmatch(text) and text != "None"])
         if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Slice):
             return self.texts(node.value, scope, depth + 1)
         return [_placeholder(node)]
@@ -262,7 +272,8 @@ def _values(statement: ast.AST | None, name: str) -> list[ast.expr]:
                 found += [value for one, value in pairs if _name(one) == name]
         elif isinstance(node, ast.NamedExpr) and node.target.id == name:
             found.append(node.value)
-    return [value for value in found if name not in {_name(part) for part in ast.walk(value)}]
+    used = [{part.id for part in ast.walk(value) if isinstance(part, ast.Name)} for value in found]
+    return [value for value, names in zip(found, used, strict=True) if name not in names]
 
 
 def _listed(loop: ast.AST) -> set[str]:
