@@ -33,7 +33,7 @@ def materials(tmp_path_factory) -> Path:
     write_dicom(phantom.ct, phantom, folder / "STUDY_FOLDER" / "plain", 1, SeriesDescription="neck nativ")
     write_dicom(phantom.ce, phantom, folder / "STUDY_FOLDER" / "contrast", 2, ContrastBolusAgent="yes")
     (folder / "weights").mkdir()
-    coarse = replace(load_bundle(BUNDLED), spacing_zyx=(6.0, 4.0, 4.0), patch_zyx=(16, 64, 64))
+    coarse = replace(load_bundle(BUNDLED), spacing_zyx=(4.0, 3.0, 3.0), patch_zyx=(24, 96, 96))
     save_bundle(coarse, folder / "weights" / BUNDLED.name)
     write_nnunet(coarse, folder / "MODEL_DIR")
     return folder

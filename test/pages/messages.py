@@ -170,7 +170,7 @@ class Code:
         if depth > 8:
             return ["<...>"]
         if isinstance(node, ast.Constant):
-            return [str(node.value)]
+            return [] if node.value is None else [str(node.value)]
         if isinstance(node, ast.JoinedStr):
             parts = [self._piece(part, scope, depth) for part in node.values]
             return _product(parts)
