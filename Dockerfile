@@ -1,5 +1,5 @@
-# The default base runs CUDA 12.1, which the platform's driver 535 supports natively, T4 (sm_75) included.
-ARG BASE_IMAGE=docker.io/pytorch/pytorch:2.5.1-cuda12.1-cudnn9-runtime
+# The platform's own template has this base: CUDA 12.6 is what its T4 (sm_75) need. torch 2.5 and later will do.
+ARG BASE_IMAGE=docker.io/pytorch/pytorch:2.13.0-cuda12.6-cudnn9-runtime
 FROM ${BASE_IMAGE} AS product
 
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
@@ -9,7 +9,8 @@ RUN groupadd --system user && useradd --system --no-log-init --no-create-home --
 
 WORKDIR /opt/app
 COPY requirements.txt ./
-RUN python3 -m pip install --no-cache-dir -r requirements.txt && rm requirements.txt
+# Newer bases refuse a plain pip install (PEP 668); the image is for nothing else, so it needs no venv. Older pips ignore it.
+RUN PIP_BREAK_SYSTEM_PACKAGES=1 python3 -m pip install --no-cache-dir -r requirements.txt && rm requirements.txt
 
 COPY process.py ./
 COPY model model

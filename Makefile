@@ -42,6 +42,9 @@ lint: setup  ## style and types
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 
+docs: setup  ## docs/troubleshooting.md anew, from the messages in the code
+	PYTHONPATH=.:test $(RUN) -m pages.troubleshooting
+
 image:  ## the container image, with Docker (TARGET=invoke: the server)
 	docker build --platform linux/amd64 --target $(TARGET) $(BASE_IMAGE:%=--build-arg BASE_IMAGE=%) --tag $(IMAGE) .
 
@@ -60,4 +63,4 @@ image-test: setup  ## build the image and run it under the challenge's restricti
 clean:  ## what demo, tests and setup made
 	rm -rf build .venv $(IMAGE).tar $(IMAGE).tar.gz $(MODEL)
 
-.PHONY: help setup demo bench fuzz test test-slow lint image export model image-test clean
+.PHONY: help setup demo bench fuzz test test-slow lint docs image export model image-test clean

@@ -8,13 +8,38 @@ was stopped goes on, and what is done is not done again, with the same command.
 """
 
 import argparse
+import sys
+from pathlib import Path
+
+from model.options import Parser, whole
+
+# Rows at a time with --side-by-side.
+SIDES = 2
+EXAMPLES = ("python -m bench.ablation CASES ROWS.json --splits FILE --epochs 12",)
+EXITS = "0 done, 2 bad input"
+
+
+def parse_arguments(arguments: list[str] | None) -> tuple[argparse.Namespace, list[str]]:
+    parser = Parser(prog="python -m bench.ablation", description=__doc__, examples=EXAMPLES, exits=EXITS)
+    add = parser.add_argument
+    add("data", type=Path, help="folder of cases, as train.py reads it")
+    add("rows", type=Path, metavar="ROWS.json", help="options by name")
+    add("--splits", type=Path, required=True, help='[{"train": [names], "val": [names]}]; the first is used')
+    add("--epochs", type=whole(1, 1_000_000), default=12, help="of 250 iterations")
+    add("--limit", type=whole(1, 100_000), metavar="N", help="score the first N held-out cases alone")
+    add("--side-by-side", action="store_true", help=f"train {SIDES} rows at a time, on one core each")
+    add("--device", choices=("cpu", "cuda"), default="cpu", help="where the network runs")
+    add("--work", type=Path, default=Path("runs/ablation"), help="a folder for each row")
+    return parser.parse_known_args(arguments)
+
+
+if __name__ == "__main__":
+    parse_arguments(None)  # --help, and what makes no sense, before what takes seconds to load
+
 import os
 import queue
 import subprocess
-import sys
-from argparse import ArgumentDefaultsHelpFormatter as DefaultsInHelp
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from bench.runs import ROOT, run_once
 from bench.scoring import scored
@@ -24,14 +49,11 @@ from model.documents import read_object
 from model.errors import InputError
 from model.inference.shortcuts import DEFAULT
 from model.network.bundle import load_bundle
-from model.options import Parser
 from model.terminal import report, take_any_text
 from training.data.sources import find_training_cases
 from training.splits import read_splits
 
 SETTINGS = Settings(("GTVp", "GTVnd"), (1.0, 2.0, 3.0))
-# Rows at a time with --side-by-side.
-SIDES = 2
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -130,20 +152,6 @@ def table(results: dict[str, list[CaseResult]]) -> str:
                     means[d.structure, d.measure] += f" ({100 * d.mean:+.1f}, p = {d.p:.2g})"
         lines.append(f"| {name} | " + " | ".join(means[cell] for cell in cells) + " |")
     return "\n".join([*lines, f"{len(results[first])} held-out cases"])
-
-
-def parse_arguments(arguments: list[str] | None) -> tuple[argparse.Namespace, list[str]]:
-    parser = Parser(description=__doc__, formatter_class=DefaultsInHelp)
-    add = parser.add_argument
-    add("data", type=Path, help="folder of cases, as train.py reads it")
-    add("rows", type=Path, metavar="ROWS.json", help="options by name")
-    add("--splits", type=Path, required=True, help='[{"train": [names], "val": [names]}]; the first is used')
-    add("--epochs", type=int, default=12, help="of 250 iterations")
-    add("--limit", type=int, metavar="N", help="score the first N held-out cases alone")
-    add("--side-by-side", action="store_true", help=f"train {SIDES} rows at a time, on one core each")
-    add("--device", choices=("cpu", "cuda"), default="cpu")
-    add("--work", type=Path, default=Path("runs/ablation"))
-    return parser.parse_known_args(arguments)
 
 
 if __name__ == "__main__":

@@ -5,16 +5,33 @@ turn, each in a process of its own.
 """
 
 import argparse
-import subprocess
 import sys
+from pathlib import Path
+
+from model.options import Parser, whole
+
+EXAMPLES = ("python -m bench.cohort CASES --runs 1 --no-tta",)
+EXITS = "0 done, 2 bad options"
+
+
+def parse_arguments(arguments: list[str] | None) -> tuple[argparse.Namespace, list[str]]:
+    parser = Parser(prog="python -m bench.cohort", description=__doc__, examples=EXAMPLES, exits=EXITS)
+    add = parser.add_argument
+    add("cases", type=Path, help="folder in a layout of many cases")
+    add("--runs", type=whole(1, 1000), default=3, help="of both ways, in turn")
+    return parser.parse_known_args(arguments)
+
+
+if __name__ == "__main__":
+    parse_arguments(None)  # --help, and what makes no sense, before what takes seconds to load
+
+import subprocess
 import tempfile
 import time
-from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 # One case after the other: reading, the network and writing do not overlap.
 SERIAL = """
-import sys
 sys.path.insert(0, sys.argv.pop(1))
 import process
 from model.cohort import segmenting
@@ -29,10 +46,7 @@ sys.exit(process.main(sys.argv[1:]))
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("cases", type=Path)
-    parser.add_argument("--runs", type=int, default=3)
-    args, options = parser.parse_known_args(arguments)
+    args, options = parse_arguments(arguments)
     ways = {
         "side by side": [sys.executable, str(ROOT / "process.py")],
         "one by one": [sys.executable, "-c", SERIAL, str(ROOT)],

@@ -10,14 +10,29 @@ import os
 os.environ["OMP_NUM_THREADS"] = "1"  # before numpy: one core
 
 import argparse
+import sys
+from pathlib import Path
+
+from model.options import Parser
+
+EXAMPLES = ("python -m bench.evaluator",)
+EXITS = "0 done, 1 a bound is missed, 2 bad options"
+
+
+def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
+    parser = Parser(prog="python -m bench.evaluator", description=__doc__, examples=EXAMPLES, exits=EXITS)
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    parse_arguments(None)  # --help, and what makes no sense, before what takes seconds to load
+
 import multiprocessing
 import statistics
-import sys
 import tempfile
 import time
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
@@ -40,7 +55,7 @@ Masks = dict[str, np.ndarray]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    argparse.ArgumentParser(description=__doc__).parse_args(arguments)
+    parse_arguments(arguments)
     reference, prediction = masks(PUBLISHED_ZYX, 0), masks(PUBLISHED_ZYX, 1)
     for name, mask in reference.items():
         print(

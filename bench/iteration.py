@@ -7,12 +7,31 @@ others, in threads; on a GPU, where the host is made to wait after each part her
 
 import argparse
 import sys
+from pathlib import Path
+
+from model.options import Parser, add_device, whole
+
+EXAMPLES = ("python -m bench.iteration --config training/phantoms.json",)
+EXITS = "0 done, 2 bad options"
+
+
+def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
+    parser = Parser(prog="python -m bench.iteration", description=__doc__, examples=EXAMPLES, exits=EXITS)
+    add = parser.add_argument
+    add("--config", type=Path, default=Path("training/phantoms.json"), help="a whole plan")
+    add("--recipe", type=Path, metavar="FILE", help="augmentation, sampling and loss, as train.py takes it")
+    add("--iterations", type=whole(1, 1_000_000), default=12, help="that count")
+    add_device(parser)
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    parse_arguments(None)  # --help, and what makes no sense, before what takes seconds to load
+
 import tempfile
 import time
-from argparse import ArgumentDefaultsHelpFormatter as DefaultsInHelp
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -136,15 +155,6 @@ def trained(plan: TrainPlan, state: State, batch: tuple[Tensor, Tensor], parts: 
         float(norm)  # where the host waits
         state.optimiser.step()
         state.scaler.update()
-
-
-def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=DefaultsInHelp)
-    parser.add_argument("--config", type=Path, default=Path("training/phantoms.json"), help="a whole plan")
-    parser.add_argument("--recipe", type=Path, help="augmentation, sampling and loss, as train.py takes it")
-    parser.add_argument("--iterations", type=int, default=12)
-    parser.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto")
-    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":

@@ -6,12 +6,30 @@ same network: the first should be within 10 % of the second.
 
 import argparse
 import sys
+from pathlib import Path
+
+from model.options import Parser, add_device, whole
+
+EXAMPLES = ("python -m bench.loader --iterations 40",)
+EXITS = "0 done, 1 batches hold training up, 2 bad options"
+
+
+def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
+    parser = Parser(prog="python -m bench.loader", description=__doc__, examples=EXAMPLES, exits=EXITS)
+    add = parser.add_argument
+    add("--config", type=Path, default=Path("training/phantoms.json"), help="a whole plan")
+    add("--iterations", type=whole(4, 1_000_000), default=40, help="of both, in turns")
+    add_device(parser)
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    parse_arguments(None)  # --help, and what makes no sense, before what takes seconds to load
+
 import tempfile
 import time
-from argparse import ArgumentDefaultsHelpFormatter as DefaultsInHelp
 from collections.abc import Iterator
 from itertools import repeat
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -69,14 +87,6 @@ def main(arguments: list[str] | None = None) -> int:
         f"patches/s: fresh batches {rates_of['fresh']:.2f}, one cached batch {rates_of['one']:.2f}, share {share:.2f}"
     )
     return 0 if share >= FLOOR else 1
-
-
-def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=DefaultsInHelp)
-    parser.add_argument("--config", type=Path, default=Path("training/phantoms.json"), help="a whole plan")
-    parser.add_argument("--iterations", type=int, default=40)
-    parser.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto")
-    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":

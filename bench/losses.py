@@ -8,10 +8,35 @@ difference with the Wilcoxon signed-rank test. Runs that are done, by the same c
 """
 
 import argparse
-import csv
 import sys
-from argparse import ArgumentDefaultsHelpFormatter as DefaultsInHelp
 from pathlib import Path
+
+from model.options import Parser, whole
+
+EXAMPLES = (
+    "python -m bench.losses CASES --fold 0,1 --epochs 4",
+    "python -m bench.losses --phantoms 30 --memory-gb 1",
+)
+EXITS = "0 done, 2 bad options"
+
+
+def parse_arguments(arguments: list[str] | None) -> tuple[argparse.Namespace, list[str]]:
+    parser = Parser(prog="python -m bench.losses", description=__doc__, examples=EXAMPLES, exits=EXITS)
+    add = parser.add_argument
+    add("data", type=Path, nargs="?", help="folder of cases, as train.py reads it")
+    add("--phantoms", type=whole(1, 100_000), metavar="N", help="synthetic cases instead")
+    add("--structures", default="GTVp,GTVnd", help="those that the data has contours of")
+    add("--folds", type=whole(2, 100_000), default=5, help="parts that the cases are cut into")
+    add("--fold", default="0", help="which of the folds are held out in turn")
+    add("--epochs", type=whole(1, 1_000_000), default=4, help="of 250 iterations")
+    add("--work", type=Path, default=Path("runs/losses"), help="what is done is kept there")
+    return parser.parse_known_args(arguments)
+
+
+if __name__ == "__main__":
+    parse_arguments(None)  # --help, and what makes no sense, before what takes seconds to load
+
+import csv
 
 import numpy as np
 from scipy.stats import wilcoxon
@@ -75,19 +100,6 @@ def print_difference(one: Scores, other: Scores) -> None:
             print(
                 f"Dice + focal minus Dice + CE  {structure:7}{measure.upper()} {100 * change.mean():+.2f}   p = {p:.3g}"
             )
-
-
-def parse_arguments(arguments: list[str] | None) -> tuple[argparse.Namespace, list[str]]:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=DefaultsInHelp)
-    add = parser.add_argument
-    add("data", type=Path, nargs="?", help="folder of cases, as train.py reads it")
-    add("--phantoms", type=int, metavar="N", help="synthetic cases instead")
-    add("--structures", default="GTVp,GTVnd", help="those that the data has contours of")
-    add("--folds", type=int, default=5)
-    add("--fold", default="0", help="which of the folds are held out in turn")
-    add("--epochs", type=int, default=4, help="of 250 iterations")
-    add("--work", type=Path, default=Path("runs/losses"))
-    return parser.parse_known_args(arguments)
 
 
 if __name__ == "__main__":

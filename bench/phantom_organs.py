@@ -12,10 +12,31 @@ are shown but do not decide the exit code.
 """
 
 import argparse
-import csv
 import sys
-from dataclasses import dataclass
 from pathlib import Path
+
+from model.options import LARGEST_SEED, Parser, whole
+
+EXAMPLES = ("python -m bench.phantom_organs ORGANS.csv",)
+EXITS = "0 done, 1 an organ is out of its tolerance, 2 bad options"
+
+
+def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
+    parser = Parser(
+        prog="python -m bench.phantom_organs", description=__doc__, examples=EXAMPLES, exits=EXITS
+    )
+    add = parser.add_argument
+    add("organs_csv", type=Path, help="table of real patients' organs")
+    add("--cases", type=whole(1, 1000), default=16, help="phantoms")
+    add("--seed", type=whole(0, LARGEST_SEED), default=0, help="of phantoms")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    parse_arguments(None)  # --help, and what makes no sense, before what takes seconds to load
+
+import csv
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -147,11 +168,7 @@ def compare_cut_organs(
 
 def main(arguments: list[str] | None = None) -> int:
     """Print the tables; 1 if a deciding organ is out of tolerance."""
-    parser = argparse.ArgumentParser(description="Compare the phantoms' organs with those of real patients.")
-    parser.add_argument("organs_csv", type=Path)
-    parser.add_argument("--cases", type=int, default=16)
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args(arguments)
+    options = parse_arguments(arguments)
     if not options.organs_csv.is_file():
         print(f"{options.organs_csv}: no such table; skipped (see this file's head for the columns it needs)")
         return 0

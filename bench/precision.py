@@ -8,10 +8,30 @@ time between kernels.
 
 import argparse
 import sys
+from pathlib import Path
+
+from model.installed import BUNDLED
+from model.options import Parser, add_device, whole
+
+EXAMPLES = ("python -m bench.precision --passes 8",)
+EXITS = "0 done, 2 bad options"
+
+
+def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
+    parser = Parser(prog="python -m bench.precision", description=__doc__, examples=EXAMPLES, exits=EXITS)
+    add = parser.add_argument
+    add("--passes", type=whole(1, 100_000), default=8, help="of each format and order")
+    add_device(parser)
+    add("--weights", type=Path, default=BUNDLED, help="weights file")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    parse_arguments(None)  # --help, and what makes no sense, before what takes seconds to load
+
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -100,14 +120,6 @@ def print_profile(network: UNet, image: Tensor, passes: int) -> None:
     for key, taken in sorted(times.items(), key=lambda item: -item[1]):
         if taken >= 0.01 * sum(times.values()):
             print(f"{key.removeprefix('aten::')[:60]:<62}{taken / sum(times.values()):>6.1%}")
-
-
-def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto")
-    parser.add_argument("--passes", type=int, default=8)
-    parser.add_argument("--weights", type=Path, default=Path("weights/gtv.pt"))
-    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":

@@ -6,18 +6,33 @@ image_contrast; where there is no image_contrast the one CT is given twice, and 
 
 import argparse
 import sys
+from pathlib import Path
+
+from model.options import Parser, whole
+
+EXAMPLES = ("python -m bench.quality CASES --limit 20",)
+EXITS = "0 done, 2 bad options"
+
+
+def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
+    parser = Parser(prog="python -m bench.quality", description=__doc__, examples=EXAMPLES, exits=EXITS)
+    add = parser.add_argument
+    add("folders", type=Path, nargs="+", metavar="FOLDER", help="with a folder for each patient")
+    add("--limit", type=whole(1, 100_000), metavar="N", help="N cases of each folder alone, evenly spread")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    parse_arguments(None)  # --help, and what makes no sense, before what takes seconds to load
+
 import time
 from collections import Counter
-from pathlib import Path
 
 from model.images.pair import read_pair
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folders", type=Path, nargs="+")
-    parser.add_argument("--limit", type=int, metavar="N", help="N cases of each folder alone, evenly spread")
-    args = parser.parse_args(arguments)
+    args = parse_arguments(arguments)
     for folder in args.folders:
         patients = sorted(path.parent for path in folder.glob("*/image.*"))
         step = max(1, len(patients) // args.limit) if args.limit else 1

@@ -10,13 +10,36 @@ same weights, are not done again.
 """
 
 import argparse
+import sys
+from pathlib import Path
+
+from model.installed import BUNDLED, sha256_of
+from model.options import Parser, add_device, whole
+from training.openkbp.folders import SPLITS, TABLE, Converted, find_converted, read_targets
+
+EXAMPLES = ("python -m bench.real_patients CASES --split validation",)
+EXITS = "0 done, 2 bad input"
+
+
+def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
+    parser = Parser(prog="python -m bench.real_patients", description=__doc__, examples=EXAMPLES, exits=EXITS)
+    add = parser.add_argument
+    add("cases", type=Path, metavar="CASES", help="folder of patients")
+    add("--weights", type=Path, default=BUNDLED, help="weights file")
+    add("--split", choices=SPLITS, help="of the table; all patients if not given")
+    add("--limit", type=whole(1, 100_000), metavar="N", help="the first N patients alone")
+    add_device(parser)
+    add("--work", type=Path, default=Path("runs/real_patients"), help="links, masks and real_patients.json")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    parse_arguments(None)  # --help, and what makes no sense, before what takes seconds to load
+
 import json
 import subprocess
-import sys
-from argparse import ArgumentDefaultsHelpFormatter as DefaultsInHelp
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -24,11 +47,9 @@ from bench.runs import ROOT
 from model.errors import InputError
 from model.images.grid import volume_cm3
 from model.images.read import read_labels, read_scan
-from model.installed import BUNDLED, sha256_of
 from model.structures import LABELS
 from model.terminal import report, take_any_text
 from model.writing import write_bytes
-from training.openkbp.folders import SPLITS, TABLE, Converted, find_converted, read_targets
 from training.openkbp.patient import ORGANS, TARGETS, at_nasopharynx_level
 
 # More of GTVp outside PTV70 than a contour's edge explains; less inside than a primary that was found.
@@ -185,18 +206,6 @@ def lines_of(values: dict[str, float | int | None]) -> list[str]:
         f"Stray: more than {STRAY_CM3:g} cm³ outside PTV70; found in PTV70: at least {FOUND_CM3:g} cm³.",
         "PTVs bound where tumour may be, not how well it is drawn.",
     ]
-
-
-def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=DefaultsInHelp)
-    add = parser.add_argument
-    add("cases", type=Path, metavar="CASES", help="folder of patients")
-    add("--weights", type=Path, default=BUNDLED)
-    add("--split", choices=SPLITS, help="of the table; all patients if not given")
-    add("--limit", type=int, metavar="N", help="the first N patients alone")
-    add("--device", choices=("auto", "cuda", "cpu"), default="auto")
-    add("--work", type=Path, default=Path("runs/real_patients"), help="links, masks and real_patients.json")
-    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":

@@ -6,11 +6,35 @@ from the undisturbed scans, and draws it. What is done, with the same weights, i
 """
 
 import argparse
-import json
 import sys
-import zlib
-from argparse import ArgumentDefaultsHelpFormatter as DefaultsInHelp
 from pathlib import Path
+
+from model.installed import BUNDLED, sha256_of
+from model.options import LARGEST_SEED, Parser, add_device, whole
+from phantom import GEOMETRIES, make_phantom
+
+EXAMPLES = ("python -m bench.robustness --cases 5 --quick",)
+EXITS = "0 done, 1 with --quick: too much is lost, 2 bad input"
+
+
+def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
+    parser = Parser(prog="python -m bench.robustness", description=__doc__, examples=EXAMPLES, exits=EXITS)
+    add = parser.add_argument
+    add("--weights", type=Path, default=BUNDLED, help="weights file")
+    add("--cases", type=whole(1, 1000), default=20, help="phantoms")
+    add("--seed", type=whole(0, LARGEST_SEED), default=4001, help="of phantoms, one that was not trained on")
+    add("--geometry", choices=GEOMETRIES, default="small", help="of phantoms")
+    add("--quick", action="store_true", help="one amount of each effect")
+    add_device(parser)
+    add("--work", type=Path, default=Path("runs/robustness"), help="robustness.json and robustness.png")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    parse_arguments(None)  # --help, and what makes no sense, before what takes seconds to load
+
+import json
+import zlib
 from typing import Any
 
 import numpy as np
@@ -22,12 +46,10 @@ from model.errors import InputError
 from model.images.grid import Grid
 from model.images.pair import Pair
 from model.inference.predictor import Predictor
-from model.installed import BUNDLED, sha256_of
 from model.network.bundle import load_bundle
 from model.structures import LABELS
 from model.terminal import report, take_any_text
 from model.writing import whole_file, write_bytes
-from phantom import GEOMETRIES, make_phantom
 from phantom.acquisition import Contrast
 
 UNDISTURBED = "undisturbed"
@@ -155,19 +177,6 @@ def picture(scores: Scores, points: list[Point]) -> Figure:
     panels[0].set_ylabel("DSC [%]")
     panels[0].legend()
     return figure
-
-
-def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=DefaultsInHelp)
-    add = parser.add_argument
-    add("--weights", type=Path, default=BUNDLED)
-    add("--cases", type=int, default=20)
-    add("--seed", type=int, default=4001, help="of phantoms, one that was not trained on")
-    add("--geometry", choices=GEOMETRIES, default="small")
-    add("--quick", action="store_true", help="one amount of each effect")
-    add("--device", choices=("auto", "cuda", "cpu"), default="auto")
-    add("--work", type=Path, default=Path("runs/robustness"), help="robustness.json and robustness.png")
-    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":

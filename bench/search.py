@@ -7,8 +7,30 @@ Exits non-zero where an agreement is below its floor.
 
 import argparse
 import sys
-import time
 from pathlib import Path
+
+from model.installed import BUNDLED
+from model.options import LARGEST_SEED, Parser, whole
+from phantom import GEOMETRIES, Phantom, make_phantom
+
+EXAMPLES = ("python -m bench.search --cases 5",)
+EXITS = "0 done, 1 an agreement is below its floor, 2 bad options"
+
+
+def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
+    parser = Parser(prog="python -m bench.search", description=__doc__, examples=EXAMPLES, exits=EXITS)
+    add = parser.add_argument
+    add("--cases", type=whole(1, 1000), default=5, help="phantoms")
+    add("--seed", type=whole(0, LARGEST_SEED), default=3, help="of phantoms")
+    add("--geometry", choices=GEOMETRIES, default="small", help="of phantoms")
+    add("--weights", type=Path, default=BUNDLED, help="weights file")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    parse_arguments(None)  # --help, and what makes no sense, before what takes seconds to load
+
+import time
 
 import numpy as np
 
@@ -18,7 +40,6 @@ from model.inference.predictor import Predictor
 from model.inference.shortcuts import DEFAULT, EXHAUSTIVE, Shortcuts
 from model.network.bundle import Bundle, load_bundle
 from model.structures import LABELS
-from phantom import GEOMETRIES, Phantom, make_phantom
 
 # DSC with the exhaustive way.
 FLOORS = {"search": 0.999, "default": 0.995}
@@ -65,15 +86,6 @@ def timed(bundle: Bundle, pair: Pair, shortcuts: Shortcuts) -> tuple[np.ndarray,
 def pair_of(phantom: Phantom) -> Pair:
     """Both CTs as if read from files; a phantom's axes are the patient's."""
     return Pair(phantom.ct, phantom.ce, phantom.spacing_xyz[::-1], phantom.grid)
-
-
-def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cases", type=int, default=5)
-    parser.add_argument("--seed", type=int, default=3)
-    parser.add_argument("--geometry", choices=GEOMETRIES, default="small")
-    parser.add_argument("--weights", type=Path, default=Path("weights/gtv.pt"))
-    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":

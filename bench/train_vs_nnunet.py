@@ -12,12 +12,48 @@ nnU-Net (nnunetv2==2.8.1) wants a virtual environment of its own. What was stopp
 """
 
 import argparse
-import json
 import os
-import subprocess
 import sys
-from argparse import ArgumentDefaultsHelpFormatter as DefaultsInHelp
 from pathlib import Path
+
+from model.options import Parser, above, refuse, whole
+
+EXAMPLES = (
+    "python -m bench.train_vs_nnunet CASES --splits FILE --nnunet-python VENV/bin/python --minutes 60",
+    "python -m bench.train_vs_nnunet CASES --splits FILE --nnunet-python VENV/bin/python --iterations 3000",
+)
+EXITS = "0 done, 2 bad input"
+
+
+def parse_arguments(arguments: list[str] | None) -> tuple[argparse.Namespace, list[str]]:
+    parser = Parser(
+        prog="python -m bench.train_vs_nnunet", description=__doc__, examples=EXAMPLES, exits=EXITS
+    )
+    add = parser.add_argument
+    add("data", type=Path, help="folder of cases, as train.py reads it")
+    add("--splits", type=Path, required=True, help='[{"train": [names], "val": [names]}], as nnU-Net has it')
+    add("--fold", type=whole(0, 999), default=0, help="which of these splits")
+    add("--nnunet-python", type=Path, required=True, help="the Python of a virtual environment with nnunetv2")
+    length = parser.add_mutually_exclusive_group(required=True)
+    length.add_argument("--minutes", type=above(0, 1_000_000), help="of training, each with its own plan")
+    length.add_argument(
+        "--iterations", type=whole(1, 1_000_000_000), help="with one plan; whole epochs of 250"
+    )
+    add("--structures", default="GTVp,GTVnd", help="those that the data has contours of")
+    add("--device", choices=("cpu", "cuda"), default="cpu", help="where both run")
+    add("--second", default="CT", help="nnU-Net's name for the second channel; it normalises CT its own way")
+    workers = min(12, max(1, (os.cpu_count() or 1) - 2))
+    add("--workers", type=int, default=workers, help="processes of nnU-Net that prepare batches")
+    add("--evaluate-only", action="store_true", help="score the weights that are there, and train nothing")
+    add("--work", type=Path, default=Path("runs/vs_nnunet"), help="another for each length and plan")
+    return parser.parse_known_args(arguments)
+
+
+if __name__ == "__main__":
+    parse_arguments(None)  # --help, and what makes no sense, before what takes seconds to load
+
+import json
+import subprocess
 
 import numpy as np
 
@@ -29,7 +65,6 @@ from evaluation.summary import compare, comparison_table, summarise, table
 from model.errors import InputError
 from model.inference.shortcuts import EXHAUSTIVE
 from model.network.bundle import Bundle, load_bundle
-from model.options import Parser, refuse, whole
 from model.terminal import report, take_any_text
 from training.data.sources import find_training_cases
 from training.run.plan import EPOCH
@@ -41,6 +76,8 @@ TOLERANCES_MM = (1.0, 2.0, 3.0)
 def main(arguments: list[str] | None = None) -> int:
     take_any_text()
     args, further = parse_arguments(arguments)
+    if args.iterations and args.iterations % EPOCH:
+        refuse("--iterations", f"{args.iterations} is no multiple of {EPOCH}", "give one")
     try:
         run(args, further)
     except InputError as error:
@@ -102,30 +139,6 @@ def print_rate(who: str, iterations: int, batch: int, seconds: float, patch: lis
         f"{voxels / seconds:.2f} a second",
         flush=True,
     )
-
-
-def parse_arguments(arguments: list[str] | None) -> tuple[argparse.Namespace, list[str]]:
-    parser = Parser(description=__doc__, formatter_class=DefaultsInHelp)
-    add = parser.add_argument
-    add("data", type=Path, help="folder of cases, as train.py reads it")
-    add("--splits", type=Path, required=True, help='[{"train": [names], "val": [names]}], as nnU-Net has it')
-    add("--fold", type=whole(0, 999), default=0, help="which of these splits")
-    add("--nnunet-python", type=Path, required=True, help="the Python of a virtual environment with nnunetv2")
-    length = parser.add_mutually_exclusive_group(required=True)
-    length.add_argument("--minutes", type=float, help="of training, each with its own plan")
-    length.add_argument("--iterations", type=int, help=f"with one plan; a multiple of {EPOCH}")
-    add("--structures", default="GTVp,GTVnd", help="those that the data has contours of")
-    add("--device", choices=("cpu", "cuda"), default="cpu")
-    add("--second", default="CT", help="nnU-Net's name for the second channel; it normalises CT its own way")
-    cores = os.cpu_count() or 1
-    workers = min(12, max(1, cores - 2))
-    add("--workers", type=int, default=workers, help="processes of nnU-Net that prepare batches")
-    add("--evaluate-only", action="store_true", help="score the weights that are there, and train nothing")
-    add("--work", type=Path, default=Path("runs/vs_nnunet"), help="another for each length and plan")
-    args, further = parser.parse_known_args(arguments)
-    if args.iterations and (args.iterations < EPOCH or args.iterations % EPOCH):
-        refuse("--iterations", f"{args.iterations} is no multiple of {EPOCH}", "give one")
-    return args, further
 
 
 if __name__ == "__main__":

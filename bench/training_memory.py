@@ -6,9 +6,29 @@ their own; printed are the peak and training/data/memory.py's estimate. On a CPU
 """
 
 import argparse
+import sys
+
+from model.options import Parser, add_device
+
+EXAMPLES = ("python -m bench.training_memory --device cpu",)
+EXITS = "0 done, 1 an estimate is off by more than 15 %, 2 bad options"
+
+
+def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
+    parser = Parser(
+        prog="python -m bench.training_memory", description=__doc__, examples=EXAMPLES, exits=EXITS
+    )
+    add = parser.add_argument
+    add_device(parser)
+    add("--one", nargs=3, help=argparse.SUPPRESS)
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    parse_arguments(None)  # --help, and what makes no sense, before what takes seconds to load
+
 import json
 import subprocess
-import sys
 from math import prod
 
 import torch
@@ -88,13 +108,6 @@ def measured_gb(shape: str, network: str, dtype: str, device_name: str) -> float
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 1e9
     return peak_bytes() / 1e9
-
-
-def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto")
-    parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
-    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Command line: `python -m dicom COMMAND ...`.
 
-Exit codes: 0 done, 2 bad options or input, 130 stopped.
+A command's own options: python -m dicom COMMAND --help.
 """
 
 import signal
@@ -24,6 +24,11 @@ COMMANDS = {
     "to-seg": ("dicom.to_seg", "masks to a DICOM segmentation"),
     "from-rtstruct": ("dicom.from_rtstruct", "contours to a label map"),
 }
+EXAMPLES = (
+    "python -m dicom segment STUDY_FOLDER --out RTSS.dcm",
+    "python -m dicom segment --help                       # a command's own options",
+)
+EXITS = "0 done, 2 bad options or input, 130 stopped"
 NEEDED = "python -m pip install -r dicom/requirements.txt"
 
 
@@ -47,20 +52,26 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parsed(arguments: list[str]) -> argparse.Namespace:
     """Of the command that is named, whose module alone is loaded. Raises InputError where packages are missing."""
-    parser = Parser(prog="python -m dicom", description="DICOM in and out. For research use only.")
+    parser = Parser(
+        prog="python -m dicom",
+        description="DICOM in and out. For research use only.",
+        examples=EXAMPLES,
+        exits=EXITS,
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
     named = next((word for word in arguments if not word.startswith("-")), "")
     for name, (module, what) in COMMANDS.items():
-        formatter = argparse.RawDescriptionHelpFormatter
-        command = commands.add_parser(name, help=what, formatter_class=formatter)
-        if name == named:
-            try:
-                loaded = importlib.import_module(module)
-            except ModuleNotFoundError as error:
-                raise InputError(f"package {error.name}", "not installed", NEEDED) from None
-            command.description = loaded.__doc__
-            loaded.add_arguments(command)
-            command.set_defaults(run=loaded.run)
+        if name != named:
+            commands.add_parser(name, help=what)
+            continue
+        try:
+            loaded = importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            raise InputError(f"package {error.name}", "not installed", NEEDED) from None
+        shown = {"description": loaded.__doc__, "examples": loaded.EXAMPLES, "exits": EXITS}
+        command = commands.add_parser(name, help=what, **shown)
+        loaded.add_arguments(command)
+        command.set_defaults(run=loaded.run)
     return parser.parse_args(arguments)
 
 

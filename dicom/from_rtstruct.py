@@ -19,6 +19,11 @@ from model.images.write import write_image
 from model.structures import STRUCTURES
 from model.terminal import log
 
+EXAMPLES = (
+    "python -m dicom from-rtstruct RTSS.dcm CT_FOLDER mask.nii.gz",
+    'python -m dicom from-rtstruct RTSS.dcm CT_FOLDER mask.nii.gz --gtvp "GTV boost" --gtvnd LN1 LN2',
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Of this command."""

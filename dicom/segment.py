@@ -18,28 +18,35 @@ from dicom.series import Reference, reference_of
 from dicom.to_rtstruct import tell
 from model.cohort.segmenting import memory_errors
 from model.errors import InputError, reason
-from model.images.choice import Choice, choose, left_out
+from model.images.choice import SINGLE, Choice, choose, left_out
 from model.images.dicom import read_series
 from model.images.grid import Grid, to_input_grid
 from model.images.pair import read_pair
 from model.images.read import MAX_VOXELS
 from model.images.series_files import Below, SeriesFiles, check_beside, series_below
 from model.network.plan import triple
-from model.terminal import log
+from model.options import OUT
+from model.terminal import choose_loudness, log
 
 # Of process.py, to which they are handed on: its defaults and rules are theirs.
 VALUES = ("--weights", "--device", "--precision")
-FLAGS = ("--no-tta", "--all-mirrors", "--no-search", "--keep-small")
+FLAGS = ("--no-tta", "--all-mirrors", "--no-search", "--keep-small", "--quiet", "--verbose")
+EXAMPLES = (
+    "python -m dicom segment STUDY_FOLDER --out RTSS.dcm --seg SEG.dcm",
+    "python -m dicom segment STUDY_FOLDER --ct UID --ce UID --out RTSS.dcm    # UIDs as it lists them",
+    "python -m dicom segment STUDY_FOLDER --single-ct --out RTSS.dcm          # no contrast CT: worse results",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Of this command."""
     add = parser.add_argument
     add("study", type=Path, metavar="STUDY_FOLDER", help="the patient's DICOM files, however they lie in it")
-    add("--out", type=Path, required=True, metavar="RTSS.dcm", help="the structure set to write")
+    add(*OUT, type=Path, required=True, metavar="RTSS.dcm", help="the structure set to write")
     add("--seg", type=Path, metavar="SEG.dcm", help="also write a segmentation")
     add("--ct", metavar="UID", help="SeriesInstanceUID of the non-contrast CT, as listed; with --ce")
     add("--ce", metavar="UID", help="of the contrast CT, with --ct")
+    add("--single-ct", action="store_true", help="where the contrast CT is missing, take one CT for both")
     for name in VALUES:
         add(name, metavar=name.strip("-").upper(), help="as of process.py")
     for name in FLAGS:
@@ -48,16 +55,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Returns the exit code. Raises InputError."""
-    if bool(options.ct) != bool(options.ce):
-        raise InputError("--ct and --ce", "only one of them is given", "give both, or none")
+    if options.ce and not options.ct or options.ct and not options.ce and not options.single_ct:
+        remedy = "give both, or none; --single-ct takes --ct for both, with worse results"
+        raise InputError("--ct and --ce", "only one of them is given", remedy)
     if not options.study.is_dir():
         raise InputError(options.study, "no such folder", "give the folder with the study's DICOM files")
     settings = process.parse_arguments(handed_on(options))
+    choose_loudness(settings.loudness)
     below = series_below(options.study)
     check_outputs([path for path in (options.out, options.seg) if path], below)
     for line in listing(below):
         log(line)
-    choice = named(below, options.ct, options.ce) if options.ct else choose(below)
+    choice = named(below, options.ct, options.ce) if options.ct else choose(below, options.single_ct)
     for series in (choice.ct, choice.ce):
         check_beside(series, below)
     log(choice.why)
@@ -111,17 +120,19 @@ def listing(below: Below) -> list[str]:
     return lines
 
 
-def named(below: Below, ct: str, ce: str) -> Choice:
-    """The pair by UIDs. Raises InputError where there is none such."""
+def named(below: Below, ct: str, ce: str | None) -> Choice:
+    """The pair by UIDs, or one for both. Raises InputError where there is none such."""
     if ct == ce:
         raise InputError("--ct and --ce", "the same series", "give two")
     found: list[SeriesFiles] = []
-    for option, uid in (("--ct", ct), ("--ce", ce)):
+    for option, uid in (("--ct", ct), ("--ce", ce or ct)):
         series = [one for one in below.series if one.text("SeriesInstanceUID") == uid and not one.localizer]
         if not series:
             raise InputError(option, f"no series {uid} below {below.folder}", "give one that is listed")
         found += series
     plain, contrast = found
+    if not ce:
+        return Choice(plain, plain, f"as --ct says: one CT alone ({plain.described()})", (SINGLE,))
     why = f"as --ct and --ce say: non-contrast CT ({plain.described()}), contrast CT ({contrast.described()})"
     return Choice(plain, contrast, why, ())
 

@@ -13,6 +13,11 @@ from dicom.series import Reference, read_reference
 from model.structures import STRUCTURES
 from model.terminal import log
 
+EXAMPLES = (
+    "python -m dicom to-rtstruct mask.nii.gz CT_FOLDER RTSS.dcm",
+    "python -m dicom to-rtstruct GTVp.nii.gz GTVnd.nii.gz CT_FOLDER RTSS.dcm",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Of this command."""

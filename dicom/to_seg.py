@@ -8,7 +8,8 @@ import argparse
 from dicom.seg import write_seg
 from dicom.to_rtstruct import add_arguments, convert
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["EXAMPLES", "add_arguments", "run"]
+EXAMPLES = ("python -m dicom to-seg mask.nii.gz CT_FOLDER SEG.dcm",)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -59,7 +59,9 @@ def find_cases(root: Path, output: Path, layout: str) -> list[Case]:
     except OSError as error:
         raise InputError(error.filename or root, reason(error), "make the input readable") from None
     if not cases:
-        raise InputError(root, f"no case in layout {layout}", "see README.md or choose another --layout")
+        raise InputError(
+            root, f"no case in layout {layout}", "see docs/formats.md or choose another --layout"
+        )
     return checked(cases)
 
 
@@ -154,7 +156,7 @@ def _recognise(root: Path) -> str:
     raise InputError(
         root,
         f"no CT pair found (looked for images/{CT_SLUG}/, Cohort*/image/, *_0000.*, */image.*, DICOM)",
-        "see the layouts in README.md",
+        "see the layouts in docs/formats.md",
     )
 
 
@@ -164,7 +166,7 @@ def _exec_cases(root: Path, output: Path) -> list[Case]:
     try:
         ce = _socket_file(root, CE_SLUG)
     except InputError as error:
-        ce, fault = root / "images" / CE_SLUG / "none", error
+        ce, fault = Path(error.where) / "none", error
     name = image_stem(ct)
     return [Case(name, ct, ce, output / "images" / OUTPUT_SLUG / f"{name}.mha", "channels", fault)]
 

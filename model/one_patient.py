@@ -6,6 +6,7 @@ from pathlib import Path
 from model.cases import Case, checked, result_suffix
 from model.errors import InputError
 from model.images.read import image_stem, image_suffix
+from model.patients import visible
 
 
 def one_patient(ct: Path, ce: Path, output: Path) -> Case:
@@ -43,10 +44,20 @@ def into_one_file(cases: list[Case], output: Path) -> list[Case]:
 
 
 def with_single_cts(cases: list[Case]) -> list[Case]:
-    """Where a contrast CT is not there the non-contrast CT stands for both; a case that has a fault keeps it."""
+    """Where a contrast CT is not there the non-contrast CT stands for both; a case that has a fault keeps it.
+
+    In a folder with DICOM that is found out when its series are looked at.
+    """
     return [
-        case
-        if case.fault or case.ce.exists() or not case.ct.exists()
-        else replace(case, ce=case.ct, single=True)
+        replace(case, ce=case.ct, fault=None, single=True)
+        if case.study or (case.ct.exists() and _lacks_contrast(case))
+        else case
         for case in cases
     ]
+
+
+def _lacks_contrast(case: Case) -> bool:
+    """Also where a fault says no more than that: the platform's folder for it is empty, or not there."""
+    folder = case.ce.parent
+    empty = case.kind == "channels" and not (folder.is_dir() and visible(folder))
+    return not case.ce.exists() and (empty or case.fault is None)

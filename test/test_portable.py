@@ -18,8 +18,11 @@ del os.sched_getaffinity, signal.pthread_sigmask, os.getuid, os.fork
 
 import process, evaluate, train, api
 import importlib
-for name in ("phantom", "model.importing", "training.openkbp", "training.grafts"):
+for name in ("phantom", "model.importing", "dicom", "training.openkbp", "training.grafts"):
     importlib.import_module(name + ".__main__")
+from dicom.__main__ import COMMANDS
+for module, what in COMMANDS.values():
+    importlib.import_module(module)
 import model.serve, model.images.decompress, training.join, training.least, training.record_scores
 from model.cohort.segmenting import peak_memory
 from model.network.memory import kept_memory, peak_bytes

@@ -607,6 +607,20 @@ def test_one_ct_alone_is_taken_where_it_is_asked_for_warned_and_noted(tmp_path, 
     assert files_in(tmp_path / "one") == ["image.nii.gz"]
 
 
+@pytest.mark.parametrize("how", ["empty", "no folder"])
+def test_the_platforms_case_without_a_contrast_ct_is_done_on_request(tmp_path, capsys, how):
+    ct, ce = save_exec(tmp_path / "in")
+    ce.unlink()
+    if how == "no folder":
+        ce.parent.rmdir()
+    assert call(tmp_path) == 2 and not files_in(tmp_path / "out")
+    one_error(capsys)
+    assert call(tmp_path, "--single-ct", "--json", str(tmp_path / "one.json")) == 0
+    assert files_in(tmp_path / "out") == [f"images/gross-tumor-volume-segmentation/{ct.name}"]
+    (line,) = json.loads((tmp_path / "one.json").read_text())["warnings"][:1]
+    assert "stands for both" in line
+
+
 def test_quiet_prints_nothing_of_a_good_case_and_verbose_what_helps_to_find_a_fault(
     tmp_path, capsys, monkeypatch
 ):

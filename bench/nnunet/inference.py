@@ -7,24 +7,49 @@ mirrors, nnU-Net's sums in float32 as well. nnU-Net (nnunetv2==2.8.1) wants a vi
 """
 
 import argparse
+import sys
+from pathlib import Path
+
+from bench.nnunet.case import FILES, add_options, read_case, write_case
+from model.installed import BUNDLED
+from model.options import Parser
+
+EXAMPLES = ("python -m bench.nnunet.inference --nnunet-python VENV/bin/python --case small",)
+EXITS = "0 done, 1 a floor is missed, 2 bad options"
+
+
+def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
+    parser = Parser(
+        prog="python -m bench.nnunet.inference", description=__doc__, examples=EXAMPLES, exits=EXITS
+    )
+    add = parser.add_argument
+    add("--nnunet-python", type=Path, required=True, help="the Python of a virtual environment with nnunetv2")
+    add_options(parser, "full")
+    add("--weights", type=Path, default=BUNDLED, help="weights file")
+    add("--random-segrap", action="store_true", help="the challenge's baseline plan, random weights instead")
+    add("--device", choices=("cpu", "cuda"), default="cpu", help="where both run")
+    add("--warm", action="store_true", help="both process the case twice; the second time counts")
+    add("--exact", action="store_true", help="compare logits in float32, exhaustively")
+    add("--verbose", action="store_true", help="print gtvseg's log")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    parse_arguments(None)  # --help, and what makes no sense, before what takes seconds to load
+
 import dataclasses
 import json
 import os
 import subprocess
-import sys
 import tempfile
 import time
-from argparse import ArgumentDefaultsHelpFormatter as DefaultsInHelp
 from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 import torch
 
-from bench.nnunet.case import FILES, add_options, read_case, write_case
 from bench.nnunet.format import write_nnunet
-from bench.runs import ROOT
 from evaluation.metrics import dsc
 from model.importing.convert import to_bundle
 from model.importing.read import read_model
@@ -184,20 +209,6 @@ def print_figures(who: str, figures: dict[str, float]) -> None:
         else:
             cells.append(f"{name} {value:.2f} s")
     print(f"{who}: {', '.join(cells)}", flush=True)
-
-
-def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=DefaultsInHelp)
-    add = parser.add_argument
-    add("--nnunet-python", type=Path, required=True, help="the Python of a virtual environment with nnunetv2")
-    add_options(parser, "full")
-    add("--weights", type=Path, default=ROOT / "weights" / "gtv.pt")
-    add("--random-segrap", action="store_true", help="the challenge's baseline plan, random weights instead")
-    add("--device", choices=("cpu", "cuda"), default="cpu")
-    add("--warm", action="store_true", help="both process the case twice; the second time counts")
-    add("--exact", action="store_true", help="compare logits in float32, exhaustively")
-    add("--verbose", action="store_true", help="print gtvseg's log")
-    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":

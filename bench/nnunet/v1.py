@@ -6,17 +6,36 @@ the DSC between the label maps. nnU-Net v1 (nnunet==1.7.1, NumPy below 2) wants 
 """
 
 import argparse
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
+
+from bench.nnunet.case import FILES, add_options, read_case, write_case
+from model.installed import BUNDLED
+from model.options import Parser
+
+EXAMPLES = ("python -m bench.nnunet.v1 --nnunet-python VENV/bin/python",)
+EXITS = "0 done, 1 they differ, 2 bad options"
+
+
+def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
+    parser = Parser(prog="python -m bench.nnunet.v1", description=__doc__, examples=EXAMPLES, exits=EXITS)
+    add = parser.add_argument
+    add("--nnunet-python", type=Path, required=True, help="the Python of a virtual environment with nnunet")
+    add("--weights", type=Path, default=BUNDLED, help="weights file")
+    add_options(parser, "crop")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    parse_arguments(None)  # --help, and what makes no sense, before what takes seconds to load
+
+import subprocess
+import tempfile
 
 import numpy as np
 import SimpleITK as sitk
 
-from bench.nnunet.case import FILES, add_options, read_case, write_case
 from bench.nnunet.v1_format import write_v1
-from bench.runs import ROOT
 from evaluation.metrics import dsc
 from model.importing.convert import to_bundle
 from model.importing.v1 import read_v1
@@ -30,12 +49,7 @@ FLOOR = 0.999
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    add = parser.add_argument
-    add("--nnunet-python", type=Path, required=True, help="the Python of a virtual environment with nnunet")
-    add("--weights", type=Path, default=ROOT / "weights" / "gtv.pt")
-    add_options(parser, "crop")
-    args = parser.parse_args(arguments)
+    args = parse_arguments(arguments)
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         write_case(work / "case", args)

@@ -11,7 +11,7 @@ from model.terminal import Loudness
 
 INPUT, OUTPUT = Path("/input"), Path("/output")
 EXAMPLES = (
-    "python process.py -i CASES -o MASKS                      # many patients, see the layouts in README.md",
+    "python process.py -i CASES -o MASKS                      # many patients, see the layouts in docs/formats.md",
     "python process.py --ct ct.nii.gz --ce ce.nii.gz -o mask.nii.gz",
     "python process.py --ct DICOM_FOLDER --ce DICOM_FOLDER -o MASKS",
     "python process.py --ct ct.nii.gz --single-ct -o MASKS    # no contrast CT: worse results",
@@ -32,7 +32,7 @@ def parse_arguments(arguments: list[str] | None, description: str | None = None)
     add("--ce", type=Path, metavar="CE", help="the contrast-enhanced CT that belongs to --ct")
     add("--single-ct", action="store_true", help="where the contrast CT is missing, take --ct for both")
     add("--weights", type=Path, default=usual_weights(), help="weights file")
-    add("--layout", choices=LAYOUTS, default="auto", help="how the files are arranged, see README.md")
+    add("--layout", choices=LAYOUTS, default="auto", help="how the files are arranged, see docs/formats.md")
     add_device(parser)
     add("--precision", choices=("auto", "fp32"), default="auto", help="auto: 16 bit where hardware has it")
     add("--no-tta", dest="tta", **off, help="one pass per window, no mirrors")

@@ -11,6 +11,7 @@ from model.cases import Case
 from model.cohort.manifest import Inputs, inputs_of
 from model.cohort.stages import in_stages
 from model.errors import InputError, reason
+from model.images.choice import SINGLE
 from model.images.grid import Grid, empty_labels, volume_cm3
 from model.images.pair import Log, read_pair, read_study
 from model.images.read import read_grid
@@ -142,13 +143,12 @@ def load(case: Case, predictor: "Predictor | None", case_log: Log) -> Loaded:
     if case.fault:
         raise case.fault
     assert predictor is not None
-    if case.single:
-        case_log(
-            "warning: the contrast CT is missing: the non-contrast CT stands for both, and results are worse"
-        )
+    if case.single and not case.study:
+        case_log(f"warning: {SINGLE}")
     inputs = inputs_of(case)
     with memory_errors():
-        pair = read_study(case.ct, case_log) if case.study else read_pair(case.ct, case.ce, case_log)
+        study = case.study
+        pair = read_study(case.ct, case_log, case.single) if study else read_pair(case.ct, case.ce, case_log)
         prepared = predictor.prepare(pair, case_log)
     return Loaded(prepared, pair.grid, triple(pair.ct.shape), inputs, time.perf_counter() - start)
 

@@ -32,6 +32,7 @@ _SHARP_WORDS = re.compile(
     r"\b(bone|knochen|lung\w*|osseux|hueso|ossea|oseo|osso|sharp|edge)\b", re.IGNORECASE
 )
 _SHARP_KERNEL = re.compile(r"(bone|lung|edge|fc[358]\d|[a-z]{1,2}[6-9]\d)", re.IGNORECASE)
+SINGLE = "the contrast CT is missing: the non-contrast CT stands for both, and results are worse"
 NO_AGENT = "by having no ContrastBolusAgent"
 NAMES: dict[Role, str] = {"plain": "non-contrast", "contrast": "contrast"}
 
@@ -63,19 +64,25 @@ class _Unclear(Exception):
     """Its text says what."""
 
 
-def choose_pair(folder: Path) -> Choice:
-    """The pair below a folder. Raises InputError: there is none, or which it is is unclear."""
+def choose_pair(folder: Path, alone: bool = False) -> Choice:
+    """The pair below a folder. Raises InputError: there is none, or which it is is unclear.
+
+    alone: where there is but one CT that could be of a pair, it stands for both.
+    """
     below = series_below(folder)
-    choice = choose(below)
+    choice = choose(below, alone)
     for series in (choice.ct, choice.ce):
         check_beside(series, below)
     return choice
 
 
-def choose(below: Below) -> Choice:
-    """The pair among series. Raises InputError as choose_pair does."""
+def choose(below: Below, alone: bool = False) -> Choice:
+    """The pair among series, or one alone. Raises InputError as choose_pair does."""
     reasons = {one: left_out(one) for one in below.series}
     candidates = [one for one, why in reasons.items() if not why]
+    if alone and len(candidates) == 1:
+        only = candidates[0]
+        return Choice(only, only, f"DICOM in {below.folder}: one CT alone ({only.described()})", (SINGLE,))
     studies: dict[str, list[SeriesFiles]] = {}
     for one in candidates:
         studies.setdefault(one.text("StudyInstanceUID"), []).append(one)

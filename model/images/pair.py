@@ -70,9 +70,12 @@ def read_pair(ct_path: Source, ce_path: Source, log: Log) -> Pair:
     return pair
 
 
-def read_study(folder: Path, log: Log) -> Pair:
-    """As read_pair, of the two series that the tags of the DICOM files below a folder tell; logs which and why."""
-    choice = choose_pair(folder)
+def read_study(folder: Path, log: Log, alone: bool = False) -> Pair:
+    """As read_pair, of the two series that the tags of the DICOM files below a folder tell; logs which and why.
+
+    alone: of one series, where there is no other.
+    """
+    choice = choose_pair(folder, alone)
     log(choice.why)
     for oddity in choice.oddities:
         log(f"warning: {folder}: {oddity}")

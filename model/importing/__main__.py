@@ -1,4 +1,4 @@
-"""Turn a trained nnU-Net into a weights file: python -m model.importing MODEL_DIR --folds 0,1,2,3,4 --out FILE.
+"""Turn a trained nnU-Net into a weights file: python -m model.importing MODEL_DIR --fold 0,1,2,3,4 --out FILE.
 
 MODEL_DIR is a v2 trained-model folder (plans.json, dataset.json, fold_x/checkpoint_final.pth; PlainConvUNet and
 ResidualEncoderUNet) or a v1 one (plans.pkl, fold_x/model_final_checkpoint.model and .model.pkl; Generic_UNet). Several
@@ -61,9 +61,8 @@ def main(arguments: list[str] | None = None) -> int:
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = Parser("python -m model.importing", description=__doc__, examples=EXAMPLES, exits=EXITS)
     add = parser.add_argument
-    add("model", type=Path, metavar="MODEL_DIR")
-    # The others' name first; --folds is what it was called here before.
-    add("--fold", "--folds", dest="folds", default="0", help="comma-separated, or all")
+    add("model", type=Path, metavar="MODEL_DIR", help="trained-model folder of nnU-Net, v2 or v1")
+    add("--fold", dest="folds", metavar="FOLD", default="0", help="0,1,2,3,4 for several, or all")
     add(*OUT, type=Path, required=True, help="the weights file to write")
     add(
         "--channels",

@@ -31,7 +31,7 @@ def read_v1(folder: Path, folds: list[str], trainer: str | None = None) -> Model
     own, number = abouts[0]["name"], abouts[0]["init"][STAGE]
     if any((about["name"], about["init"][STAGE]) != (own, number) for about in abouts):
         raise InputError(
-            folder, "the folds are of different trainers or stages", "import one fold with --folds"
+            folder, "the folds are of different trainers or stages", "import one fold with --fold"
         )
     mirrors = mirrors_of(folder, "nnunet-v1", own, trainer)
     stage = plans["plans_per_stage"][max(plans["plans_per_stage"]) if number is None else number]
@@ -43,7 +43,7 @@ def read_v1(folder: Path, folds: list[str], trainer: str | None = None) -> Model
         networks.append(network_plan(state, strides))
         states.append(renamed(state, networks[-1]))
     if len(set(networks)) > 1:
-        raise InputError(folder, "the folds are different networks", "import one fold with --folds")
+        raise InputError(folder, "the folds are different networks", "import one fold with --fold")
     return Model(
         network=networks[0],
         patch=triple_of(stage["patch_size"]),

@@ -40,7 +40,7 @@ def read_v2(folder: Path, folds: list[str], checkpoint: str, trainer: str | None
     told = [told_of(content) for content in checkpoints]
     if any(other != told[0] for other in told):
         fact = "the folds are of different trainers, mirrors or configurations"
-        raise InputError(folder, fact, "import one fold with --folds")
+        raise InputError(folder, fact, "import one fold with --fold")
     own, mirrors, name = told[0]
     trained = mirrors_of(folder, "nnunet-v2", own, trainer)
     configuration = inherited(plans, name)

@@ -12,7 +12,7 @@ def test_a_length_is_needed_and_others_go_to_our_training():
     assert (args.iterations, args.minutes, further) == (500, None, ["--features", "16"])
     for wrong in ([], ["--iterations", "300"], ["--iterations", "250", "--minutes", "1"]):
         with pytest.raises(SystemExit) as end:
-            parse_arguments([*NEEDED, *wrong])
+            main([*NEEDED, *wrong])
         assert end.value.code == 2
 
 

@@ -11,6 +11,7 @@ import process
 from dicom.__main__ import main
 from dicom.segment import FLAGS, VALUES
 from model.inference.predictor import Segmentation
+from model.terminal import Loudness, choose_loudness
 
 COUNT, SIZE, MM, STEP = 8, 24, 2.0, 3.0
 FIRST = (-20.0, -30.0, 100.0)
@@ -35,7 +36,8 @@ def settings(monkeypatch):
     """The options that the predictor was made with, in a list."""
     made: list = []
     monkeypatch.setattr(process, "load_predictor", lambda args: made.append(args) or Thresholds())
-    return made
+    yield made
+    choose_loudness(Loudness.USUAL)
 
 
 def save_series(folder: Path, number: int, marked=None, value=0, **tags) -> None:
@@ -51,6 +53,30 @@ def save_series(folder: Path, number: int, marked=None, value=0, **tags) -> None
 
 PRIMARY = (slice(2, 5), slice(4, 9), slice(10, 18))
 NODE = (slice(3, 7), slice(14, 20), slice(3, 8))
+
+
+def test_one_series_alone_is_outlined_on_request_with_a_warning(study, tmp_path, capsys):
+    for path in (study / "a").glob("I2*"):
+        path.unlink()
+    assert main(["segment", str(study), "--out", str(tmp_path / "r.dcm")]) == 2
+    assert "two are needed" in capsys.readouterr().err and not (tmp_path / "r.dcm").exists()
+    assert main(["segment", str(study), "--single-ct", "--out", str(tmp_path / "r.dcm")]) == 0
+    out = capsys.readouterr().out
+    assert 'one CT alone ("Hals nativ"' in out and out.count("stands for both") == 1
+    rois = pydicom.dcmread(tmp_path / "r.dcm").StructureSetROISequence
+    assert [roi.ROIName for roi in rois] == ["GTVp"]
+
+
+def test_of_several_series_the_one_that_stands_for_both_is_named(study, tmp_path, capsys):
+    out = ["--out", str(tmp_path / "r.dcm")]
+    assert main(["segment", str(study), "--ct", "1.2.3.2", *out]) == 2
+    assert "--single-ct" in capsys.readouterr().err
+    assert main(["segment", str(study), "--ct", "1.2.3.2", "--single-ct", *out]) == 0
+    assert 'as --ct says: one CT alone ("Hals",' in capsys.readouterr().out
+    # Where both are there, both are taken.
+    assert main(["segment", str(study), "--single-ct", "--quiet", *out]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert all(line.startswith("warning: ") and "stands for both" not in line for line in said)
 
 
 @pytest.fixture
@@ -154,7 +180,7 @@ def test_the_other_options_are_process_py_s(study, settings):
     values = [
         word for name, value in zip(VALUES, ("x.pt", "cpu", "fp32"), strict=True) for word in (name, value)
     ]
-    flags = [name for name in FLAGS if name != "--no-tta"]
+    flags = [name for name in FLAGS if name not in ("--no-tta", "--verbose")]
     assert call(study) == 0 and call(study, *values, *flags) == 0
     usual, given = settings
     assert usual == process.parse_arguments([])

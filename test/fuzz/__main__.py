@@ -5,19 +5,21 @@ new code, from which the next run begins, beside it. Exit code 1 where anything 
 becomes a file in test/fuzz/finds/TARGET/; with --replay these are tried again.
 """
 
-import argparse
 import sys
 import time
-from argparse import ArgumentDefaultsHelpFormatter as DefaultsInHelp
 from pathlib import Path
 
 from fuzz.running import TARGETS, Find, fuzz, replay
 
+from model.options import Parser
+
 LEAST_SECONDS = 2.0
+EXAMPLES = ("PYTHONPATH=.:test python -m fuzz --minutes 30 --targets mha nrrd",)
+EXITS = "0 nothing found, 1 something was found, 2 bad options"
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser("python -m fuzz", description=__doc__, formatter_class=DefaultsInHelp)
+    parser = Parser("python -m fuzz", description=__doc__, examples=EXAMPLES, exits=EXITS)
     parser.add_argument("--minutes", type=float, default=1.0, help="in all")
     parser.add_argument("--targets", nargs="+", choices=TARGETS, default=list(TARGETS), help="which")
     parser.add_argument("--seed", type=int, default=1, help="of the first process of each target")

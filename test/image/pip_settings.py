@@ -1,7 +1,7 @@
 """Write this machine's pip settings as a pip.conf for the image build; print the local folders that they name.
 
-python pip_settings.py PIP_CONF. Only where packages come from is taken over. Adds what the stand-in base needs:
-Debian's pip wants to be told that it may install system-wide, and a constraint keeps the tested build of torch.
+python pip_settings.py PIP_CONF. Only where packages come from is taken over; a constraint keeps the tested torch. That
+Debian's pip refuses a plain install (PEP 668) is left to the Dockerfile.
 """
 
 import ast
@@ -23,7 +23,7 @@ def main(target: Path) -> None:
             if key in SOURCES | TRANSPORT:
                 settings[key] = " ".join(ast.literal_eval(value).split())
     print("".join(f"{path}\n" for path in sorted(local_paths(settings)) if path.exists()), end="")
-    settings |= {"break-system-packages": "true", "constraint": "/etc/pip-constraints.txt"}
+    settings["constraint"] = "/etc/pip-constraints.txt"
     target.write_text("[global]\n" + "".join(f"{key} = {value}\n" for key, value in settings.items()))
 
 

@@ -26,6 +26,7 @@ limits=(--network none --cap-drop ALL --security-opt no-new-privileges --read-on
 build_with_docker() {
   engine=(docker)
   docker build --platform linux/amd64 --build-arg BASE_IMAGE="$base" --tag $tag .
+  docker build --platform linux/amd64 --build-arg BASE_IMAGE="$base" --target invoke --tag $tag-invoke .
 }
 
 build_with_buildah() {
@@ -34,7 +35,7 @@ build_with_buildah() {
   install_tools
   [ -s "$cache/base-bookworm.tar" ] || make_stand_in
   base=localhost/$tag-base
-  "${engine[@]}" rmi --force $tag $base >/dev/null 2>&1 || true
+  "${engine[@]}" rmi --force $tag-invoke $tag $base >/dev/null 2>&1 || true
   "${engine[@]}" import "$cache/base-bookworm.tar" $base >/dev/null 2>&1 || fail "importing $cache/base-bookworm.tar"
 
   # The build uses this machine's own pip settings; local folders that they name are mounted, nothing is copied.
@@ -45,6 +46,11 @@ build_with_buildah() {
   buildah --storage-driver vfs bud --isolation chroot --network host --layers=false "${mounts[@]}" \
     --build-arg BASE_IMAGE=$base --tag $tag . >"$work/build.log" 2>&1 \
     || { tail -20 "$work/build.log"; fail "the build"; }
+  # Without layers all would be built anew for the other target: its own lines alone, on the image just made, to which
+  # the stage exec adds nothing.
+  { echo "FROM localhost/$tag" && sed '1,/^FROM product AS invoke$/d; /^FROM /,$d' Dockerfile; } >"$work/Dockerfile.invoke"
+  buildah --storage-driver vfs bud --isolation chroot --layers=false --file "$work/Dockerfile.invoke" \
+    --tag $tag-invoke "$work" >"$work/build.log" 2>&1 || { tail -20 "$work/build.log"; fail "the build of invoke"; }
 }
 
 install_tools() {
@@ -122,6 +128,9 @@ say "built in $((SECONDS - start)) s, $((bytes / 1000000)) MB without compressio
 probe_limits
 
 say "looking inside"
+label() { "${engine[@]}" image inspect --format '{{index .Config.Labels "org.grand-challenge.api-method"}}' "$1"; }
+[ "$(label $tag-invoke)" = invoke ] || fail "the label of the invoke image is '$(label $tag-invoke)'"
+[[ $(label $tag) =~ ^(<no value>)?$ ]] || fail "the exec image has the label '$(label $tag)'"
 user=$("${engine[@]}" image inspect --format '{{.Config.User}}' $tag)
 [[ $user =~ ^[a-z]+(:[a-z]+)?$ && $user != root* ]] || fail "the platform does not take the user '$user'"
 inside() { "${engine[@]}" run --rm "${limits[@]}" --entrypoint python3 "$@"; }
@@ -147,19 +156,24 @@ container "$work/broken" "$work/output-broken" || code=$?
 sed 's/^/  /' "$work/stderr"
 [ -z "$(find "$work/output-broken" -mindepth 1)" ] || fail "something was left in /output"
 
-say "serving"
-server=$tag-$$
-mkdir "$work/output-server"
-"${engine[@]}" run --detach --name $server "${limits[@]}" -v "$work/input:/input:ro" -v "$work/output-server:/output" \
-  $tag --serve >/dev/null
-ask='import time, urllib.request
+say "serving, with the invoke image as it is"
+server=$tag-$$ output=$work/output-server
+mkdir "$output" && chmod 0777 "$output"
+"${engine[@]}" run --detach --name $server "${limits[@]}" -v "$work/input:/input:ro" -v "$output:/output" \
+  $tag-invoke >/dev/null
+ask='import time
+from urllib.request import Request, urlopen
 for second in range(60):
     try:
-        print("  GET /health", urllib.request.urlopen("http://localhost:4743/health").status)
+        print("  GET /health", urlopen("http://localhost:4743/health").status)
         break
     except OSError:
         time.sleep(1)
 else:
-    raise SystemExit("no answer in 60 s")'
-"${engine[@]}" exec $server python3 -c "$ask" || { "${engine[@]}" logs $server; fail "GET /health"; }
+    raise SystemExit("no answer in 60 s")
+print("  POST /invoke", urlopen(Request("http://localhost:4743/invoke", method="POST")).status)'
+"${engine[@]}" exec $server python3 -c "$ask" >"$work/asked" || { "${engine[@]}" logs $server; fail "the server"; }
+cat "$work/asked"
+grep -q "POST /invoke 201" "$work/asked" || fail "POST /invoke is not answered with 201"
+"$python" test/image/check_output.py "$work/input" "$output" || fail "the server's output"
 say "passed in $((SECONDS - start)) s"

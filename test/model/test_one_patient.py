@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from model.cases import Case
+from model.cases import CE_SLUG, CT_SLUG, Case, find_cases
 from model.errors import InputError
 from model.one_patient import into_one_file, is_one_file, one_patient, with_single_cts
 
@@ -80,3 +80,18 @@ def test_one_ct_stands_for_both_only_where_the_other_is_missing(tmp_path):
     assert [case.ce for case in with_single_cts(cases)] == [ce, ct, none, none]
     assert [case.single for case in with_single_cts(cases)] == [False, True, False, False]
     assert [case.ct for case in with_single_cts(cases)] == [case.ct for case in cases]
+
+
+@pytest.mark.parametrize(
+    ("files", "single"), [(None, True), ((), True), (("a.mha", "b.mha"), False), (("a.mha",), False)]
+)
+def test_the_platforms_folder_without_a_contrast_ct_is_a_missing_one(tmp_path, files, single):
+    plain, contrast = (tmp_path / "images" / slug for slug in (CT_SLUG, CE_SLUG))
+    plain.mkdir(parents=True)
+    touch(plain, "ct.mha")
+    if files is not None:
+        contrast.mkdir()
+        touch(contrast, *files)
+    (case,) = with_single_cts(find_cases(tmp_path, tmp_path / "out", "exec"))
+    assert case.single is single and (case.ce == case.ct) is single
+    assert bool(case.fault) is (files == ("a.mha", "b.mha"))  # two of them are a fault still

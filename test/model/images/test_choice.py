@@ -9,7 +9,7 @@ import pydicom
 import pytest
 
 from model.errors import InputError
-from model.images.choice import choose_pair
+from model.images.choice import SINGLE, choose_pair
 from model.images.pair import read_pair, read_study
 from model.images.series_files import DICOMDIR
 
@@ -145,6 +145,19 @@ def test_arrangements_give_what_two_clean_folders_give(write, tmp_path, arrange)
     (said,) = [line for line in lines if line.startswith("DICOM in ")]
     assert 'non-contrast CT ("Hals nativ 3mm", 2024-03-01 10:01, 6 slices) by its description' in said
     assert 'contrast CT ("Hals 3mm", 2024-03-01 10:05, 6 slices) by ContrastBolusAgent' in said
+
+
+def test_one_series_alone_stands_for_both_where_that_is_asked_for(write, tmp_path):
+    write(tmp_path / "study", 1, **PLAIN)
+    beside(write, tmp_path / "study")
+    assert "two are needed, a plain and a contrast CT" in refusal(tmp_path / "study")
+    lines: list[str] = []
+    pair = read_study(tmp_path / "study", lines.append, alone=True)
+    np.testing.assert_array_equal(pair.ct, pair.ce)
+    assert f"warning: {tmp_path / 'study'}: {SINGLE}" in lines
+    write(tmp_path / "study" / "other", 2, **CE)
+    choice = choose_pair(tmp_path / "study", alone=True)
+    assert choice.ct is not choice.ce and not choice.oddities
 
 
 def test_what_was_left_out_is_said(write, tmp_path):

@@ -16,21 +16,21 @@ def test_command_line(root, v2_network, v2_folder, tmp_path):
     command = [sys.executable, "-m", "model.importing", str(folder)]
     out = tmp_path / "w.pt"
     done = subprocess.run(
-        [*command, "--folds", "0,1", "--channels", "ce,ct", "--half", "--out", str(out)],
+        [*command, "--fold", "0,1", "--channels", "ce,ct", "--half", "--out", str(out)],
         capture_output=True, encoding="utf-8", cwd=root, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     bundle = load_bundle(out)
     assert len(bundle.states) == 2 and bundle.channels == ("ce", "ct")
-    assert bundle.provenance["command"].startswith(f"python -m model.importing {folder} --folds 0,1 ")
+    assert bundle.provenance["command"].startswith(f"python -m model.importing {folder} --fold 0,1 ")
     assert "2 network(s)" in done.stdout
 
 
 @pytest.mark.parametrize(
     "wrong",
-    [["--folds", "7"], ["--channels", "ct"], ["--channels", "ct,ct"], ["--labels", "1,1"], ["--labels", "a,b"],
-     ["--out", "dataset.json/x.pt"], ["--out", "fold_0"], ["--folds", ""], ["--folds", "0,0"], ["--folds", "0,"],
-     ["--folds=-1"], ["--folds", "../0"], ["--folds", "1e3"], ["--folds", "0,1"], ["--folds", "all"],
+    [["--fold", "7"], ["--channels", "ct"], ["--channels", "ct,ct"], ["--labels", "1,1"], ["--labels", "a,b"],
+     ["--out", "dataset.json/x.pt"], ["--out", "fold_0"], ["--fold", ""], ["--fold", "0,0"], ["--fold", "0,"],
+     ["--fold=-1"], ["--fold", "../0"], ["--fold", "1e3"], ["--fold", "0,1"], ["--fold", "all"],
      ["--checkpoint", ""], ["--checkpoint", ".."], ["--checkpoint", "/dev/zero"], ["--checkpoint", "../../x.pth"],
      ["--checkpoint", "n" * 300], ["--channels", ""], ["--channels", "ct,ce,ct"], ["--labels", ""], ["--out", ""],
      ["--out", "/dev/null"], ["--out", "plans.json"], ["--out", "fold_0/checkpoint_final.pth"], ["--out", "n" * 300],
