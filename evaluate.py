@@ -21,7 +21,9 @@ import numpy as np
 
 from evaluation.agreement import agreement, agreement_table
 from evaluation.detection import detection, detection_table
-from evaluation.output import csv_text, json_text
+from evaluation.journal import Journal
+from evaluation.output import GrowingCsv, csv_text, json_text
+from evaluation.processes import HANG_UP
 from evaluation.ranking import Ranking, ranking, ranking_table
 from evaluation.run import CaseResult, Settings
 from evaluation.scoring import Scored, score_all
@@ -38,7 +40,7 @@ from model.errors import InputError, reason
 from model.images.read import image_suffix
 from model.options import LONGEST_SHOWN, MOST_JOBS, Parser, whole
 from model.structures import STRUCTURES
-from model.terminal import own_stderr, show, take_any_text
+from model.terminal import ASKED_TO_END, own_stderr, show, stoppable, take_any_text
 from model.terminal import report as report_error
 from model.writing import write_bytes
 
@@ -66,7 +68,8 @@ def parse_arguments(arguments: list[str] | None) -> tuple[argparse.Namespace, Se
     add("--image", type=Path, metavar="CT", help="CT in pictures: a file, or a folder of cases' CTs")
     add("--compare", type=Path, metavar="OTHER", help="other predictions: differences, Wilcoxon test")
     add("--rank", type=Path, nargs="+", metavar="TEAM", help="rank PREDICTIONS and these by SegRap's rule")
-    add("--jobs", type=whole(1, MOST_JOBS), default=1, help="processes that score")
+    add("--jobs", type=jobs, default=1, metavar="N", help="processes that score; auto: cores and memory say")
+    add("--resume", action="store_true", help="go on with a run that was stopped (same --csv or --json)")
     options = parser.parse_args(arguments)
     asked = options.structures.split(",")
     if unknown := set(asked) - set(STRUCTURES):
@@ -79,6 +82,11 @@ def parse_arguments(arguments: list[str] | None) -> tuple[argparse.Namespace, Se
         raise InputError("--tolerance-mm", f"{options.tolerance_mm} has one twice", "give each once")
     _check_paths(options)
     return options, settings
+
+
+def jobs(text: str) -> int | None:
+    """For argparse's type: a number of processes; None: whatever fits."""
+    return None if text == "auto" else whole(1, MOST_JOBS)(text)
 
 
 def _tolerance(text: str) -> float:
@@ -100,6 +108,8 @@ def _check_paths(options: argparse.Namespace) -> None:
             raise InputError(path, "no such file or folder", "give one with masks, or CTs for --image")
     if len({os.path.realpath(path) for path in teams}) < len(teams) and options.rank:
         raise InputError("--rank", "one of the teams is given twice", "give each once")
+    if options.resume and not (options.csv or options.json):
+        raise InputError("--resume", "nothing says which run", "give the --csv or --json that it had")
     outputs = [p for p in (options.csv, options.json, options.report, options.overlay) if p is not None]
     for path in outputs:
         if image_suffix(path):
@@ -145,11 +155,13 @@ def further_tables(results: list[CaseResult], settings: Settings) -> str:
     return "\n".join([*parts, *caveats(results, settings)])
 
 
-def rank_teams(options: argparse.Namespace, settings: Settings, scored: Scored) -> tuple[Ranking, list[str]]:
+def rank_teams(
+    options: argparse.Namespace, settings: Settings, scored: Scored, journal: Journal | None
+) -> tuple[Ranking, list[str]]:
     """Ranks all submissions and prints it; second: the others' problems."""
     teams, problems = {str(options.predictions): scored.results}, []
     for team in options.rank:
-        other = score_all(team, options.references, settings, options.jobs, named=True)
+        other = score_all(team, options.references, settings, options.jobs, named=True, journal=journal)
         if other.stopped:
             raise other.stopped
         teams[str(team)] = other.results
@@ -160,10 +172,12 @@ def rank_teams(options: argparse.Namespace, settings: Settings, scored: Scored) 
 
 
 def compare_with(
-    options: argparse.Namespace, settings: Settings, results: list[CaseResult]
+    options: argparse.Namespace, settings: Settings, results: list[CaseResult], journal: Journal | None
 ) -> tuple[list[Difference], list[str]]:
     """Prints and returns the differences to the other predictions, and their problems."""
-    others = score_all(options.compare, options.references, settings, options.jobs, named=True)
+    others = score_all(
+        options.compare, options.references, settings, options.jobs, named=True, journal=journal
+    )
     if others.stopped:
         raise others.stopped
     differences = compare(results, others.results, settings)
@@ -192,10 +206,25 @@ def keep(
         )
 
 
+def journal_of(options: argparse.Namespace, settings: Settings) -> Journal | None:
+    """Beside the CSV, or else the JSON; none without a file, or beside a device."""
+    kept = [path for path in (options.csv, options.json) if path and (path.is_file() or not path.exists())]
+    return Journal(kept[0], settings, resume=options.resume) if kept else None
+
+
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """Finds, scores and reports; returns the exit code. What was scored is kept, whatever stops the run."""
     several = bool(options.rank or options.compare)  # whose problem it is must then be said
-    scored = score_all(options.predictions, options.references, settings, options.jobs, named=several)
+    journal = journal_of(options, settings)
+    scored = score_all(
+        options.predictions,
+        options.references,
+        settings,
+        options.jobs,
+        named=several,
+        journal=journal,
+        rows=GrowingCsv(options.csv, settings) if options.csv else None,
+    )
     problems = list(scored.problems)
     differences: list[Difference] = []
     order: Ranking | None = None
@@ -208,10 +237,10 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
             show(spread_table(summaries))
         show(further_tables(scored.results, settings))
         if options.compare:
-            differences, further = compare_with(options, settings, scored.results)
+            differences, further = compare_with(options, settings, scored.results, journal)
             problems += further
         if options.rank:
-            order, further = rank_teams(options, settings, scored)
+            order, further = rank_teams(options, settings, scored, journal)
             problems += further
     except (InputError, OSError, KeyboardInterrupt) as error:
         why = f"stopped after {len(scored.results)} of {len(scored.cases)} cases"
@@ -227,6 +256,8 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         raise
     keep(options, scored, settings, differences, order, problems)
     draw(options, scored, settings, order)
+    if journal:
+        journal.remove()
     return 1 if problems else 0
 
 
@@ -240,9 +271,8 @@ def main(arguments: list[str] | None = None) -> int:
         report_error(error)
     except KeyboardInterrupt:
         fact = "stopped before all was done"
-        report_error(
-            InputError("evaluate.py", fact, "what was scored so far is in --csv and --json if given")
-        )
+        remedy = "what was scored is in --csv and --json if given; --resume goes on from there"
+        report_error(InputError("evaluate.py", fact, remedy))
         return 130
     return 2
 
@@ -250,6 +280,7 @@ def main(arguments: list[str] | None = None) -> int:
 if __name__ == "__main__":
     own_stderr()
     take_any_text()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
-    sys.exit(main())
+    # Under nohup it goes on when its terminal goes.
+    heard = tuple(number for number in HANG_UP if signal.getsignal(number) is not signal.SIG_IGN)
+    with stoppable((*ASKED_TO_END, *heard)):
+        sys.exit(main())
