@@ -13,18 +13,20 @@ from typing import Any
 from evaluation.cases import CaseFiles, MatchedCase
 from evaluation.lesions import Lesion, Matching
 from evaluation.metrics import Lesions, Score
+from evaluation.probabilities import LesionCounts
 from evaluation.run import CaseResult, Settings
 from model import VERSION
 from model.errors import InputError, reason
-from model.images.read import open_header
+from model.images.read import image_suffix, open_header
 
 SUFFIX = ".partial"
 
 
 class Journal:
-    """Lines beside a result. All methods raise InputError where the file cannot be read or written."""
+    """Lines beside a result. All methods raise InputError where they cannot be read or written."""
 
     def __init__(self, result: Path, settings: Settings, *, resume: bool) -> None:
+        self.result = result
         self.path = result.with_name(result.name + SUFFIX)
         self._settings = _as_read(asdict(settings))
         self._entries = self._read() if resume else {}
@@ -75,12 +77,12 @@ class Journal:
         except FileNotFoundError:
             pass
         except OSError as error:
-            raise self._unusable(error) from None
+            raise InputError(self.path, f"cannot be read ({reason(error)})", "remove it") from None
         return entries
 
     def _unusable(self, error: OSError) -> InputError:
-        fact = f"cannot be read or written ({reason(error)})"
-        return InputError(self.path, fact, "free space, remove it or choose another name for the result")
+        fact = f"cannot be written ({reason(error)})"
+        return InputError(self.result, fact, "free space or choose another name")
 
 
 def _as_read(content: Any) -> Any:
@@ -92,6 +94,7 @@ def _files(case: MatchedCase) -> list[list[Any]]:
     """Path, size and time of change (ns) of each file of both sides; empty where one cannot be read."""
     try:
         paths = [path for side in (case.reference, case.prediction) if side for path in _paths(side)]
+        paths += sorted((case.maps or {}).values())
         return [[str(path), (found := path.stat()).st_size, found.st_mtime_ns] for path in paths]
     except (OSError, InputError):
         return []
@@ -99,8 +102,11 @@ def _files(case: MatchedCase) -> list[list[Any]]:
 
 def _paths(files: CaseFiles) -> list[Path]:
     """With the files of voxels that headers name."""
-    named = [files.whole] if files.whole else sorted(files.by_structure.values())
-    return [part for path in named for part in dict.fromkeys((path, open_header(path).voxels.path))]
+    return [
+        part
+        for path in sorted(files.paths)
+        for part in dict.fromkeys((path, open_header(path).voxels.path if image_suffix(path) else path))
+    ]
 
 
 def _result(content: dict[str, Any]) -> CaseResult:
@@ -117,4 +123,9 @@ def _result(content: dict[str, Any]) -> CaseResult:
         )
         for structure, of in content["lesions"].items()
     }
-    return CaseResult(content["name"], scores, (), lesions)
+    probable = {
+        structure: tuple(LesionCounts(**counts) for counts in of)
+        for structure, of in content["probable"].items()
+    }
+    grid = {name: content[name] for name in ("voxels", "voxel_cm3")}
+    return CaseResult(content["name"], scores, (), lesions, probable, **grid)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from evaluation.agreement import agreement
 from evaluation.detection import detection
+from evaluation.froc import froc
 from evaluation.lesions import Matching
 from evaluation.ranking import Ranking
 from evaluation.rows import row
@@ -50,6 +51,17 @@ def _lines(rows: list[dict[str, object]], *, titles: bool) -> str:
         writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
+
+
+def summary_csv_text(results: list[CaseResult], settings: Settings) -> str:
+    """One row per measure and structure: statistics over the cases, in the measure's own unit."""
+    rows: list[dict[str, object]] = []
+    for s in statistics(results, settings):
+        columns: dict[str, object] = asdict(s)
+        del columns["quartiles"], columns["ci95"]
+        columns |= {"quartile1": s.quartiles[0], "quartile3": s.quartiles[1]}
+        rows.append(columns | {"ci95_low": s.ci95[0], "ci95_high": s.ci95[1]})
+    return _lines(rows, titles=True)
 
 
 class GrowingCsv:
@@ -98,6 +110,7 @@ def json_text(
         "measures": [asdict(s) for s in statistics(results, settings)],
         "volume_agreement": [asdict(a) for a in agreement(results, settings)],
         "lesions": [asdict(d) for d in detection(results, settings)],
+        "froc": [asdict(of) for of in froc(results, settings)],
         "comparison": [asdict(d) for d in differences],
         "ranking": asdict(order) if order else None,
         "cases": {r.name: _case(r, settings) for r in results},

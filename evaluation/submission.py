@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from evaluation.cases import CaseFiles, Found, MatchedCase, meant
+from evaluation.cases import CaseFiles, Found, MatchedCase
 from evaluation.folders import image_files
+from evaluation.names import meant
 from evaluation.processes import evaluate_cases
 from evaluation.rows import row
 from evaluation.run import CaseResult, Settings

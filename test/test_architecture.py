@@ -37,6 +37,7 @@ ALLOWED_BETWEEN = {
         "model.terminal",
         "model.machine",
         "model.documents",
+        "model.options",
         "model.images",
     },
     "phantom": {

@@ -136,18 +136,3 @@ def test_killed_it_leaves_rows_and_no_process(start, tmp_path):
         rows = list(csv.DictReader(file))
     scored = {row["case"] for row in rows}
     assert 0 < len(scored) < CASES and len(rows) == 2 * len(scored)
-
-
-def test_a_run_that_was_stopped_goes_on(start, folder, tmp_path):
-    process = start(2)
-    os.kill(process.pid, signal.SIGTERM)
-    process.communicate(timeout=60)
-    before = kept(tmp_path)
-    command = [sys.executable, "evaluate.py", *2 * [str(folder / "cases")], "--csv", str(tmp_path / "s.csv")]
-    command += ["--json", str(tmp_path / "s.json"), "--resume", "--jobs", "auto"]
-    done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0 and f"{before} of {CASES} cases were scored before" in done.stdout
-    with (tmp_path / "s.csv").open() as file:
-        names = [row["case"] for row in csv.DictReader(file)][::2]
-    assert names == [f"{number:03}" for number in range(CASES)]
-    assert not (tmp_path / "s.csv.partial").exists()

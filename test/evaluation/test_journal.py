@@ -85,5 +85,11 @@ def test_where_no_line_can_be_kept_it_is_said(case, kept, tmp_path):
     (tmp_path / "no folder").touch()
     journal = Journal(tmp_path / "t.csv", SETTINGS, resume=True)
     journal.path = tmp_path / "no folder" / "t.csv.partial"
-    with pytest.raises(InputError, match="t.csv.partial: cannot be read or written"):
+    with pytest.raises(InputError, match="t.csv: cannot be written"):
         journal.append("team", case, kept)
+
+
+def test_where_lines_of_before_cannot_be_read_it_is_said(tmp_path):
+    (tmp_path / "s.csv.partial").mkdir()
+    with pytest.raises(InputError, match="s.csv.partial: cannot be read .*; remove it"):
+        Journal(tmp_path / "s.csv", SETTINGS, resume=True)
