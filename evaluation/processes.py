@@ -21,7 +21,7 @@ from model.terminal import ASKED_TO_END
 # What ends with the terminal it was started from; not on every system.
 HANG_UP = (signal.SIGHUP,) if hasattr(signal, "SIGHUP") else ()
 # A process that scores, and more for each voxel of the case's grid (measured: docs/evaluation.md).
-BASE_BYTES, BYTES_PER_VOXEL = 150_000_000, 10
+BASE_BYTES, BYTES_PER_VOXEL = 200_000_000, 6
 
 
 def evaluate_cases(cases: list[MatchedCase], settings: Settings, jobs: int | None) -> Iterator[CaseResult]:

@@ -47,7 +47,7 @@ def test_results_come_as_cases_finish(cases, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("cores", "memory_bytes", "fitting"), [(8, 1e12, 8), (8, 1e9, 6), (8, 1e6, 1), (1, 1e12, 1)]
+    ("cores", "memory_bytes", "fitting"), [(8, 1e12, 8), (8, 1e9, 4), (8, 1e6, 1), (1, 1e12, 1)]
 )
 def test_as_many_processes_as_cores_and_memory_allow(cases, monkeypatch, cores, memory_bytes, fitting):
     monkeypatch.setattr(processes, "usable_cores", lambda: cores)
