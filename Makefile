@@ -45,8 +45,9 @@ lint: setup  ## style and types
 docs: setup  ## docs/troubleshooting.md anew, from the messages in the code
 	PYTHONPATH=.:test $(RUN) -m pages.troubleshooting
 
-image:  ## the container image, with Docker (TARGET=invoke: the server)
-	docker build --platform linux/amd64 --target $(TARGET) $(BASE_IMAGE:%=--build-arg BASE_IMAGE=%) --tag $(IMAGE) .
+image:  ## the container image, with Docker (TARGET=invoke: the server; TARGET=evaluation: the judge)
+	docker build --platform linux/amd64 --target $(TARGET) $(BASE_IMAGE:%=--build-arg BASE_IMAGE=%) \
+	  $(EVALUATION_BASE_IMAGE:%=--build-arg EVALUATION_BASE_IMAGE=%) --tag $(IMAGE) .
 
 export: image  ## the archive that the platform takes
 	docker save --output $(IMAGE).tar $(IMAGE)
@@ -57,8 +58,9 @@ model:  ## model.tar.gz: the weights alone, to upload apart from the image (WEIG
 	cp $(WEIGHTS) build/model/gtv.pt
 	tar -czf $(MODEL) -C build/model gtv.pt
 
-image-test: setup  ## build the image and run it under the challenge's restrictions
+image-test: setup  ## build the images and run them under the challenge's restrictions
 	PYTHON=$(RUN) bash test/image/run.sh
+	PYTHON=$(RUN) bash test/image/evaluation.sh
 
 clean:  ## what demo, tests and setup made
 	rm -rf build .venv $(IMAGE).tar $(IMAGE).tar.gz $(MODEL)

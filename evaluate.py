@@ -12,19 +12,24 @@ if __name__ == "__main__":
 
 import argparse
 import logging
-import math
-import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from evaluation.agreement import agreement, agreement_table
 from evaluation.detection import detection, detection_table
-from evaluation.output import csv_text, json_text
+from evaluation.froc import froc, froc_table
+from evaluation.journal import Journal
+from evaluation.nnunet import summary_json_text
+from evaluation.options import parse_arguments
+from evaluation.output import GrowingCsv, csv_text, json_text, summary_csv_text
+from evaluation.probabilities import find_maps
+from evaluation.processes import HANG_UP
 from evaluation.ranking import Ranking, ranking, ranking_table
 from evaluation.run import CaseResult, Settings
-from evaluation.scoring import Scored, score_all
+from evaluation.scoring import Scored, Way, score_all
 from evaluation.statistics import caveats, statistics, statistics_table
 from evaluation.summary import (
     Difference,
@@ -35,82 +40,9 @@ from evaluation.summary import (
     table,
 )
 from model.errors import InputError, reason
-from model.images.read import image_suffix
-from model.options import LONGEST_SHOWN, MOST_JOBS, Parser, whole
-from model.structures import STRUCTURES
-from model.terminal import own_stderr, show, take_any_text
+from model.terminal import ASKED_TO_END, own_stderr, show, stoppable, take_any_text
 from model.terminal import report as report_error
 from model.writing import write_bytes
-
-EXAMPLES = (
-    "python evaluate.py PREDICTIONS REFERENCES --csv scores.csv --report report.html",
-    "python evaluate.py PREDICTIONS REFERENCES --compare OTHER_PREDICTIONS",
-)
-EXITS = "0 all fine, 1 some case had a problem, 2 nothing could be evaluated or not all of it, 130 stopped"
-# Farther than any head is wide.
-LARGEST_TOLERANCE_MM = 1000.0
-
-
-def parse_arguments(arguments: list[str] | None) -> tuple[argparse.Namespace, Settings]:
-    """Command line. Raises InputError."""
-    parser = Parser(description=__doc__, examples=EXAMPLES, exits=EXITS)
-    add = parser.add_argument
-    add("predictions", type=Path, help="file or folder with predicted masks, any layout")
-    add("references", type=Path, help="file or folder with reference masks, any layout")
-    add("--tolerance-mm", default="1", help="NSD tolerance, or several: 1,2")
-    add("--structures", default=",".join(STRUCTURES), help="those that count")
-    add("--json", type=Path, metavar="F", help="write all scores as JSON")
-    add("--csv", type=Path, metavar="F", help="write one row per case and structure")
-    add("--report", type=Path, metavar="F.html", help="write a self-contained HTML report")
-    add("--overlay", type=Path, metavar="F.png", help="draw the first case")
-    add("--image", type=Path, metavar="CT", help="CT in pictures: a file, or a folder of cases' CTs")
-    add("--compare", type=Path, metavar="OTHER", help="other predictions: differences, Wilcoxon test")
-    add("--rank", type=Path, nargs="+", metavar="TEAM", help="rank PREDICTIONS and these by SegRap's rule")
-    add("--jobs", type=whole(1, MOST_JOBS), default=1, help="processes that score")
-    options = parser.parse_args(arguments)
-    asked = options.structures.split(",")
-    if unknown := set(asked) - set(STRUCTURES):
-        fact = f"unknown structure {', '.join(sorted(unknown))[:LONGEST_SHOWN]}"
-        raise InputError("--structures", fact, f"known are {', '.join(STRUCTURES)}")
-    settings = Settings(
-        tuple(s for s in STRUCTURES if s in asked), tuple(map(_tolerance, options.tolerance_mm.split(",")))
-    )
-    if len({f"{t:g}" for t in settings.tolerances_mm}) < len(settings.tolerances_mm):
-        raise InputError("--tolerance-mm", f"{options.tolerance_mm} has one twice", "give each once")
-    _check_paths(options)
-    return options, settings
-
-
-def _tolerance(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 <= value <= LARGEST_TOLERANCE_MM:
-        remedy = f"give 0 to {LARGEST_TOLERANCE_MM:g} mm, or several with commas between"
-        raise InputError("--tolerance-mm", f"{text[:LONGEST_SHOWN]!r} makes no sense", remedy)
-    return value
-
-
-def _check_paths(options: argparse.Namespace) -> None:
-    """Before any work: what is read is there, what is written is no image and has a name of its own."""
-    teams = [options.predictions, *(options.rank or [])]
-    for path in (*teams, options.references, options.compare, options.image):
-        if path is not None and not path.exists():
-            raise InputError(path, "no such file or folder", "give one with masks, or CTs for --image")
-    if len({os.path.realpath(path) for path in teams}) < len(teams) and options.rank:
-        raise InputError("--rank", "one of the teams is given twice", "give each once")
-    outputs = [p for p in (options.csv, options.json, options.report, options.overlay) if p is not None]
-    for path in outputs:
-        if image_suffix(path):
-            raise InputError(
-                path, "the name of an image, which the result would replace", "choose another name"
-            )
-    names = [
-        os.path.realpath(path) for path in outputs if path.is_file() or not path.exists()
-    ]  # devices may be shared
-    if len(set(names)) < len(names):
-        raise InputError(outputs[0], "two results would have one name", "give each its own")
 
 
 def save(path: Path, content: bytes) -> None:
@@ -142,14 +74,17 @@ def further_tables(results: list[CaseResult], settings: Settings) -> str:
     parts = [statistics_table(statistics(results, settings), settings)]
     parts += [agreement_table(volumes)] if (volumes := agreement(results, settings)) else []
     parts += [detection_table(lesions)] if (lesions := detection(results, settings)) else []
+    parts += [froc_table(probable)] if (probable := froc(results, settings)) else []
     return "\n".join([*parts, *caveats(results, settings)])
 
 
-def rank_teams(options: argparse.Namespace, settings: Settings, scored: Scored) -> tuple[Ranking, list[str]]:
+def rank_teams(
+    options: argparse.Namespace, settings: Settings, scored: Scored, way: Way
+) -> tuple[Ranking, list[str]]:
     """Ranks all submissions and prints it; second: the others' problems."""
     teams, problems = {str(options.predictions): scored.results}, []
     for team in options.rank:
-        other = score_all(team, options.references, settings, options.jobs, named=True)
+        other = score_all(team, options.references, settings, way, named=True)
         if other.stopped:
             raise other.stopped
         teams[str(team)] = other.results
@@ -160,10 +95,10 @@ def rank_teams(options: argparse.Namespace, settings: Settings, scored: Scored) 
 
 
 def compare_with(
-    options: argparse.Namespace, settings: Settings, results: list[CaseResult]
+    options: argparse.Namespace, settings: Settings, results: list[CaseResult], way: Way
 ) -> tuple[list[Difference], list[str]]:
     """Prints and returns the differences to the other predictions, and their problems."""
-    others = score_all(options.compare, options.references, settings, options.jobs, named=True)
+    others = score_all(options.compare, options.references, settings, way, named=True)
     if others.stopped:
         raise others.stopped
     differences = compare(results, others.results, settings)
@@ -184,6 +119,10 @@ def keep(
         return
     if options.csv:
         save(options.csv, csv_text(scored.results, settings).encode())
+    if options.summary_csv:
+        save(options.summary_csv, summary_csv_text(scored.results, settings).encode())
+    if options.nnunet_json:
+        save(options.nnunet_json, summary_json_text(scored.cases, scored.results).encode())
     if options.json:
         summaries = summarise(scored.results, settings, np.random.default_rng(0))
         save(
@@ -192,10 +131,20 @@ def keep(
         )
 
 
+def journal_of(options: argparse.Namespace, settings: Settings) -> Journal | None:
+    """Beside the CSV, or else the JSON; none without a file, or beside a device."""
+    kept = [path for path in (options.csv, options.json) if path and (path.is_file() or not path.exists())]
+    return Journal(kept[0], settings, resume=options.resume) if kept else None
+
+
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """Finds, scores and reports; returns the exit code. What was scored is kept, whatever stops the run."""
     several = bool(options.rank or options.compare)  # whose problem it is must then be said
-    scored = score_all(options.predictions, options.references, settings, options.jobs, named=several)
+    maps = find_maps(options.probabilities) if options.probabilities else None
+    way = Way(options.jobs, options.image, journal_of(options, settings))
+    first = replace(way, maps=maps)  # the maps are those of the first predictions alone
+    rows = GrowingCsv(options.csv, settings) if options.csv else None
+    scored = score_all(options.predictions, options.references, settings, first, named=several, rows=rows)
     problems = list(scored.problems)
     differences: list[Difference] = []
     order: Ranking | None = None
@@ -208,10 +157,10 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
             show(spread_table(summaries))
         show(further_tables(scored.results, settings))
         if options.compare:
-            differences, further = compare_with(options, settings, scored.results)
+            differences, further = compare_with(options, settings, scored.results, way)
             problems += further
         if options.rank:
-            order, further = rank_teams(options, settings, scored)
+            order, further = rank_teams(options, settings, scored, way)
             problems += further
     except (InputError, OSError, KeyboardInterrupt) as error:
         why = f"stopped after {len(scored.results)} of {len(scored.cases)} cases"
@@ -227,22 +176,23 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         raise
     keep(options, scored, settings, differences, order, problems)
     draw(options, scored, settings, order)
+    if way.journal:
+        way.journal.remove()
     return 1 if problems else 0
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Command line entry; returns the exit code."""
     try:
-        return run(*parse_arguments(arguments))
+        return run(*parse_arguments(arguments, __doc__))
     except OSError as error:
         report_error(InputError(error.filename or "evaluate.py", reason(error), "make it readable"))
     except InputError as error:
         report_error(error)
     except KeyboardInterrupt:
         fact = "stopped before all was done"
-        report_error(
-            InputError("evaluate.py", fact, "what was scored so far is in --csv and --json if given")
-        )
+        remedy = "what was scored is in --csv and --json if given; --resume goes on from there"
+        report_error(InputError("evaluate.py", fact, remedy))
         return 130
     return 2
 
@@ -250,6 +200,7 @@ def main(arguments: list[str] | None = None) -> int:
 if __name__ == "__main__":
     own_stderr()
     take_any_text()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
-    sys.exit(main())
+    # Under nohup it goes on when its terminal goes.
+    heard = tuple(number for number in HANG_UP if signal.getsignal(number) is not signal.SIG_IGN)
+    with stoppable((*ASKED_TO_END, *heard)):
+        sys.exit(main())

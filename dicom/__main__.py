@@ -23,6 +23,7 @@ COMMANDS = {
     "to-rtstruct": ("dicom.to_rtstruct", "masks to contours for a planning system"),
     "to-seg": ("dicom.to_seg", "masks to a DICOM segmentation"),
     "from-rtstruct": ("dicom.from_rtstruct", "contours to a label map"),
+    "from-seg": ("dicom.from_seg", "a DICOM segmentation to a label map"),
 }
 EXAMPLES = (
     "python -m dicom segment STUDY_FOLDER --out RTSS.dcm",

@@ -1,10 +1,10 @@
-"""Which ROIs of a structure set are GTVp and GTVnd: by their names, or as the user says."""
+"""Which ROIs of a structure set, or segments, are GTVp and GTVnd: by their names, or as the user says."""
 
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Protocol, TypeVar
 
-from dicom.rois import Roi, StructureSet
 from evaluation.names import what_name_says
 from model.errors import InputError, one_line
 from model.structures import STRUCTURES
@@ -19,38 +19,51 @@ MOST_NAMED = 30
 HOW = "--gtvp NAME and --gtvnd NAME choose"
 
 
-def choose(structures: StructureSet, asked: dict[str, list[str]]) -> dict[str, list[Roi]]:
+class Named(Protocol):
+    """A ROI or a segment, and whether there is anything of it."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def drawn(self) -> bool: ...
+
+
+One = TypeVar("One", bound=Named)
+
+
+def choose(path: Path, rois: Sequence[One], asked: dict[str, list[str]]) -> dict[str, list[One]]:
     """ROIs by structure, several where they are parts of one, as GTVn1 and GTVn2 are; none of ROIs without contours.
 
     asked: names by structure, as they stand in the file; what is not asked for is chosen by name. Raises InputError,
     with all names, where that is not clear or nothing is found.
     """
-    chosen = {structure: _named(structures, names) for structure, names in asked.items() if names}
-    drawn = [roi for roi in structures.rois if roi.contours]
+    chosen = {structure: _named(path, rois, names) for structure, names in asked.items() if names}
+    drawn = [roi for roi in rois if roi.drawn]
     taken = {id(roi) for rois in chosen.values() for roi in rois}
     free = [roi for roi in drawn if id(roi) not in taken]
     for structure in STRUCTURES:
-        if structure not in chosen and (found := _by_name(structures, free, structure)):
+        if structure not in chosen and (found := _by_name(path, free, structure)):
             chosen[structure] = found
     if not chosen:
-        raise _unclear(structures.path, "no ROI with contours is named as a GTVp or GTVnd", structures.rois)
+        raise _unclear(path, "no ROI with contours is named as a GTVp or GTVnd", rois)
     return {structure: chosen[structure] for structure in STRUCTURES if structure in chosen}
 
 
-def _named(structures: StructureSet, names: Sequence[str]) -> list[Roi]:
-    rois = []
+def _named(path: Path, rois: Sequence[One], names: Sequence[str]) -> list[One]:
+    chosen = []
     for name in names:
-        found = [roi for roi in structures.rois if roi.name == name.strip()]
+        found = [roi for roi in rois if roi.name == name.strip()]
         if len(found) != 1:
             fact = f"{'no ROI is' if not found else f'{len(found)} ROIs are'} called {name!r}"
-            raise _unclear(structures.path, fact, structures.rois)
-        if not found[0].contours:
-            raise _unclear(structures.path, f"ROI {name!r} has no closed contour", structures.rois)
-        rois += found
-    return rois
+            raise _unclear(path, fact, rois)
+        if not found[0].drawn:
+            raise _unclear(path, f"ROI {name!r} has no closed contour", rois)
+        chosen += found
+    return chosen
 
 
-def _by_name(structures: StructureSet, rois: list[Roi], structure: str) -> list[Roi]:
+def _by_name(path: Path, rois: list[One], structure: str) -> list[One]:
     """Empty where no name says the structure. A plain GTV is the primary tumour's where no other is named so."""
     said = {id(roi): what_name_says(roi.name) for roi in rois}
     parts = [
@@ -64,9 +77,9 @@ def _by_name(structures: StructureSet, rois: list[Roi], structure: str) -> list[
     names = [roi.name for roi in parts]
     whole = [roi for roi in parts if not _rest(said[id(roi)].rest) or ALONE.fullmatch(roi.name.strip(" _-"))]
     if len(set(names)) < len(names) or len(whole) > 1 or (whole and len(parts) > 1):
-        raise _unclear(structures.path, f"several ROIs may be {structure}", parts)
+        raise _unclear(path, f"several ROIs may be {structure}", parts)
     if not parts and unclear:
-        raise _unclear(structures.path, f"not clear which ROI is {structure}", unclear)
+        raise _unclear(path, f"not clear which ROI is {structure}", unclear)
     return parts
 
 
@@ -74,7 +87,7 @@ def _rest(rest: str) -> str:
     return rest.strip(" _-.,+()[]")
 
 
-def _unclear(path: Path, fact: str, rois: Iterable[Roi]) -> InputError:
+def _unclear(path: Path, fact: str, rois: Iterable[Named]) -> InputError:
     names = [one_line(roi.name) for roi in rois]
     shown = ", ".join(names[:MOST_NAMED]) + (", ..." if len(names) > MOST_NAMED else "")
     return InputError(path, f"{fact} (ROIs: {shown or 'none'})", HOW)

@@ -29,25 +29,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Of this command."""
     parser.add_argument("rtstruct", type=Path, metavar="RTSS.dcm", help="the structure set")
     parser.add_argument("ct", type=Path, metavar="CT_FOLDER", help="the CT series that it was drawn on")
+    add_names(parser, "ROI")
+
+
+def add_names(parser: argparse.ArgumentParser, what: str) -> None:
+    """The label map, and names of ROIs or segments."""
     parser.add_argument("out", type=Path, metavar="OUT", help="the label map to write, such as case.nii.gz")
     for structure in STRUCTURES:
-        text = f"the ROI, or the ROIs, that are {structure}"
+        text = f"the {what}, or the {what}s, that are {structure}"
         parser.add_argument(f"--{structure.lower()}", nargs="+", default=[], metavar="NAME", help=text)
+
+
+def names_asked(options: argparse.Namespace) -> dict[str, list[str]]:
+    """By structure."""
+    return {name: getattr(options, name.lower()) for name in STRUCTURES}
+
+
+def check_out(path: Path) -> None:
+    """Raises InputError for what is no name of an image."""
+    if not image_suffix(path):
+        raise InputError(path, "no name of an image", f"end it with one of {' '.join(IMAGE_SUFFIXES)}")
 
 
 def run(options: argparse.Namespace) -> int:
     """Returns the exit code. Raises InputError."""
-    if not image_suffix(options.out):
-        raise InputError(options.out, "no name of an image", f"end it with one of {' '.join(IMAGE_SUFFIXES)}")
+    check_out(options.out)
     structures = read_structure_set(options.rtstruct)
-    chosen = choose(structures, {name: getattr(options, name.lower()) for name in STRUCTURES})
+    chosen = choose(structures.path, structures.rois, names_asked(options))
     reference = read_reference(options.ct)
     if odd := check_reference(structures, reference):
         log(f"warning: {options.rtstruct}: {odd}")
     masks = {
         structure: _united(rois, structure, options.rtstruct, reference) for structure, rois in chosen.items()
     }
-    _tell_of_both(options.rtstruct, masks)
+    tell_of_both(options.rtstruct, masks)
     write_image(options.out, label_map(masks), reference.stack.grid)
     tell(options.out, masks, reference)
     return 0
@@ -69,6 +84,7 @@ def _united(rois: list[Roi], structure: str, path: Path, reference: Reference) -
     return united
 
 
-def _tell_of_both(path: Path, masks: Masks) -> None:
+def tell_of_both(path: Path, masks: Masks) -> None:
+    """Print how many voxels are of both structures."""
     if len(masks) == len(STRUCTURES) and (both := int(np.logical_and(*masks.values()).sum())):
         log(f"warning: {path}: {both} voxels are of both structures: {STRUCTURES[0]} has them")

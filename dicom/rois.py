@@ -1,19 +1,21 @@
-"""RTSTRUCT → masks on the straight grid of a CT series: other people's contours, whose conventions differ."""
+"""RTSTRUCT → masks on the grid of a CT series or an image: other people's contours, whose conventions differ."""
 
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pydicom
 from pydicom.dataset import Dataset
 
 from dicom.contours import filled
-from dicom.series import Reference, points_on
+from dicom.series import Reference
 from model.errors import InputError, reason
 from model.images.dicom_elements import read_elements
+from model.images.grid import Grid
 
 # What is filled. XOR and inner contours are both every second crossing; INTERPOLATED_PLANAR is old.
 CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR", "CLOSED_PLANAR_XOR", "INTERPOLATED_PLANAR")
@@ -30,6 +32,10 @@ class Roi:
     name: str
     contours: tuple[np.ndarray, ...]
     passed_over: int = 0
+
+    @property
+    def drawn(self) -> bool:
+        return bool(self.contours)
 
 
 @dataclass(frozen=True)
@@ -102,41 +108,62 @@ def check_reference(structures: StructureSet, reference: Reference) -> str:
     raise InputError(structures.path, fact, "give the CT series that it was drawn on")
 
 
-def mask_of(roi: Roi, reference: Reference, path: Path) -> tuple[np.ndarray, int]:
-    """Bool (z, y, x) on the straight grid, and how many slices have none between contours one above the other.
+class Planes(Protocol):
+    """Parallel slices at equal distances, of a CT series or of an image's grid.
+
+    name: for messages. grid: its z axis runs along the normal. heights_mm: of each slice along the normal (x, y, z).
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def grid(self) -> Grid: ...
+
+    @property
+    def normal(self) -> np.ndarray: ...
+
+    @property
+    def heights_mm(self) -> np.ndarray: ...
+
+    def on_plane(self, k: int, places_mm: np.ndarray) -> np.ndarray:
+        """Places (n, 3) x, y, z in mm → (row, column) (n, 2) on plane k of the grid."""
+        ...
+
+
+def mask_of(roi: Roi, planes: Planes, path: Path) -> tuple[np.ndarray, int]:
+    """Bool (z, y, x) on the planes' grid, and how many slices have none between contours one above the other.
 
     Each slice takes the contours of the nearest plane within half the distance of slices, so that contours drawn on
     finer slices are not mixed. Raises InputError for contours across the slices, or outside the series.
     """
-    planes = _by_plane(roi, reference, path)
-    grid, shifts_yx = reference.stack.grid, reference.stack.shifts_yx
-    mask, heights = np.zeros(grid.size_xyz[::-1], bool), reference.heights_mm
-    half = grid.spacing_zyx[0] / 2 + ONE_PLANE_MM
-    drawn = np.array(sorted(planes))
+    contours = _by_plane(roi, planes, path)
+    mask, heights = np.zeros(planes.grid.size_xyz[::-1], bool), planes.heights_mm
+    half = planes.grid.spacing_zyx[0] / 2 + ONE_PLANE_MM
+    drawn = np.array(sorted(contours))
     used = []
     for k, height in enumerate(heights) if len(drawn) else ():
         nearest = float(drawn[abs(drawn - height).argmin()])
         if abs(nearest - height) <= half:
-            one = reference.slices[k]
-            polygons = [points_on(one, points) + shifts_yx[k] for points in planes[nearest]]
+            polygons = [planes.on_plane(k, points) for points in contours[nearest]]
             mask[k] = filled(polygons, mask[k].shape)
             used.append(k)
     if len(drawn) and (drawn[0] < heights[0] - half or drawn[-1] > heights[-1] + half):
-        fact = f"contours of {roi.name!r} lie outside the CT series {reference.folder}"
+        fact = f"contours of {roi.name!r} lie outside {planes.name}"
         raise InputError(path, fact, "give the CT series that it was drawn on")
     gaps = [(a, b) for a, b in pairwise(used) if b - a > 1 and (mask[a] & mask[b]).any()]
     return mask, sum(b - a - 1 for a, b in gaps)
 
 
-def _by_plane(roi: Roi, reference: Reference, path: Path) -> dict[float, list[np.ndarray]]:
+def _by_plane(roi: Roi, planes: Planes, path: Path) -> dict[float, list[np.ndarray]]:
     """Contours by their plane's height in mm along the slices' normal."""
-    planes: dict[float, list[np.ndarray]] = {}
+    contours: dict[float, list[np.ndarray]] = {}
     for points in roi.contours:
-        along = points @ reference.normal
+        along = points @ planes.normal
         if np.ptp(along) > 2 * MOST_OFF_MM:
             fact = f"a contour of {roi.name!r} runs across the slices, over {np.ptp(along):.1f} mm"
             raise InputError(path, fact, "give the CT series that it was drawn on, or contours on its slices")
         height = float(np.median(along))
-        known = next((plane for plane in planes if abs(plane - height) <= ONE_PLANE_MM), height)
-        planes.setdefault(known, []).append(points)
-    return planes
+        known = next((plane for plane in contours if abs(plane - height) <= ONE_PLANE_MM), height)
+        contours.setdefault(known, []).append(points)
+    return contours

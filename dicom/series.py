@@ -13,6 +13,7 @@ from pydicom.dataset import Dataset
 from model.errors import InputError, reason
 from model.images.dicom import Series, read_series
 from model.images.dicom_slice import Slice
+from model.images.grid import Grid
 from model.images.read import MAX_VOXELS
 from model.images.tilt import Stack
 
@@ -36,6 +37,18 @@ class Reference:
     study_uid: str
     frame_uid: str
     header: Dataset
+
+    @property
+    def name(self) -> str:
+        return f"the CT series {self.folder}"
+
+    @property
+    def grid(self) -> Grid:
+        return self.stack.grid
+
+    def on_plane(self, k: int, places_mm: np.ndarray) -> np.ndarray:
+        """Places (n, 3) x, y, z in mm → (row, column) (n, 2) on plane k of the straight grid."""
+        return points_on(self.slices[k], places_mm) + self.stack.shifts_yx[k]
 
     @property
     def normal(self) -> np.ndarray:

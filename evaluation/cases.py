@@ -12,8 +12,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from evaluation.folders import dicom_contours, image_files, stem
-from evaluation.names import alike, cohort_in, says_nothing, what_name_says, without_last_word
+from evaluation.contours import has_slices, kind_of, readable, unreadable
+from evaluation.folders import case_stem, image_files, stem
+from evaluation.names import cohort_in, says_nothing, what_name_says, without_last_word
 from model.errors import InputError, one_line
 from model.images.read import IMAGE_SUFFIXES
 from model.structures import STRUCTURES
@@ -36,6 +37,10 @@ class CaseFiles:
     by_structure: dict[str, Path]
     fault: InputError | None = None
     cohort: str = ""
+
+    @property
+    def paths(self) -> list[Path]:
+        return [self.whole] if self.whole else list(self.by_structure.values())
 
 
 @dataclass(frozen=True)
@@ -72,10 +77,11 @@ def find_cases(root: Path) -> Found:
     """
     above = _structure_above(root)
     if root.is_file():
-        return Found({one_line(str(stem(root))): _only_file(root, above)})
+        case = _only_file(root, above)
+        return Found({case.name: case})
     if not root.is_dir():
         raise InputError(root, "no such file or folder", "give one with masks")
-    files, problems = image_files(root, CT_FOLDERS)
+    files, problems = image_files(root, CT_FOLDERS, with_contours=readable())
     masks, unclear = _without_strangers(_resolve_hints([_describe(path, root) for path in files]), root)
     masks = [replace(mask, structure=mask.structure or above) for mask in masks]
     problems += unclear
@@ -91,11 +97,12 @@ def find_cases(root: Path) -> Found:
 
 def _only_file(path: Path, above: str | None) -> CaseFiles:
     """A case of one file, which was given as it is."""
-    name = stem(path)
-    if name is None:
-        raise dicom_contours(path) or InputError(
-            path, "no image file", f"give one with suffix {', '.join(IMAGE_SUFFIXES)}"
-        )
+    kind = kind_of(path)
+    if kind and not readable():
+        raise unreadable(path, kind)
+    if not kind and stem(path) is None:
+        raise InputError(path, "no image file", f"give one with suffix {', '.join(IMAGE_SUFFIXES)}")
+    name = path.stem if kind else str(stem(path))
     mask = _describe(path, path.parent)
     if fault := mask.fault or ("its name says another structure" if mask.other else None):
         raise InputError(path, fault, "rename it")
@@ -122,7 +129,7 @@ def _structure_above(root: Path) -> str | None:
 def _describe(path: Path, root: Path) -> _Mask:
     """What a file's path below the root says."""
     parts = path.relative_to(root).parts[:-1]
-    folders, own = [what_name_says(part) for part in parts], what_name_says(str(stem(path)))
+    folders, own = [what_name_says(part) for part in parts], what_name_says(case_stem(path))
     said = {s.structure for s in (*folders, own) if s.structure}
     fault = own.fault or next((s.fault for s in folders if s.fault), None)
     if len(said) == 2:
@@ -161,7 +168,7 @@ def _without_strangers(masks: list[_Mask], root: Path) -> tuple[list[_Mask], lis
     own_folders = {m.path.parent for m in masks if m.says_itself and not m.own_rest and not m.fault}
     stems: dict[Path, set[str]] = {}
     for mask in masks:
-        stems.setdefault(mask.path.parent, set()).add(str(stem(mask.path)).casefold())
+        stems.setdefault(mask.path.parent, set()).add(case_stem(mask.path).casefold())
     structured = [m for m in masks if m.structure and not m.fault]
     keys = {m.key for m in masks if not m.other}
     kept, unclear = [], []
@@ -185,7 +192,7 @@ def _without_strangers(masks: list[_Mask], root: Path) -> tuple[list[_Mask], lis
 
 def _is_passed_over(mask: _Mask, in_own: bool, in_root: bool, keys: set[Key], stems: set[str]) -> bool:
     """Whether it is no mask of a GTV. in_own: in a case's folder; keys: of all cases; stems: names in its folder."""
-    is_ct = str(stem(mask.path)).casefold() in CT_PAIR
+    is_ct = case_stem(mask.path).casefold() in CT_PAIR
     if in_own and not mask.structure and (not in_root or mask.other or is_ct):
         return True
     return (mask.other and mask.key in keys) or (is_ct and stems >= CT_PAIR)
@@ -193,7 +200,7 @@ def _is_passed_over(mask: _Mask, in_own: bool, in_root: bool, keys: set[Key], st
 
 def _is_beside(mask: _Mask, structured: list[_Mask]) -> bool:
     """Whether its name goes on where that of a case with files by structure ends, or its folder beside theirs."""
-    name = str(stem(mask.path))
+    name = case_stem(mask.path)
     for of in structured:
         same_folder = of.path.parent == mask.path.parent and of.own_rest
         if same_folder and name.startswith(of.own_rest) and name[len(of.own_rest) :][:1] in tuple("_- ."):
@@ -244,12 +251,14 @@ def _names(keys: Iterable[Key], root: Path) -> dict[Key, str]:
 
 
 def find_ct(root: Path, name: str) -> Path:
-    """The CT of a case: a file, or in a folder the one named like the case, or the folder's only image.
+    """The CT of a case: a file, in a folder the one named like the case or the only image; or a folder of DICOM slices.
 
     Raises InputError if there is none or it is not clear which.
     """
     if root.is_file():
         return root
+    if slices := [folder for folder in (root / name, root) if folder.is_dir() and has_slices(folder)]:
+        return slices[0]
     files, _ = image_files(root)
     named = [
         p
@@ -265,11 +274,13 @@ def find_ct(root: Path, name: str) -> Path:
 
 @dataclass(frozen=True)
 class MatchedCase:
-    """A reference and its prediction, which may be missing."""
+    """A reference and its prediction, which may be missing. ct: has a DICOM reference's grid; maps: of probability."""
 
     name: str
     reference: CaseFiles
     prediction: CaseFiles | None
+    ct: Path | None = None
+    maps: dict[str, Path] | None = None
 
 
 def match_cases(predictions: Found, references: Found) -> tuple[list[MatchedCase], list[str]]:
@@ -287,9 +298,3 @@ def match_cases(predictions: Found, references: Found) -> tuple[list[MatchedCase
         MatchedCase(name, case, predictions.cases.get(name)) for name, case in references.cases.items()
     ]
     return matched, [name for name in predictions.cases if name not in references.cases]
-
-
-def meant(name: str, among: Iterable[str]) -> str | None:
-    """The only one of these names that differs from it in what tells no cases apart, as X_pred from X."""
-    near = [other for other in among if alike(name, other)]
-    return near[0] if len(near) == 1 else None

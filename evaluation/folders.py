@@ -1,9 +1,12 @@
 """Image files below a folder, and what has an image's name but cannot be read."""
 
 import os
+import re
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 
+from evaluation.contours import SUFFIX, has_slices, kind_of, readable, unreadable
 from model.errors import InputError, reason
 from model.images.read import IMAGE_SUFFIXES, image_stem, image_suffix
 
@@ -21,12 +24,8 @@ _OTHER_SUFFIXES = (
     ".mnc",
 )
 _REMEDY = "mend or remove it"
-# What a DICOM file holds that is no image: the class in its first bytes.
-_CONTOURS = {
-    b"1.2.840.10008.5.1.4.1.1.481.3\0": "RT Structure Set",
-    b"1.2.840.10008.5.1.4.1.1.66.4\0": "Segmentation",
-}
-_DICOM_HEADER_BYTES = 1024
+# Names of DICOM files that tell no cases apart: what they are, and UIDs.
+_NO_NAME = re.compile(r"(?:rs|rtss|rtst|rtstruct|ss|seg|struct)?[\W_]*(?:\d+(?:\.\d+){3,})?", re.I)
 
 
 def stem(path: Path) -> str | None:
@@ -34,11 +33,27 @@ def stem(path: Path) -> str | None:
     return image_stem(path) if image_suffix(path) and not path.name.startswith(".") else None
 
 
-def image_files(root: Path, left_out: Collection[str] = ()) -> tuple[list[Path], list[InputError]]:
+def case_stem(path: Path) -> str:
+    """What the name of a mask's file says of its case; of DICOM contours it is empty where their folder says it.
+
+    That is so beside the slices of a CT, and where the name says but what it is, or is a UID.
+    """
+    if stem(path) is not None:
+        return image_stem(path)
+    with suppress(OSError):
+        if _NO_NAME.fullmatch(path.stem) or has_slices(path.parent):
+            return ""
+    return path.stem
+
+
+def image_files(
+    root: Path, left_out: Collection[str] = (), *, with_contours: bool = False
+) -> tuple[list[Path], list[InputError]]:
     """Image files below a folder, sorted, also below links to folders, of which subsets of a data set are made.
 
-    left_out: names of folders not to look into, in lower case. Second: folders that cannot be read, links that lead
-    nowhere, files of other formats. A link to a folder above it holds nothing new.
+    left_out: names of folders not to look into, in lower case. with_contours: files of DICOM contours, too. Second:
+    folders that cannot be read, links that lead nowhere, files of other formats. A link to a folder above it holds
+    nothing new.
     """
     files, problems, named_as_image = [], [], []
     waiting: list[tuple[Path, frozenset[tuple[int, int]]]] = [(root, frozenset())]
@@ -62,7 +77,7 @@ def image_files(root: Path, left_out: Collection[str] = ()) -> tuple[list[Path],
                 named_as_image += [path] if stem(path) is not None else []
             elif problem := _unreadable(entry, path):
                 problems.append(problem)
-            elif stem(path) is not None:
+            elif stem(path) is not None or (with_contours and _is_contours(path)):
                 files.append(path)
     problems += _without_images(named_as_image, files)
     return sorted(files), sorted(problems, key=str)
@@ -79,27 +94,21 @@ def _unreadable(entry: os.DirEntry[str], path: Path) -> InputError | None:
     """Why what has an image's name is no file to read."""
     if path.name.lower().endswith(_OTHER_SUFFIXES):
         return InputError(path, "not a format read here", f"convert it to one of {' '.join(IMAGE_SUFFIXES)}")
-    if stem(path) is None and path.suffix.lower() != ".dcm":
+    if stem(path) is None and path.suffix.lower() != SUFFIX:
         return None
     try:
         if entry.is_file():
-            return dicom_contours(path)
+            kind = kind_of(path)
+            return unreadable(path, kind) if kind and not readable() else None
     except OSError as error:
         return InputError(path, f"cannot be read ({reason(error)})", _REMEDY)
     return InputError(path, "a link that leads nowhere" if entry.is_symlink() else "no file", _REMEDY)
 
 
-def dicom_contours(path: Path) -> InputError | None:
-    """Of a DICOM file with contours or a segmentation that it is not read, and what to do. Raises OSError."""
-    if path.suffix.lower() != ".dcm":
-        return None
-    with path.open("rb") as file:
-        start = file.read(_DICOM_HEADER_BYTES)
-    for uid, kind in _CONTOURS.items():
-        if start[128:132] == b"DICM" and uid in start:
-            remedy = "convert it to masks on the CT's grid, with plastimatch, dcmrtstruct2nii or dcmqi"
-            return InputError(path, f"a DICOM {kind}, which is not read here", remedy)
-    return None
+def _is_contours(path: Path) -> bool:
+    with suppress(OSError):
+        return bool(kind_of(path))
+    return False
 
 
 def _without_images(folders: list[Path], files: list[Path]) -> Iterator[InputError]:

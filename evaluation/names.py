@@ -5,6 +5,7 @@ Names are compared without case, separators and accents, so that GTVp, gtv_p, GT
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 _GTV = r"(?:gtv|grosstumou?rvolume)s?"
@@ -109,6 +110,12 @@ def alike(name: str, other: str) -> bool:
     """
     ours, theirs = ([_told(part) for part in (n, *n.split("/"))] for n in (name, other))
     return bool((ours[0] and ours[0] in theirs) or (theirs[0] and theirs[0] in ours))
+
+
+def meant(name: str, among: Iterable[str]) -> str | None:
+    """The only one of these names that differs from it in what tells no cases apart, as X_pred from X."""
+    near = [other for other in among if alike(name, other)]
+    return near[0] if len(near) == 1 else None
 
 
 def _told(name: str) -> str:

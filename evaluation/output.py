@@ -4,16 +4,19 @@ import csv
 import io
 import json
 from dataclasses import asdict
+from pathlib import Path
 
 from evaluation.agreement import agreement
 from evaluation.detection import detection
+from evaluation.froc import froc
 from evaluation.lesions import Matching
 from evaluation.ranking import Ranking
 from evaluation.rows import row
 from evaluation.run import CaseResult, Settings
 from evaluation.statistics import caveats, statistics
 from evaluation.summary import Difference, Summary, average_score
-from model.errors import one_line
+from model.errors import InputError, one_line, reason
+from model.writing import write_bytes
 
 # How formulas begin, also in East Asian width.
 _FORMULA = tuple("=+-@＝＋－＠")
@@ -27,16 +30,68 @@ def _as_text(name: str) -> str:
 
 def csv_text(results: list[CaseResult], settings: Settings) -> str:
     """One row per case and structure. Names that would be formulas in a spreadsheet get an apostrophe."""
-    rows = [
-        {"case": _as_text(r.name), "structure": structure, **row(score, settings, r.lesions.get(structure))}
-        for r in results
-        for structure, score in r.scores.items()
+    return _lines([row for result in results for row in _rows(result, settings)], titles=True)
+
+
+def _rows(result: CaseResult, settings: Settings) -> list[dict[str, object]]:
+    return [
+        {
+            "case": _as_text(result.name),
+            "structure": structure,
+            **row(score, settings, result.lesions.get(structure)),
+        }
+        for structure, score in result.scores.items()
     ]
+
+
+def _lines(rows: list[dict[str, object]], *, titles: bool) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
+    if titles:
+        writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
+
+
+def summary_csv_text(results: list[CaseResult], settings: Settings) -> str:
+    """One row per measure and structure: statistics over the cases, in the measure's own unit."""
+    rows: list[dict[str, object]] = []
+    for s in statistics(results, settings):
+        columns: dict[str, object] = asdict(s)
+        del columns["quartiles"], columns["ci95"]
+        columns |= {"quartile1": s.quartiles[0], "quartile3": s.quartiles[1]}
+        rows.append(columns | {"ci95_low": s.ci95[0], "ci95_high": s.ci95[1]})
+    return _lines(rows, titles=True)
+
+
+class GrowingCsv:
+    """The CSV while cases are scored: rows as they finish, each on the disk at once.
+
+    It replaces an older one with its first row, so that a run that scores nothing leaves that alone. A device gets
+    nothing before the end.
+    """
+
+    def __init__(self, path: Path, settings: Settings) -> None:
+        self.path = path
+        self._settings = settings
+        self._begun = False
+
+    def add(self, result: CaseResult) -> None:
+        """Raises InputError where it cannot be written."""
+        rows = _rows(result, self._settings)
+        if not rows or (self.path.exists() and not self.path.is_file()):
+            return
+        text = _lines(rows, titles=not self._begun)
+        try:
+            if self._begun:
+                with self.path.open("a", encoding="utf-8", newline="") as file:
+                    file.write(text)
+            else:
+                write_bytes(self.path, text.encode())
+        except OSError as error:
+            fact = f"cannot be written ({reason(error)})"
+            raise InputError(self.path, fact, "free space or choose another name") from None
+        self._begun = True
 
 
 def json_text(
@@ -55,6 +110,7 @@ def json_text(
         "measures": [asdict(s) for s in statistics(results, settings)],
         "volume_agreement": [asdict(a) for a in agreement(results, settings)],
         "lesions": [asdict(d) for d in detection(results, settings)],
+        "froc": [asdict(of) for of in froc(results, settings)],
         "comparison": [asdict(d) for d in differences],
         "ranking": asdict(order) if order else None,
         "cases": {r.name: _case(r, settings) for r in results},

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from evaluation.cases import CaseFiles
+from evaluation.contours import SUFFIX, read_contours
 from model.errors import InputError
 from model.images.grid import Grid, difference
 from model.images.read import read_label_map, read_mask
@@ -14,24 +15,32 @@ from model.structures import LABELS, STRUCTURES
 
 @dataclass(frozen=True)
 class Masks:
-    """Bool arrays (z, y, x) by structure, along the file's own axes, and the file that stands for them in messages."""
+    """Bool arrays (z, y, x) by structure, along the file's own axes, and the file that stands for them in messages.
+
+    oddities: what is strange but usable, in words.
+    """
 
     path: Path
     grid: Grid
     arrays: dict[str, np.ndarray]
+    oddities: tuple[str, ...] = ()
 
 
-def read_masks(case: CaseFiles, structures: tuple[str, ...]) -> Masks:
+def read_masks(case: CaseFiles, structures: tuple[str, ...], grid: Grid | None = None) -> Masks:
     """Masks of a case for the structures asked for; where each structure has a file, some may be missing.
 
     In a file of one structure any one value above 0 is inside, as the challenge's script has it; in one of all
-    structures only their labels are. Raises InputError for unreadable or damaged files, other values than these, files
-    on several grids, and where it was not clear which files to read.
+    structures only their labels are. grid: on which DICOM contours are drawn, where some may be missing, too. Raises
+    InputError for unreadable or damaged files, other values than these, files on several grids, and where it was not
+    clear which files to read.
     """
     if case.fault:
         raise case.fault
+    if case.whole and case.whole.suffix.lower() == SUFFIX:
+        return _read_contours(case.whole, structures, grid)
     if case.whole:
         return _read_whole(case.whole, structures)
+    oddities: list[str] = []
     arrays: dict[str, np.ndarray] = {}
     first: tuple[Path, Grid] | None = None
     for structure in structures:
@@ -39,14 +48,28 @@ def read_masks(case: CaseFiles, structures: tuple[str, ...]) -> Masks:
             continue
         path = case.by_structure[structure]
         try:
-            arrays[structure], grid = read_mask(path)
+            if path.suffix.lower() == SUFFIX:
+                drawn = _read_contours(path, (structure,), grid)
+                arrays[structure], own = drawn.arrays[structure], drawn.grid
+                oddities += drawn.oddities
+            else:
+                arrays[structure], own = read_mask(path)
         except InputError as error:
             raise InputError(error.where, f"as a mask of {structure}: {error.fact}", error.remedy) from None
-        first = first or (path, grid)
-        check_same_grid(grid, first[1], path, first[0])
+        first = first or (path, own)
+        check_same_grid(own, first[1], path, first[0])
     if first is None:
         raise InputError(case.name, f"no file for {' or '.join(structures)}", "add it or choose --structures")
-    return Masks(*first, arrays)
+    return Masks(*first, arrays, tuple(oddities))
+
+
+def _read_contours(path: Path, structures: tuple[str, ...], grid: Grid | None) -> Masks:
+    """Those of the structures that a DICOM file has. Raises InputError where it has none of them."""
+    drawn, oddities = read_contours(path, grid)
+    arrays = {structure: drawn[structure] for structure in structures if structure in drawn}
+    if not arrays or grid is None:
+        raise InputError(path, f"no {' or '.join(structures)} in it", "add it or choose --structures")
+    return Masks(path, grid, arrays, tuple(oddities))
 
 
 def _read_whole(path: Path, structures: tuple[str, ...]) -> Masks:

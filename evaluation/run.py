@@ -1,14 +1,17 @@
 """Scoring of one case after the other; a case with a problem says so and lets the others go on."""
 
 from dataclasses import dataclass, field, replace
+from math import nan, prod
 
 import numpy as np
 
 from evaluation.cases import MatchedCase
 from evaluation.lesions import Matching, match_lesions
 from evaluation.metrics import Score, score
+from evaluation.probabilities import LesionCounts, lesion_counts
 from evaluation.reading import Masks, check_same_grid, read_masks
 from model.errors import InputError, reason
+from model.images.read import read_grid, read_map
 
 # What reading masks may raise; OSError where a disk fails or a file goes meanwhile.
 UNUSABLE = (InputError, OSError, MemoryError)
@@ -26,13 +29,17 @@ class Settings:
 class CaseResult:
     """Scores of a case by structure (none if its reference cannot be used) and its problems in words.
 
-    lesions: by structure, where they were matched.
+    lesions: by structure, where they were matched. probable: lesions of maps of probability, where they are given.
+    voxels, voxel_cm3: of the reference's grid.
     """
 
     name: str
     scores: dict[str, Score]
     problems: tuple[str, ...]
     lesions: dict[str, Matching] = field(default_factory=dict)
+    probable: dict[str, tuple[LesionCounts, ...]] = field(default_factory=dict)
+    voxels: int = 0
+    voxel_cm3: float = nan
 
 
 def _read_prediction(
@@ -42,12 +49,13 @@ def _read_prediction(
     if case.prediction is None:
         return {}, [f"{case.name}: no prediction, scored 0"]
     try:
-        masks = read_masks(case.prediction, tuple(reference.arrays))
+        masks = read_masks(case.prediction, tuple(reference.arrays), reference.grid)
         check_same_grid(masks.grid, reference.grid, masks.path, reference.path)
     except UNUSABLE as error:
         return {}, [f"{case.name}: {_words(error)} (scored 0)"]
     absent = [s for s in reference.arrays if s not in masks.arrays]
-    return masks.arrays, [f"{case.name}: no predicted {s}, scored 0" for s in absent]
+    problems = [f"{case.name}: {oddity}" for oddity in masks.oddities]
+    return masks.arrays, problems + [f"{case.name}: no predicted {s}, scored 0" for s in absent]
 
 
 def evaluate_case(case: MatchedCase, settings: Settings) -> CaseResult:
@@ -66,8 +74,10 @@ def _words(error: BaseException) -> str:
 
 def _evaluate(case: MatchedCase, settings: Settings) -> CaseResult:
     """Raises UNUSABLE where the reference is."""
-    reference = read_masks(case.reference, settings.structures)
+    grid = read_grid(case.ct) if case.ct else None
+    reference = read_masks(case.reference, settings.structures, grid)
     predicted, problems = _read_prediction(case, reference, settings)
+    problems += [f"{case.name}: {oddity}" for oddity in reference.oddities]
     scores, lesions = {}, {}
     for structure in settings.structures:
         if structure not in reference.arrays:
@@ -81,4 +91,27 @@ def _evaluate(case: MatchedCase, settings: Settings) -> CaseResult:
             result = replace(result, dsc=0.0, iou=0.0, nsd=(0.0,) * len(settings.tolerances_mm))
         scores[structure] = result
         lesions[structure] = match_lesions(mask, truth, reference.grid.spacing_zyx)
-    return CaseResult(case.name, scores, tuple(problems), lesions)
+    probable = _probable(case, reference, problems)
+    voxels, voxel_cm3 = prod(reference.grid.size_xyz), prod(reference.grid.spacing_xyz) / 1000
+    return CaseResult(case.name, scores, tuple(problems), lesions, probable, voxels, voxel_cm3)
+
+
+def _probable(
+    case: MatchedCase, reference: Masks, problems: list[str]
+) -> dict[str, tuple[LesionCounts, ...]]:
+    """Lesions of the maps that can be used; why others cannot is added to the problems."""
+    found: dict[str, tuple[LesionCounts, ...]] = {}
+    if case.maps is None:
+        return found
+    for structure, truth in reference.arrays.items():
+        if structure not in case.maps:
+            problems.append(f"{case.name}: no map of {structure}'s probability, left out of the FROC")
+            continue
+        try:
+            levels, grid = read_map(case.maps[structure])
+            check_same_grid(grid, reference.grid, case.maps[structure], reference.path)
+        except UNUSABLE as error:
+            problems.append(f"{case.name}: {_words(error)} (left out of the FROC)")
+        else:
+            found[structure] = lesion_counts(levels, truth, reference.grid.spacing_zyx)
+    return found

@@ -13,7 +13,7 @@ from evaluation.cases import CaseFiles
 from evaluation.metrics import bounding_box
 from evaluation.reading import check_same_grid, read_masks
 from model.images.grid import to_canonical
-from model.images.read import read_scan
+from model.images.read import read_grid, read_scan
 
 # Around all masks, so that the surroundings can be recognised.
 MARGIN_MM = 45.0
@@ -33,7 +33,7 @@ def read_scene(
     ct: Path | None, reference: CaseFiles, prediction: CaseFiles | None, structures: tuple[str, ...]
 ) -> Scene:
     """Reads and turns what is to be drawn. Raises InputError as reading does, and for a CT on another grid."""
-    masks = read_masks(reference, structures)
+    masks = read_masks(reference, structures, read_grid(ct) if ct else None)
     grid = masks.grid
     hounsfield = None
     if ct is not None:
@@ -42,7 +42,7 @@ def read_scene(
         hounsfield = to_canonical(scan.array, grid)
     predicted = {}
     if prediction:
-        other = read_masks(prediction, structures)
+        other = read_masks(prediction, structures, grid)
         check_same_grid(other.grid, grid, other.path, masks.path)
         predicted = other.arrays
     return Scene(

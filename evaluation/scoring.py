@@ -1,15 +1,21 @@
 """Predictions against references: cases found, matched and scored, and all that was wrong in words."""
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tqdm import tqdm
 
-from evaluation.cases import Found, MatchedCase, find_cases, match_cases, meant
+from evaluation.cases import Found, MatchedCase, find_cases, find_ct, match_cases
+from evaluation.contours import SUFFIX, has_slices
+from evaluation.journal import Journal
+from evaluation.names import meant
+from evaluation.output import GrowingCsv
 from evaluation.processes import evaluate_cases
 from evaluation.run import CaseResult, Settings
 from model.errors import InputError, one_line
+from model.terminal import show
 
 
 @dataclass(frozen=True)
@@ -22,37 +28,97 @@ class Scored:
     stopped: InputError | KeyboardInterrupt | None = None
 
 
+@dataclass(frozen=True)
+class Way:
+    """How cases are scored. jobs: processes, None: what fits. cts: on whose grids references in DICOM are drawn.
+
+    maps: files of probability by case and structure, where they are given.
+    journal: what was scored before is taken from it, what is scored now kept in it.
+    """
+
+    jobs: int | None = 1
+    cts: Path | None = None
+    journal: Journal | None = None
+    maps: dict[str, dict[str, Path]] | None = None
+
+
+ONE_BY_ONE = Way()
+
+
 def score_all(
-    predictions: Path, references: Path, settings: Settings, jobs: int, *, named: bool = False
+    predictions: Path,
+    references: Path,
+    settings: Settings,
+    way: Way = ONE_BY_ONE,
+    *,
+    named: bool = False,
+    rows: GrowingCsv | None = None,
 ) -> Scored:
     """Cases, their results and all problems, which also go to stderr; named: with the predictions' path in front.
 
-    Raises InputError if no name matches, or nothing was scored.
+    rows: where results are added as cases finish. Raises InputError if no name matches, or nothing was scored.
     """
     team = f"{one_line(str(predictions))}: " if named else ""
     predicted, true = find_cases(predictions), find_cases(references)
     cases, extra = match_cases(predicted, true)
+    cases = [_with_ct(case, way.cts) for case in cases]
+    if way.maps is not None:
+        cases = [replace(case, maps=way.maps.get(case.name, {})) for case in cases]
     unclear = [f"{team}{problem} (not scored)" for problem in true.problems + predicted.problems]
     if cases and not any(case.prediction for case in cases):
         _show(unclear)
         raise _no_name_matches(predictions, predicted, true)
-    results: list[CaseResult] = []
+    done: dict[str, CaseResult] = {}
     stopped: InputError | KeyboardInterrupt | None = None
     try:
-        scoring = evaluate_cases(cases, settings, jobs)
-        results.extend(tqdm(scoring, total=len(cases), unit="case", disable=None, leave=False))
+        for result in _results(cases, settings, way, str(predictions)):
+            done[result.name] = result
+            if rows:
+                rows.add(result)
     except (InputError, KeyboardInterrupt) as error:
         stopped = error
+    results = [done[case.name] for case in cases if case.name in done]
     problems = unclear + [f"{team}{p}" for r in results for p in r.problems]
-    without = [case.name for case in cases if not case.prediction]
-    for name in extra:
-        other = meant(name, without)
-        hint = f"; if {other} is meant, name it so" if other else ""
-        problems.append(f"{team}{name}: no reference, not scored{hint}")
+    problems += [f"{team}{p}" for p in _without_reference(cases, extra)]
     _show(problems)
     if not stopped and not any(r.scores for r in results):
         raise InputError(predictions, "no case could be evaluated", "see the lines above")
     return Scored(cases, results, problems, stopped)
+
+
+def _with_ct(case: MatchedCase, cts: Path | None) -> MatchedCase:
+    """Where the reference is contours in DICOM: on the CT given, or the one whose slices lie beside."""
+    drawn = next((path for path in case.reference.paths if path.suffix.lower() == SUFFIX), None)
+    if drawn is None:
+        return case
+    try:
+        if cts:
+            return replace(case, ct=find_ct(cts, case.name))
+        return replace(case, ct=drawn.parent if has_slices(drawn.parent) else None)
+    except InputError as error:
+        return replace(case, reference=replace(case.reference, fault=error))
+
+
+def _results(cases: list[MatchedCase], settings: Settings, way: Way, team: str) -> Iterator[CaseResult]:
+    """Those of before, then the others as they finish. Raises InputError as evaluate_cases and the journal do."""
+    known = way.journal.known(team, cases) if way.journal else {}
+    if known:
+        show(f"{len(known)} of {len(cases)} cases were scored before")
+    yield from known.values()
+    waiting = {case.name: case for case in cases if case.name not in known}
+    scoring = evaluate_cases(list(waiting.values()), settings, way.jobs) if waiting else iter(())
+    for result in tqdm(scoring, total=len(waiting), unit="case", disable=None, leave=False):
+        if way.journal:
+            way.journal.append(team, waiting[result.name], result)
+        yield result
+
+
+def _without_reference(cases: list[MatchedCase], names: list[str]) -> Iterator[str]:
+    without = [case.name for case in cases if not case.prediction]
+    for name in names:
+        other = meant(name, without)
+        hint = f"; if {other} is meant, name it so" if other else ""
+        yield f"{name}: no reference, not scored{hint}"
 
 
 def _show(problems: list[str]) -> None:

@@ -124,18 +124,18 @@ def report(error: Exception) -> None:
 
 
 @contextmanager
-def stoppable() -> Iterator[None]:
+def stoppable(numbers: tuple[signal.Signals, ...] = ASKED_TO_END) -> Iterator[None]:
     """SIGTERM and Ctrl-C raise KeyboardInterrupt within, so that what was begun is taken back; once alone.
 
     What is taken back is not stopped by further ones.
     """
 
     def stop(signum: int, frame: FrameType | None) -> None:
-        for number in ASKED_TO_END:
+        for number in numbers:
             signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, stop) for number in ASKED_TO_END}
+    before = {number: signal.signal(number, stop) for number in numbers}
     try:
         yield
     finally:

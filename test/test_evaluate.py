@@ -12,7 +12,9 @@ import pytest
 import SimpleITK as sitk
 from scipy import stats
 
+import evaluation.processes as processes
 from evaluate import main
+from evaluation.run import evaluate_case
 
 SPACING_XYZ = (1.0, 1.5, 3.0)
 
@@ -468,3 +470,103 @@ def test_no_torch_is_loaded(root):
     imports = ", ".join(f"evaluation.{name}" for name in names if not name.startswith("_"))
     code = f"import sys, evaluate, {imports}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=root, check=False).returncode == 0
+
+
+def test_a_run_that_was_stopped_goes_on(tmp_path, capsys, monkeypatch):
+    for number, name in enumerate("abcd"):
+        write(labels(number), tmp_path / "p" / f"{name}.mha")
+        write(labels(0), tmp_path / "r" / f"{name}.mha")
+    files = ["--csv", str(tmp_path / "s.csv"), "--json", str(tmp_path / "s.json")]
+    arguments = [str(tmp_path / "p"), str(tmp_path / "r"), *files]
+    assert main(arguments) == 0
+    whole = (tmp_path / "s.csv").read_text(), (tmp_path / "s.json").read_text()
+    scored = []
+
+    def until_the_third(case, settings):
+        if len(scored) == 2:
+            raise KeyboardInterrupt
+        scored.append(case.name)
+        return evaluate_case(case, settings)
+
+    monkeypatch.setattr(processes, "evaluate_case", until_the_third)
+    assert main(arguments) == 130
+    assert set(scores(tmp_path / "s.csv")) == {(case, s) for case in "ab" for s in ("GTVp", "GTVnd")}
+    scored.clear()
+    write(labels(0), tmp_path / "p" / "a.mha")  # changed in between, though to the same
+
+    def and_note(case, settings):
+        scored.append(case.name)
+        return evaluate_case(case, settings)
+
+    capsys.readouterr()
+    monkeypatch.setattr(processes, "evaluate_case", and_note)
+    assert main([*arguments, "--resume"]) == 0
+    assert "1 of 4 cases were scored before" in capsys.readouterr().out and scored == list("acd")
+    assert ((tmp_path / "s.csv").read_text(), (tmp_path / "s.json").read_text()) == whole
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["p", "r", "s.csv", "s.json"]
+
+
+def test_resume_needs_a_result(tmp_path, capsys):
+    write(labels(0), tmp_path / "a.mha")
+    assert main([str(tmp_path / "a.mha"), str(tmp_path / "a.mha"), "--resume"]) == 2
+    assert "--resume: nothing says which run; give the --csv or --json" in capsys.readouterr().err
+
+
+def test_maps_of_probability_give_a_froc(tmp_path, capsys):
+    for number, name in enumerate("abc"):
+        write(labels(number), tmp_path / "p" / f"{name}.mha")
+        write(labels(0), tmp_path / "r" / f"{name}.mha")
+        for label, structure in enumerate(("GTVp", "GTVnd"), 1):
+            if (name, structure) != ("c", "GTVp"):
+                levels = (200 * (labels(number) == label)).astype(np.uint8)
+                write(levels, tmp_path / "p" / f"probability_{structure}" / f"{name}.mha")
+    maps = ["--probabilities", str(tmp_path / "p")]
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    for name in "abc":
+        (masks / f"{name}.mha").symlink_to(tmp_path / "p" / f"{name}.mha")
+    arguments = [str(masks), str(tmp_path / "r"), "--json", str(tmp_path / "s.json"), *maps]
+    assert main(arguments) == 1
+    out, err = capsys.readouterr()
+    assert err.splitlines() == ["c: no map of GTVp's probability, left out of the FROC"]
+    assert "GTVnd FROC, 6 lesions in 3 cases" in out and "GTVp FROC, 2 lesions in 2 cases" in out
+    nodes = json.loads((tmp_path / "s.json").read_text())["froc"][1]
+    assert {p["probability"]: p["sensitivity"]["any"] for p in nodes["points"]} == {
+        round(0.05 * k, 2): float(k < 16)
+        for k in range(1, 20)  # 200 of 255
+    }
+    write(labels(0), tmp_path / "p" / "probability_GTVp" / "c.mha")
+    assert main(arguments) == 1
+    assert "values from 0 to 2" not in capsys.readouterr().err  # a map may hold any level
+
+
+def test_a_mask_is_no_map_of_probability(tmp_path, capsys):
+    for folder in ("r", "m/probability_GTVp", "m/probability_GTVnd"):
+        write((labels(0) > 0).astype(np.uint8), tmp_path / folder / "a.mha")
+    arguments = [str(tmp_path / "r"), str(tmp_path / "r"), "--probabilities", str(tmp_path / "m")]
+    assert main(arguments) == 1
+    assert capsys.readouterr().err.count("values from 0 to 1, as in a mask; give probabilities") == 2
+
+
+def test_summaries_as_csv_and_as_nnunet_has_them(tmp_path):
+    for number, name in enumerate("abc"):
+        write(labels(number), tmp_path / "p" / f"{name}.mha")
+        write(labels(0), tmp_path / "r" / f"{name}.mha")
+    files = {
+        option: tmp_path / f"{option}.out" for option in ("--csv", "--json", "--summary-csv", "--nnunet-json")
+    }
+    outputs = [word for option, path in files.items() for word in (option, str(path))]
+    assert main([str(tmp_path / "p"), str(tmp_path / "r"), *outputs]) == 0
+    cases = scores(files["--csv"])
+    with files["--summary-csv"].open() as file:
+        rows = {(row["measure"], row["structure"]): row for row in csv.DictReader(file)}
+    values = [float(row["hd95_mm"]) for (_, structure), row in cases.items() if structure == "GTVnd"]
+    found = rows["hd95_mm", "GTVnd"]
+    expected = (np.mean(values), np.std(values), np.median(values), *np.percentile(values, [25, 75]))
+    names = ("mean", "sd", "median", "quartile1", "quartile3")
+    assert [float(found[name]) for name in names] == pytest.approx(expected)
+    assert (found["unit"], found["count"], found["undefined"]) == ("mm", "3", "0")
+    measures = json.loads(files["--json"].read_text())["measures"]
+    assert len(rows) == len(measures) and {m["measure"] for m in measures} == {name for name, _ in rows}
+    dice = json.loads(files["--nnunet-json"].read_text())["mean"]["1"]["Dice"]
+    assert dice == pytest.approx(np.mean([float(cases[name, "GTVp"]["dsc"]) for name in "abc"]))

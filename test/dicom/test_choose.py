@@ -4,19 +4,15 @@ import numpy as np
 import pytest
 
 from dicom.choose import choose
-from dicom.rois import Roi, StructureSet
+from dicom.rois import Roi
 from model.errors import InputError
 
 CONTOUR = (np.zeros((3, 3)),)
 
 
-def structures(tmp_path, names, empty=()) -> StructureSet:
-    rois = [Roi(name, CONTOUR) for name in names] + [Roi(name, ()) for name in empty]
-    return StructureSet(tmp_path / "rtss.dcm", tuple(rois), frozenset(), frozenset())
-
-
 def chosen(tmp_path, names, empty=(), **asked) -> dict[str, list[str]]:
-    found = choose(structures(tmp_path, names, empty), asked)
+    rois = [Roi(name, CONTOUR) for name in names] + [Roi(name, ()) for name in empty]
+    found = choose(tmp_path / "rtss.dcm", rois, asked)
     return {structure: [roi.name for roi in rois] for structure, rois in found.items()}
 
 

@@ -31,3 +31,18 @@ def label_map() -> np.ndarray:
     array[1:4, 2:8, 3:9] = 1
     array[2:5, 9:12, 10:14] = 2
     return array
+
+
+@pytest.fixture
+def save_head() -> Callable[..., Path]:
+    """Write the head of a DICOM file of a class below "1.2.840.10008.5.1.4.1.1." and return the path."""
+
+    def write(path: Path, kind: str) -> Path:
+        uid = f"1.2.840.10008.5.1.4.1.1.{kind}".encode()
+        uid += b"\0" * (len(uid) % 2)  # to an even length
+        path.parent.mkdir(parents=True, exist_ok=True)
+        head = b"DICM" + b"\x02\x00\x02\x00UI" + len(uid).to_bytes(2, "little") + uid
+        path.write_bytes(bytes(128) + head + bytes(500))
+        return path
+
+    return write

@@ -2,7 +2,8 @@
 
 import pytest
 
-from evaluation.cases import Found, find_cases, find_ct, match_cases, meant
+from evaluation.cases import Found, find_cases, find_ct, match_cases
+from evaluation.names import meant
 from model.errors import InputError
 
 
@@ -153,9 +154,30 @@ def test_what_is_meant_is_told_only_where_it_is_one():
     assert meant("X_pred", ["X", "x"]) is None and meant("Z", ["X"]) is None
 
 
-def test_a_dicom_file_of_contours_is_named_with_what_to_do(tmp_path):
-    content = bytes(128) + b"DICM" + b"....1.2.840.10008.5.1.4.1.1.481.3\0...."
-    (tmp_path / "RS.dcm").write_bytes(content)
+def test_dicom_contours_are_named_with_what_to_do_where_they_cannot_be_read(tmp_path, save_head, monkeypatch):
+    for module in ("evaluation.cases", "evaluation.folders"):
+        monkeypatch.setattr(f"{module}.readable", lambda: False)
+    save_head(tmp_path / "RS.dcm", "481.3")
     for path in (tmp_path, tmp_path / "RS.dcm"):
-        with pytest.raises(InputError, match=r"RS.dcm: a DICOM RT Structure Set, .*; convert it"):
+        message = r"RS.dcm: a DICOM RT Structure Set, .*; python -m pip install -r dicom/.* from-rtstruct"
+        with pytest.raises(InputError, match=message):
             find_cases(path)
+
+
+def test_the_case_of_dicom_contours_is_said_by_their_name_or_their_folder(tmp_path, save_head):
+    pytest.importorskip("pydicom")
+    named = ("a.dcm", "b/RS.1.2.752.243.1.dcm", "c/rtss.dcm", "d/000.dcm", "Cohort1/e.dcm", "f/GTVp.dcm")
+    for name in named:
+        save_head(tmp_path / name, "481.3")
+    (tmp_path / "d" / "001.dcm").write_bytes(bytes(400))  # a slice beside
+    found = find_cases(tmp_path)
+    assert not found.problems and set(found.cases) == set("abcdef")
+    assert found.cases["f"].by_structure == {"GTVp": tmp_path / "f" / "GTVp.dcm"}
+
+
+def test_a_ct_may_be_a_folder_of_slices(tmp_path, save_head):
+    for folder in (tmp_path / "a", tmp_path / "b"):
+        folder.mkdir()
+        (folder / "1.dcm").write_bytes(bytes(400))
+    save_head(tmp_path / "b" / "rtss.dcm", "481.3")
+    assert find_ct(tmp_path, "b") == tmp_path / "b" and find_ct(tmp_path / "a", "x") == tmp_path / "a"

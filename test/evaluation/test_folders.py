@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+import evaluation.folders as folders
 from evaluation.folders import image_files, stem
 
 
@@ -107,12 +108,20 @@ def test_a_thousand_folders_deep(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("uid", "kind"), [("481.3", "RT Structure Set"), ("66.4", "Segmentation"), ("2", None), ("481.2", None)]
+    ("uid", "command"), [("481.3", "from-rtstruct"), ("66.4", "from-seg"), ("2", None), ("481.2", None)]
 )
-def test_dicom_files_of_contours_are_named_and_slices_passed_over(tmp_path, uid, kind):
-    content = bytes(128) + b"DICM" + f"..1.2.840.10008.5.1.4.1.1.{uid}\0..".encode() + bytes(2000)
-    (tmp_path / "a.DCM").write_bytes(content)
+def test_dicom_contours_are_found_or_named_and_slices_passed_over(
+    tmp_path, save_head, monkeypatch, uid, command
+):
+    save_head(tmp_path / "a.DCM", uid)
     (tmp_path / "b.dcm").write_bytes(b"cut")
     touch(tmp_path / "a.mha")
+    monkeypatch.setattr(folders, "readable", lambda: False)
     files, problems = found(tmp_path)
-    assert files == ["a.mha"] and [kind in p and "dcmqi" in p for p in problems] == [True] * bool(kind)
+    assert files == ["a.mha"] and [f"python -m dicom {command}" in p for p in problems] == [True] * bool(
+        command
+    )
+    monkeypatch.setattr(folders, "readable", lambda: True)
+    files, problems = image_files(tmp_path, with_contours=True)
+    assert [path.name for path in files] == ["a.DCM"] * bool(command) + ["a.mha"] and not problems
+    assert found(tmp_path) == (["a.mha"], [])

@@ -3,16 +3,19 @@
 import csv
 import io
 import json
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from evaluation.metrics import score
-from evaluation.output import csv_text, json_text
+from evaluation.output import GrowingCsv, csv_text, json_text
 from evaluation.rows import row
 from evaluation.run import CaseResult, Settings
 from evaluation.summary import summarise
+from model.errors import InputError
 
 SETTINGS = Settings(("GTVp",), (1.0, 2.0))
 
@@ -64,3 +67,24 @@ def test_other_names_stay_as_they_are(name):
 def test_a_name_is_one_line(name, shown):
     text = csv_text([replace(result(empty=False), name=name)], SETTINGS)
     assert text.encode().splitlines()[1].startswith(f"{shown},".encode())
+
+
+def test_rows_are_there_as_they_come_and_an_old_file_until_then(tmp_path):
+    path = tmp_path / "new" / "s.csv"
+    growing = GrowingCsv(path, SETTINGS)
+    first, second = (replace(result(empty=False), name=name) for name in "ba")
+    growing.add(CaseResult("without", {}, ("no reference",)))
+    assert not path.exists()
+    growing.add(first)
+    assert path.read_text() == csv_text([first], SETTINGS)
+    growing.add(second)
+    assert path.read_text() == csv_text([first, second], SETTINGS)
+    GrowingCsv(path, SETTINGS).add(second)
+    assert path.read_text() == csv_text([second], SETTINGS)
+
+
+def test_a_device_gets_no_rows_before_the_end_and_a_full_disk_is_one_line(tmp_path):
+    GrowingCsv(Path(os.devnull), SETTINGS).add(result(empty=False))
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="s.csv: cannot be written"):
+        GrowingCsv(tmp_path / "file" / "s.csv", SETTINGS).add(result(empty=False))

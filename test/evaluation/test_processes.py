@@ -8,9 +8,10 @@ import time
 import numpy as np
 import pytest
 
+import evaluation.processes as processes
 import evaluation.run as run
 from evaluation.cases import CaseFiles, MatchedCase
-from evaluation.processes import evaluate_cases
+from evaluation.processes import evaluate_cases, fitting_jobs
 from evaluation.run import CaseResult, Settings
 from model.errors import InputError
 
@@ -24,10 +25,34 @@ def cases(save, label_map, tmp_path) -> list[MatchedCase]:
     return [MatchedCase(name, reference, moved) for name in "cabd"]
 
 
-@pytest.mark.parametrize("jobs", [1, 2, 50])
-def test_results_have_the_order_of_the_cases(cases, jobs):
-    assert [result.name for result in evaluate_cases(cases, SETTINGS, jobs)] == list("cabd")
+@pytest.mark.parametrize("jobs", [1, 2, 50, None])
+def test_every_case_has_its_result(cases, jobs):
+    assert sorted(result.name for result in evaluate_cases(cases, SETTINGS, jobs)) == list("abcd")
     assert not multiprocessing.active_children()
+
+
+def test_results_come_as_cases_finish(cases, monkeypatch):
+    others_done = multiprocessing.Event()
+
+    def score_or_wait(case: MatchedCase, settings: Settings) -> CaseResult:
+        if case.name == "c":
+            others_done.wait(20)
+        if case.name == "d":
+            others_done.set()
+        return CaseResult(case.name, {}, ())
+
+    monkeypatch.setattr(run, "_evaluate", score_or_wait)
+    names = [result.name for result in evaluate_cases(cases, SETTINGS, 2)]
+    assert names[:2] == ["a", "b"] and sorted(names) == list("abcd")
+
+
+@pytest.mark.parametrize(
+    ("cores", "memory_bytes", "fitting"), [(8, 1e12, 8), (8, 1e9, 4), (8, 1e6, 1), (1, 1e12, 1)]
+)
+def test_as_many_processes_as_cores_and_memory_allow(cases, monkeypatch, cores, memory_bytes, fitting):
+    monkeypatch.setattr(processes, "usable_cores", lambda: cores)
+    monkeypatch.setattr(processes, "available_bytes", lambda: int(memory_bytes))
+    assert fitting_jobs(cases) == fitting
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP, signal.SIGUSR1])

@@ -1,6 +1,7 @@
 """Ranks by hand and by scipy.stats; ties; cohorts; what is not stable is seen."""
 
 from dataclasses import replace
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from scipy import stats
 from evaluation.metrics import score
 from evaluation.ranking import mean_ranks, overall, places, ranking, ranking_table, tau
 from evaluation.run import CaseResult, Settings
+from evaluation.significance import holm_of_pairs, p_values
 
 SETTINGS = Settings(("GTVp", "GTVnd"), (1.0,))
 EMPTY = score(*np.zeros((2, 2, 2, 2), bool), (1.0, 1.0, 1.0))
@@ -109,3 +111,15 @@ def test_weights_count_cases_as_often():
     ranks = mean_ranks(table)
     assert np.isnan(ranks[1]).all()
     np.testing.assert_allclose(overall({"all": ranks}), ranks[[0, 2]].mean(axis=0) / 4)
+
+
+def test_designs_of_challenger_are_ranked_as_they_were_made():
+    """Wiesenfarth et al., Sci Rep 2021: an ideal order, and one where all teams share all ranks alike."""
+    rng = np.random.default_rng(4)
+    ideal = np.array([rng.uniform(low, low + 0.09, 50) for low in (0.9, 0.8, 0.7, 0.6, 0.5)])
+    assert mean_ranks(ideal[:, :, None]).tolist() == [[1, 2, 3, 4, 5]]
+    significant = holm_of_pairs(p_values(ideal)) <= 0.05
+    np.testing.assert_array_equal(significant, np.triu(np.ones((5, 5), bool), 1))
+    worst = np.array(list(permutations(np.linspace(0.8, 1, 5)))).T
+    assert mean_ranks(worst[:, :, None]).tolist() == [[1] * 5]
+    assert not (holm_of_pairs(p_values(worst)) <= 0.05).any()

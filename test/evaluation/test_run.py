@@ -51,10 +51,10 @@ def test_a_failing_disk_or_too_little_memory_is_a_problem_of_the_case(case, monk
     read = evaluation.run.read_masks
 
     def fail_for(files: CaseFiles):
-        def read_or_fail(asked: CaseFiles, structures: tuple[str, ...]):
+        def read_or_fail(asked: CaseFiles, *given):
             if asked is files:
                 raise error
-            return read(asked, structures)
+            return read(asked, *given)
 
         return read_or_fail
 

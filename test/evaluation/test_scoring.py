@@ -30,15 +30,15 @@ def test_where_no_name_matches_nothing_is_scored_and_what_is_meant_is_told(fill,
         (("SegRap_0001_pred", "SegRap_0002_pred"), ("segrap_0001", "segrap_0002"))
     ):
         with pytest.raises(InputError, match=f"no name matches.*did you mean SegRap_0001 by {names[0]}"):
-            score_all(fill(f"near{number}", *names), references, SETTINGS, 1)
+            score_all(fill(f"near{number}", *names), references, SETTINGS)
     with pytest.raises(InputError, match="no name matches: u .*; name each prediction as its reference"):
-        score_all(fill("far", "u", "v"), references, SETTINGS, 1)
+        score_all(fill("far", "u", "v"), references, SETTINGS)
     assert capsys.readouterr() == ("", "")
 
 
 def test_a_near_miss_beside_others_gets_a_hint(fill, capsys):
     references = fill("r", "a", "b")
-    scored = score_all(fill("p", "a", "B_pred", "c"), references, SETTINGS, 1)
+    scored = score_all(fill("p", "a", "B_pred", "c"), references, SETTINGS)
     assert scored.problems == [
         "b: no prediction, scored 0",
         "B_pred: no reference, not scored; if b is meant, name it so",
@@ -50,5 +50,5 @@ def test_a_near_miss_beside_others_gets_a_hint(fill, capsys):
 
 def test_problems_name_the_predictions_where_there_are_several(fill):
     references, team = fill("r", "a", "b"), fill("team", "a")
-    (problem,) = score_all(team, references, SETTINGS, 1, named=True).problems
+    (problem,) = score_all(team, references, SETTINGS, named=True).problems
     assert problem == f"{team}: b: no prediction, scored 0"

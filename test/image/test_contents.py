@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -35,9 +36,18 @@ def test_exceptions_reach_subfolders_and_the_importer_stays_outside(root):
     exceptions = [line[1:] for line in lines if line.startswith("!")]
     assert "model" in exceptions and not any("*" in str(Path(line).parent) for line in exceptions)
     assert lines.index("model/importing") > lines.index("!model")
-    # Nothing else is in it, dicom/ with its packages least of all.
+    # Nothing else can be taken, dicom/ with its packages least of all.
     tops = {Path(line).parts[0] for line in exceptions}
-    assert "*" in lines and tops == {"process.py", "requirements.txt", "model", "weights"}
+    evaluation = {"evaluate_submission.py", "evaluation"}
+    assert "*" in lines and tops == {"process.py", "requirements.txt", "model", "weights"} | evaluation
+
+
+def test_the_evaluator_is_in_its_own_image_alone(root):
+    stages = dict(_stages(root))
+    product, evaluation = ("\n".join(stages[name]) for name in ("product", "evaluation"))
+    assert "evaluat" not in product and "COPY evaluation evaluation" in evaluation
+    assert not any(word in evaluation for word in ("process.py", "weights", "COPY model model"))
+    assert 'LABEL org.grand-challenge.api-method="invoke"' in evaluation
 
 
 def test_process_runs_without_the_importer(app, tmp_path):
@@ -97,9 +107,36 @@ def test_weights_are_packed_apart_as_the_platform_unpacks_them(root, tmp_path):
 
 def test_the_invoke_image_is_the_other_one_as_a_labelled_server(root):
     """The platform tells the two templates apart by the label; without a target the one without it is built."""
-    stages = [part.splitlines() for part in (root / "Dockerfile").read_text().split("\nFROM ")[1:]]
-    assert [stage[0].rpartition(" AS ")[2] for stage in stages] == ["product", "invoke", "exec"]
-    _, invoke, last = stages
+    stages = dict(_stages(root))
+    assert list(stages) == ["product", "invoke", "evaluation", "exec"]
+    invoke, last = stages["invoke"], stages["exec"]
     assert invoke[0].startswith("product ") and last[0].startswith("product ")
     assert 'LABEL org.grand-challenge.api-method="invoke"' in invoke and 'CMD ["--serve"]' in invoke
-    assert not any(line.startswith(("LABEL", "CMD")) for line in stages[0] + last)
+    assert not any(line.startswith(("LABEL", "CMD")) for line in stages["product"] + last)
+
+
+def _stages(root: Path) -> Iterator[tuple[str, list[str]]]:
+    """Name and lines, the first of which has what the stage begins with."""
+    for part in (root / "Dockerfile").read_text().split("\nFROM ")[1:]:
+        lines = part.splitlines()
+        yield lines[0].rpartition(" AS ")[2], lines
+
+
+def test_the_judge_runs_with_what_its_image_holds(root, tmp_path):
+    """Without torch and the packages of reports and progress bars."""
+    app = tmp_path / "app"
+    shutil.copytree(root / "evaluation", app / "evaluation")
+    shutil.copytree(root / "model" / "images", app / "model" / "images")
+    for path in (root / "model").glob("*.py"):
+        shutil.copy(path, app / "model")
+    shutil.copy(root / "evaluate_submission.py", app)
+    hidden = ("torch", "tqdm", "jinja2", "matplotlib", "pydicom")
+    code = (
+        f"import sys; sys.modules.update(dict.fromkeys({hidden}))\nimport evaluate_submission, model.serve\n"
+    )
+    code += "sys.exit(evaluate_submission.main(['--input', 'nowhere']))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=app, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "error: nowhere/predictions.json: no such file; give predictions.json as grand-challenge writes it"
+    ]

@@ -4,12 +4,11 @@ The constants are fitted to what bench/training_memory.py measures on a CPU; no 
 published plan for 11 GB comes out just below that.
 """
 
-import os
 from math import prod
-from pathlib import Path
 
 import torch
 
+from model.machine import available_bytes
 from training.data.plans import DataPlan
 
 # Libraries.
@@ -23,9 +22,6 @@ BYTES_PER_VOXEL = 350
 # What training may take of a GPU, the rest being left to its driver and to gaps between blocks; and of a CPU's
 # available memory, the rest being left to processes that prepare patches and to files kept in memory.
 SHARE_OF_GPU, SHARE_OF_CPU = 0.95, 0.5
-# Where a control group's limit stands, in its newer and its older form; inside a container it is the container's.
-LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
-MEMINFO = Path("/proc/meminfo")
 
 
 def training_memory(device: torch.device, processes: int = 1) -> tuple[float, str]:
@@ -39,20 +35,6 @@ def training_memory(device: torch.device, processes: int = 1) -> tuple[float, st
     if processes > 1:
         whose += f", for one of {processes} processes"
     return SHARE_OF_CPU * available / processes, whose
-
-
-def available_bytes() -> int:
-    """What the machine has available, or the container's limit where that is less."""
-    available = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    for path, key in ((MEMINFO, "MemAvailable:"), *((limit, "") for limit in LIMITS)):
-        try:
-            words = path.read_text(encoding="ascii").split()
-            # meminfo counts in kB; a limit may be "max".
-            found = 1024 * int(words[words.index(key) + 1]) if key else int(words[0])
-        except (OSError, ValueError, IndexError):
-            continue
-        available = min(available, found)
-    return available
 
 
 def is_out_of_memory(error: BaseException) -> bool:

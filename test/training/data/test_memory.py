@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-import training.data.memory as memory
+import model.machine as machine
 from model.network.bundle import Normalisation
 from model.network.unet import ConvNorm, ConvNormAct, InstanceNorm, ResidualBlock, UNet
 from training.data.memory import (
@@ -80,8 +80,8 @@ def test_a_cpu_has_what_is_available_or_what_its_container_may_take(
     if meminfo is not None:
         (tmp_path / "meminfo").write_text(meminfo)
     (tmp_path / "limit").write_text(limit)
-    monkeypatch.setattr(memory, "MEMINFO", tmp_path / "meminfo")
-    monkeypatch.setattr(memory, "LIMITS", (tmp_path / "none", tmp_path / "limit"))
+    monkeypatch.setattr(machine, "MEMINFO", tmp_path / "meminfo")
+    monkeypatch.setattr(machine, "MEMORY_LIMITS", (tmp_path / "none", tmp_path / "limit"))
     gb, words = training_memory(CPU)
     assert gb == pytest.approx(available / 2e9) and "available" in words
     shared, words = training_memory(CPU, processes=4)

@@ -1,0 +1,42 @@
+"""DICOM SEG → a label map (1 GTVp, 2 GTVnd) on the grid of its CT series.
+
+Segments are chosen by their labels, as from-rtstruct chooses ROIs.
+"""
+
+import argparse
+from functools import reduce
+from pathlib import Path
+
+import numpy as np
+
+from dicom.choose import choose
+from dicom.from_rtstruct import add_names, check_out, names_asked, tell_of_both
+from dicom.masks import label_map
+from dicom.segments import mask_on, read_segments
+from dicom.series import read_reference
+from dicom.to_rtstruct import tell
+from model.images.write import write_image
+from model.terminal import log
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Of this command."""
+    parser.add_argument("seg", type=Path, metavar="SEG.dcm", help="the segmentation")
+    parser.add_argument("ct", type=Path, metavar="CT_FOLDER", help="the CT series that it was drawn on")
+    add_names(parser, "segment")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Returns the exit code. Raises InputError."""
+    check_out(options.out)
+    chosen = choose(options.seg, read_segments(options.seg), names_asked(options))
+    reference = read_reference(options.ct)
+    masks = {}
+    for structure, segments in chosen.items():
+        log(f"{structure} is {', '.join(segment.name for segment in segments)}")
+        parts = [mask_on(segment, reference.grid, options.seg) for segment in segments]
+        masks[structure] = reduce(np.logical_or, parts)
+    tell_of_both(options.seg, masks)
+    write_image(options.out, label_map(masks), reference.grid)
+    tell(options.out, masks, reference)
+    return 0

@@ -1,0 +1,94 @@
+"""RTSTRUCT or SEG → masks of GTVp and GTVnd on an image's grid. evaluate.py reads them so."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from pathlib import Path
+
+import numpy as np
+
+from dicom.choose import Named, choose
+from dicom.rois import Roi, mask_of, read_structure_set
+from dicom.segments import mask_on, read_segments
+from evaluation.names import what_name_says
+from model.images.dicom_elements import read_elements
+from model.images.grid import Grid
+from model.structures import STRUCTURES
+
+SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
+MOST_ELEMENTS = 2_000_000
+
+
+@dataclass(frozen=True)
+class GridPlanes:
+    """The planes of an image's grid that lie across its z axis."""
+
+    grid: Grid
+    name: str = "the reference or the CT"
+
+    @property
+    def normal(self) -> np.ndarray:
+        """Unit vector (x, y, z) from the first plane towards the last."""
+        return np.reshape(self.grid.direction, (3, 3))[:, 2]
+
+    @property
+    def heights_mm(self) -> np.ndarray:
+        """Of each plane along the normal, from the frame of reference's origin."""
+        steps = np.arange(self.grid.size_xyz[2]) * self.grid.spacing_xyz[2]
+        return np.array(self.grid.origin_xyz) @ self.normal + steps
+
+    def on_plane(self, k: int, places_mm: np.ndarray) -> np.ndarray:
+        """Places (n, 3) x, y, z in mm → (row, column) (n, 2)."""
+        axes = np.reshape(self.grid.direction, (3, 3))[:, 1::-1]
+        return (places_mm - self.grid.origin_xyz) @ axes / self.grid.spacing_zyx[1:]
+
+
+def read_on_grid(path: Path, grid: Grid) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Bool (z, y, x) along the grid's own axes by structure, and what is odd in words.
+
+    A structure that is named but has nothing drawn is empty; one that is not named is missing. Raises InputError for
+    files that cannot be read, names that are not clear, and what does not lie on the grid.
+    """
+    elements = read_elements(path, MOST_ELEMENTS)
+    if elements is not None and elements.text("SOPClassUID") in SEGMENTATIONS:
+        segments = read_segments(path)
+        of = {
+            structure: [mask_on(segment, grid, path) for segment in parts]
+            for structure, parts in choose(path, segments, {}).items()
+        }
+        return _united(of) | _empty(segments, of, grid), []
+    structures, odd = read_structure_set(path), list[str]()
+    drawn = {
+        structure: [_rasterised(roi, grid, path, odd) for roi in rois]
+        for structure, rois in choose(path, structures.rois, {}).items()
+    }
+    return _united(drawn) | _empty(structures.rois, drawn, grid), odd
+
+
+def _united(parts: dict[str, list[np.ndarray]]) -> dict[str, np.ndarray]:
+    return {structure: reduce(np.logical_or, masks) for structure, masks in parts.items()}
+
+
+def _empty(named: Sequence[Named], found: dict[str, list[np.ndarray]], grid: Grid) -> dict[str, np.ndarray]:
+    said = {what_name_says(one.name).structure for one in named if not one.drawn}
+    return {s: np.zeros(grid.size_xyz[::-1], bool) for s in STRUCTURES if s in said and s not in found}
+
+
+def _rasterised(roi: Roi, grid: Grid, path: Path, odd: list[str]) -> np.ndarray:
+    """On the planes of the grid that the contours lie in, along whichever of its axes."""
+    directions = np.reshape(grid.direction, (3, 3))
+    thick = [max(np.ptp(points @ directions[:, axis]) for points in roi.contours) for axis in range(3)]
+    # That axis last, the others in their order.
+    axes = [axis for axis in range(3) if axis != int(np.argmin(thick))] + [int(np.argmin(thick))]
+    turned = Grid(
+        tuple(grid.size_xyz[axis] for axis in axes),  # type: ignore[arg-type]
+        tuple(grid.spacing_xyz[axis] for axis in axes),  # type: ignore[arg-type]
+        grid.origin_xyz,
+        tuple(directions[:, axes].ravel()),
+    )
+    mask, without = mask_of(roi, GridPlanes(turned), path)
+    if without:
+        odd.append(f"{path}: {roi.name} has no contour on {without} slices between its others: left empty")
+    if roi.passed_over:
+        odd.append(f"{path}: {roi.passed_over} contours of {roi.name} are not closed: passed over")
+    return mask.transpose([2 - axes.index(axis) for axis in (2, 1, 0)])
