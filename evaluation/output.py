@@ -5,14 +5,11 @@ import io
 import json
 from dataclasses import asdict
 
-from evaluation.agreement import agreement
-from evaluation.detection import detection
+from evaluation.findings import Findings
 from evaluation.lesions import Matching
-from evaluation.ranking import Ranking
 from evaluation.rows import row
 from evaluation.run import CaseResult, Settings
-from evaluation.statistics import caveats, statistics
-from evaluation.summary import Difference, Summary, average_score
+from evaluation.summary import average_score
 from model.errors import one_line
 
 # How formulas begin, also in East Asian width.
@@ -39,27 +36,20 @@ def csv_text(results: list[CaseResult], settings: Settings) -> str:
     return text.getvalue()
 
 
-def json_text(
-    results: list[CaseResult],
-    summaries: list[Summary],
-    differences: list[Difference],
-    problems: list[str],
-    settings: Settings,
-    order: Ranking | None = None,
-) -> str:
+def json_text(found: Findings) -> str:
     """Settings, summaries, scores by case and structure, problems; the keys are described in docs/evaluation.md."""
     content = {
-        "settings": asdict(settings),
-        "summary": [asdict(s) for s in summaries],
-        "average_score": average_score(summaries),
-        "measures": [asdict(s) for s in statistics(results, settings)],
-        "volume_agreement": [asdict(a) for a in agreement(results, settings)],
-        "lesions": [asdict(d) for d in detection(results, settings)],
-        "comparison": [asdict(d) for d in differences],
-        "ranking": asdict(order) if order else None,
-        "cases": {r.name: _case(r, settings) for r in results},
-        "notes": caveats(results, settings),
-        "problems": problems,
+        "settings": asdict(found.settings),
+        "summary": [asdict(s) for s in found.summaries],
+        "average_score": average_score(found.summaries),
+        "measures": [asdict(s) for s in found.statistics],
+        "volume_agreement": [asdict(a) for a in found.volumes],
+        "lesions": [asdict(d) for d in found.lesions],
+        "comparison": [asdict(d) for d in found.differences],
+        "ranking": asdict(found.order) if found.order else None,
+        "cases": {r.name: _case(r, found.settings) for r in found.results},
+        "notes": found.notes,
+        "problems": found.problems,
     }
     return json.dumps(content, indent=2, allow_nan=False) + "\n"
 

@@ -9,15 +9,15 @@ from jinja2 import Environment, FileSystemLoader
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from evaluation.agreement import agreement, agreement_table
+from evaluation.agreement import agreement_table
 from evaluation.cases import MatchedCase
-from evaluation.detection import detection, detection_table
+from evaluation.detection import detection_table
+from evaluation.findings import Findings
 from evaluation.pictures import picture
-from evaluation.ranking import Ranking, ranking_table
+from evaluation.ranking import ranking_table
 from evaluation.rows import row
 from evaluation.run import CaseResult, Settings
-from evaluation.statistics import caveats, statistics
-from evaluation.summary import average_score, columns, measures, summarise
+from evaluation.summary import average_score, columns, measures
 from model.errors import InputError
 
 
@@ -58,35 +58,27 @@ def _worst_first(result: CaseResult) -> float:
     return float(np.mean([(s.dsc + s.nsd[0]) / 2 for s in result.scores.values()])) if result.scores else -1.0
 
 
-def report(
-    cases: list[MatchedCase],
-    results: list[CaseResult],
-    problems: list[str],
-    settings: Settings,
-    cts: Path | None,
-    order: Ranking | None = None,
-) -> str:
-    """The HTML text; `cts` holds the CTs for the pictures, without it outlines stand on black; order: with others."""
-    by_name = {case.name: case for case in cases}
-    ordered = sorted(results, key=_worst_first)
-    summaries = summarise(results, settings, np.random.default_rng(0))
+def report(cases: list[MatchedCase], found: Findings, cts: Path | None) -> str:
+    """The HTML text; `cts` holds the CTs for the pictures, without it outlines stand on black."""
+    by_name, settings = {case.name: case for case in cases}, found.settings
+    ordered = sorted(found.results, key=_worst_first)
     environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
     return environment.get_template("report.html").render(
-        summaries=summaries,
-        average=average_score(summaries),
+        summaries=found.summaries,
+        average=average_score(found.summaries),
         tolerances=settings.tolerances_mm,
         measures=measures(settings),
-        every=statistics(results, settings),
-        volumes=agreement_table(agreement(results, settings)),
-        lesions=detection_table(detection(results, settings)),
-        order=ranking_table(order) if order else "",
-        notes=caveats(results, settings),
+        every=found.statistics,
+        volumes=agreement_table(found.volumes),
+        lesions=detection_table(found.lesions),
+        order=ranking_table(found.order) if found.order else "",
+        notes=found.notes,
         rows=[
             (r.name, s, row(score, settings, r.lesions.get(s)))
             for r in ordered
             for s, score in r.scores.items()
         ],
-        problems=problems,
-        plots=_data_url(_box_plots(results, settings), "png"),
+        problems=found.problems,
+        plots=_data_url(_box_plots(found.results, settings), "png"),
         pictures=[_case_picture(by_name[r.name], r, settings, cts) for r in ordered],
     )
