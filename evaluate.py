@@ -18,7 +18,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from evaluation.cases import MatchedCase
+from evaluation.cases import MatchedCase, find_cases
 from evaluation.findings import Findings, findings, further_tables
 from evaluation.output import csv_text, json_text
 from evaluation.ranking import ranking, ranking_table
@@ -36,6 +36,7 @@ from model.writing import write_bytes
 EXAMPLES = (
     "python evaluate.py PREDICTIONS REFERENCES --csv scores.csv --report report.html",
     "python evaluate.py PREDICTIONS REFERENCES --compare OTHER_PREDICTIONS",
+    "python evaluate.py PREDICTIONS --image CTS --report page.html    a page to look at, nothing to score",
 )
 EXITS = "0 all fine, 1 some case had a problem, 2 nothing could be evaluated or not all of it, 130 stopped"
 # Farther than any head is wide.
@@ -47,7 +48,12 @@ def parse_arguments(arguments: list[str] | None) -> tuple[argparse.Namespace, Se
     parser = Parser(description=__doc__, examples=EXAMPLES, exits=EXITS)
     add = parser.add_argument
     add("predictions", type=Path, help="file or folder with predicted masks, any layout")
-    add("references", type=Path, help="file or folder with reference masks, any layout")
+    add(
+        "references",
+        type=Path,
+        nargs="?",
+        help="the same of reference masks; without, --report is to look at",
+    )
     add("--tolerance-mm", default="1", help="NSD tolerance, or several: 1,2")
     add("--structures", default=",".join(STRUCTURES), help="those that count")
     add("--json", type=Path, metavar="F", help="write all scores as JSON")
@@ -58,7 +64,7 @@ def parse_arguments(arguments: list[str] | None) -> tuple[argparse.Namespace, Se
     add("--compare", type=Path, metavar="OTHER", help="other predictions: differences, Wilcoxon test")
     add("--rank", type=Path, nargs="+", metavar="TEAM", help="rank PREDICTIONS and these by SegRap's rule")
     add("--jobs", type=whole(1, MOST_JOBS), default=1, help="processes that score")
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)
     asked = options.structures.split(",")
     if unknown := set(asked) - set(STRUCTURES):
         fact = f"unknown structure {', '.join(sorted(unknown))[:LONGEST_SHOWN]}"
@@ -85,6 +91,10 @@ def _tolerance(text: str) -> float:
 
 def _check_paths(options: argparse.Namespace) -> None:
     """Before any work: what is read is there, what is written is no image and has a name of its own."""
+    scoring = (options.csv, options.json, options.overlay, options.compare, options.rank)
+    if options.references is None and (options.report is None or any(scoring)):
+        remedy = "give them, or --report alone for a page to look at"
+        raise InputError("REFERENCES", "none are given", remedy)
     teams = [options.predictions, *(options.rank or [])]
     for path in (*teams, options.references, options.compare, options.image):
         if path is not None and not path.exists():
@@ -119,7 +129,7 @@ def draw(options: argparse.Namespace, cases: list[MatchedCase], found: Findings)
     if options.overlay:
         from evaluation.pictures import picture
 
-        save(options.overlay, picture(cases[0], found.results[0], found.settings, options.image, "png"))
+        save(options.overlay, picture(cases[0], found.results[0], found.settings, options.image))
     if options.report:
         from evaluation.report import report
 
@@ -162,6 +172,18 @@ def keep(options: argparse.Namespace, found: Findings) -> None:
         save(options.json, json_text(found).encode())
 
 
+def look(options: argparse.Namespace, settings: Settings) -> int:
+    """Without references: a page with the predictions on their CTs; returns the exit code."""
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    from evaluation.report import page_to_look_at
+
+    text, problems = page_to_look_at(find_cases(options.predictions), settings.structures, options.image)
+    save(options.report, text.encode())
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    return 1 if problems else 0
+
+
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """Finds, scores and reports; returns the exit code. What was scored is kept, whatever stops the run."""
     several = bool(options.rank or options.compare)  # whose problem it is must then be said
@@ -192,7 +214,8 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
 def main(arguments: list[str] | None = None) -> int:
     """Command line entry; returns the exit code."""
     try:
-        return run(*parse_arguments(arguments))
+        options, settings = parse_arguments(arguments)
+        return run(options, settings) if options.references else look(options, settings)
     except OSError as error:
         report_error(InputError(error.filename or "evaluate.py", reason(error), "make it readable"))
     except InputError as error:
