@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader
-from markupsafe import Markup
 from tqdm import tqdm
 
 from evaluation import pictures, slices
@@ -57,12 +56,12 @@ def report(cases: list[MatchedCase], found: Findings, cts: Path | None) -> str:
         sentences=sentences(found),
         worst=worst_cases(found),
         numbers=numbers,
-        charts=_markup(charts(found, numbers)),
+        charts=list(charts(found, numbers)),
         volumes=agreement_table(found.volumes),
         lesions=detection_table(found.lesions),
-        comparison=_markup(comparison_charts(found, numbers)),
+        comparison=list(comparison_charts(found, numbers)),
         changes=largest_changes(found),
-        ranking=_markup(ranking_charts(found, numbers)),
+        ranking=list(ranking_charts(found, numbers)),
         significance=_significance(found),
         rows=list(_rows(ordered, settings)),
         values=[_values(r) for r in ordered],
@@ -100,10 +99,7 @@ def _page(settings: Settings, shown: list[ShownCase], total: int, **values: Any)
     environment = Environment(
         loader=FileSystemLoader(PAGE), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    files = {
-        name: Markup((PAGE / name).read_text(encoding="utf-8"))
-        for name in ("page.css", "page.js", "viewer.js")
-    }
+    files = {name: (PAGE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js", "viewer.js")}
     return environment.get_template("page.html").render(
         shown=shown,
         total=total,
@@ -114,11 +110,6 @@ def _page(settings: Settings, shown: list[ShownCase], total: int, **values: Any)
         legend=_legend(settings.tolerances_mm[0]),
         **values,
     )
-
-
-def _markup(drawn: Iterable[tuple[str, str]]) -> list[tuple[str, Markup]]:
-    """Captions, and SVG that was made here."""
-    return [(caption, Markup(svg)) for caption, svg in drawn]
 
 
 def _rows(ordered: list[CaseResult], settings: Settings) -> Iterable[tuple[str, str, dict[str, Any]]]:

@@ -1,11 +1,13 @@
-"""A case's slices as the report's viewer reads them: CTs and masks, as coarse as it takes to fit.
+"""A case's slices as the report's viewer reads them: masks as they are, CTs as coarse as it takes to fit.
 
-Voxels are joined to blocks; a CT's are images side by side in one WebP, in levels that spend most on soft tissue.
+Voxels are joined to blocks; a CT's slices are side by side in one WebP image, in levels that spend most on soft tissue.
 """
 
 import base64
 import io
+import itertools
 import zlib
+from collections.abc import Sequence
 from math import ceil
 from typing import Any
 
@@ -19,7 +21,7 @@ from evaluation.targets import Errors
 # HU, and the level out of 0 to 255 that it gets; linear between.
 HU = (-1000, -250, 300, 2000)
 LEVELS = (0, 30, 225, 255)
-QUALITY = 55
+QUALITIES = (55, 35)
 # Blocks are at least so large; every second size is 1.4 times the one before.
 SIZES_MM = tuple(0.4 * 1.2**k for k in range(18))
 # The least voxels that are encoded in so many bytes, as a first guess.
@@ -36,40 +38,46 @@ BITS = {
 
 
 def encode(scene: Scene, errors: Errors, most_bytes: int) -> dict[str, Any]:
-    """Plain values for JSON: the finest blocks that take no more than so many bytes, or the coarsest there are."""
-    encoded: dict[str, Any] = {}
-    for blocks in _block_sizes(scene, most_bytes):
-        encoded = _encode(scene, errors, blocks)
-        if _length(encoded) <= most_bytes:
-            break
+    """Plain values for JSON, of no more than so many bytes, or of as few as it can be.
+
+    Masks and distances keep their voxels (but of very large scenes); the CTs get what they leave, and have the finest
+    blocks that fit: each is so many of the masks' (z, y, x) as "ratio" says.
+    """
+    blocks = next(b for b in _sizes(scene.spacing_zyx) if np.prod(_shape(scene, b)) <= LARGEST_VOXELS)
+    encoded = _encode_masks(scene, errors, blocks)
+    room = most_bytes - len(encoded["masks"]) - len(encoded["errors"])
+    most_voxels = VOXELS_PER_BYTE * room / max(1, len(scene.cts))
+    ratios = _sizes(encoded["spacing"])
+    for ratio, quality in itertools.product(ratios, QUALITIES):
+        of_ct = tuple(b * r for b, r in zip(blocks, ratio, strict=True))
+        if np.prod(_shape(scene, of_ct)) <= most_voxels or ratio == ratios[-1]:
+            encoded["ratio"] = ratio
+            encoded["cts"] = {
+                name: _webp(blocked(ct, of_ct, None), quality) for name, ct in scene.cts.items()
+            }
+            if sum(map(len, encoded["cts"].values())) <= room:
+                break
     return encoded
 
 
-def _length(encoded: dict[str, Any]) -> int:
-    return sum(len(part) for part in (encoded["masks"], encoded["errors"], *encoded["cts"].values()))
-
-
-def _block_sizes(scene: Scene, most_bytes: int) -> list[tuple[int, ...]]:
-    """Voxels of a block (z, y, x), finest first, that may fit."""
-    sizes = [tuple(max(1, round(mm / own)) for own in scene.spacing_zyx) for mm in SIZES_MM]
-    most_voxels = min(LARGEST_VOXELS, VOXELS_PER_BYTE * most_bytes) / max(1, len(scene.cts))
-    return [b for b in dict.fromkeys(sizes) if np.prod(_shape(scene, b)) <= most_voxels] or sizes[-1:]
+def _sizes(spacing_zyx: Sequence[float]) -> list[tuple[int, ...]]:
+    """Blocks (z, y, x) of voxels, finest first; they become about as long as wide and high."""
+    return list(dict.fromkeys(tuple(max(1, round(mm / own)) for own in spacing_zyx) for mm in SIZES_MM))
 
 
 def _shape(scene: Scene, blocks: tuple[int, ...]) -> list[int]:
     return [ceil(n / b) for n, b in zip(scene.shape, blocks, strict=True)]
 
 
-def _encode(scene: Scene, errors: Errors, blocks: tuple[int, ...]) -> dict[str, Any]:
+def _encode_masks(scene: Scene, errors: Errors, blocks: tuple[int, ...]) -> dict[str, Any]:
+    """All but the CTs."""
     sides = {"reference": scene.reference, "prediction": scene.prediction}
     masks = np.zeros(_shape(scene, blocks), np.uint8)
     for (side, structure), bit in BITS.items():
         if structure in sides[side]:
             masks[in_blocks(sides[side][structure], blocks)] |= bit
-    levels = [
-        _levels(blocked(mm, blocks, -1).max(axis=(1, 3, 5)))
-        for mm in (errors.prediction_mm, errors.reference_mm)
-    ]
+    both = (errors.prediction_mm, errors.reference_mm)
+    levels = [_levels(blocked(mm, blocks, -1).max(axis=(1, 3, 5))) for mm in both]
     shift = (np.array(blocks) - 1) / 2  # a block's middle, from its first voxel's
     return {
         "shape": list(masks.shape),
@@ -77,10 +85,10 @@ def _encode(scene: Scene, errors: Errors, blocks: tuple[int, ...]) -> dict[str, 
         "blocks": list(blocks),
         "place": (scene.place_xyz + shift @ scene.steps_mm).tolist(),
         "steps": (scene.steps_mm * np.array(blocks)[:, None]).tolist(),
-        "columns": columns(masks.shape),
-        "cts": {name: _webp(blocked(ct, blocks, None)) for name, ct in scene.cts.items()},
         "masks": _packed(masks),
         "errors": _packed(np.stack(levels)) if scene.reference else "",
+        "ratio": (1, 1, 1),
+        "cts": {},
     }
 
 
@@ -105,7 +113,7 @@ def columns(shape: tuple[int, ...]) -> int:
     return max(1, round((shape[0] * shape[1] / shape[2]) ** 0.5))
 
 
-def _webp(parts: np.ndarray) -> str:
+def _webp(parts: np.ndarray, quality: int) -> str:
     """Means of blocks of HU, as a data URL."""
     levels = np.interp(parts.mean(axis=(1, 3, 5), dtype=np.float32), HU, LEVELS).astype(np.uint8)
     z, y, x = levels.shape
@@ -114,7 +122,7 @@ def _webp(parts: np.ndarray) -> str:
     tiles[:z] = levels
     image = tiles.reshape(-1, wide, y, x).transpose(0, 2, 1, 3).reshape(-1, wide * x)
     buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "webp", quality=QUALITY, method=4)
+    Image.fromarray(image).save(buffer, "webp", quality=quality, method=4)
     return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 

@@ -24,7 +24,7 @@ async function unpacked(text) {
 }
 
 // A CT's levels out of the image that has its slices side by side.
-async function volume(url, [nz, ny, nx], columns) {
+async function volume(url, [nz, ny, nx]) {
   const image = new Image();
   image.src = url;
   await image.decode();
@@ -32,7 +32,7 @@ async function volume(url, [nz, ny, nx], columns) {
   const context = canvas.getContext("2d", {willReadFrequently: true});
   context.drawImage(image, 0, 0);
   const pixels = context.getImageData(0, 0, image.width, image.height).data;
-  const levels = new Uint8Array(nz * ny * nx);
+  const levels = new Uint8Array(nz * ny * nx), columns = image.width / nx;
   for (let z = 0, to = 0; z < nz; z++) {
     const top = Math.floor(z / columns) * ny, left = (z % columns) * nx;
     for (let y = 0; y < ny; y++) {
@@ -45,18 +45,21 @@ async function volume(url, [nz, ny, nx], columns) {
 
 async function open(number) {
   const data = JSON.parse(document.getElementById(`slices-${number}`).textContent);
-  const names = Object.keys(data.cts);
+  const names = Object.keys(data.cts), coarse = data.shape.map((n, axis) => Math.ceil(n / data.ratio[axis]));
   const [masks, errors, ...cts] = await Promise.all([
     unpacked(data.masks),
     data.errors ? unpacked(data.errors) : null,
-    ...names.map(name => volume(data.cts[name], data.shape, data.columns)),
+    ...names.map(name => volume(data.cts[name], coarse)),
   ]);
   const at = data.targets.length ? data.targets[0].at : data.shape.map(n => n >> 1);
-  shown = {number, data, masks, errors, names, cts: Object.fromEntries(names.map((name, i) => [name, cts[i]])), at: [...at], target: data.targets.length ? 0 : -1};
+  shown = {number, data, coarse, masks, errors, names, cts: Object.fromEntries(names.map((name, i) => [name, cts[i]])), at: [...at], target: data.targets.length ? 0 : -1};
   if (![...names, "both"].includes(state.ct) || (state.ct === "both" && names.length < 2)) state.ct = names[0] ?? "";
   if (innerWidth < 600 && state.plane === "all") state.plane = "axial";
   layOut();
-  if (!viewer.open) viewer.showModal();
+  if (!viewer.open) {
+    viewer.showModal();
+    viewer.querySelector("canvas").focus();
+  }
   draw();
 }
 
@@ -119,8 +122,8 @@ function layOut() {
     swatch.style.background = o.colour;
     legend.append(make("li", {}, swatch, `${o.structure} ${o.side}`));
   }
-  const [, mmY, mmX] = data.spacing;
-  const help = make("p", {className: "hint", textContent: `Shown at ${mmX.toFixed(2)} × ${mmY.toFixed(2)} × ${data.spacing[0].toFixed(2)} mm. Arrows, wheel or a sideways drag: slices; a click: there; 1 to 4: planes; c: CT; w: window; o: outlines; d: distances; n, p: next and last place; [ ]: cases; Escape: close.`});
+  const [mmZ, mmY, mmX] = data.spacing.map((mm, axis) => (mm * (names.length ? data.ratio[axis] : 1)).toFixed(2));
+  const help = make("p", {className: "hint", textContent: `${names.length ? "CTs" : "Masks"} at ${mmX} × ${mmY} × ${mmZ} mm. Arrows, wheel or a sideways drag: slices; a click: there; 1 to 4: planes; c: CT; w: window; o: outlines; d: distances; n, p: next and last place; [ ]: cases; Escape: close.`});
   const focused = document.activeElement?.dataset?.plane;
   viewer.replaceChildren(tools, targets, views, legend, help);
   if (focused) viewer.querySelector(`canvas[data-plane="${focused}"]`)?.focus();
@@ -219,10 +222,11 @@ function greys() {
   });
 }
 
-// Where a pixel of the slice lies in the volumes; rows from the top.
-function places(plane) {
-  const {shape} = shown.data, steps = [shape[1] * shape[2], shape[2], 1];
-  const height = shape[plane.rows], width = shape[plane.columns], start = shown.at[plane.axis] * steps[plane.axis];
+// Where a pixel of the slice lies in an array of this shape, so many of the masks' voxels to one; rows from the top.
+function places(plane, shape, ratio) {
+  const steps = [shape[1] * shape[2], shape[2], 1];
+  const height = shape[plane.rows], width = shape[plane.columns];
+  const start = Math.floor(shown.at[plane.axis] / ratio[plane.axis]) * steps[plane.axis];
   const row = r => start + (plane.up ? height - 1 - r : r) * steps[plane.rows];
   return {height, width, at: (r, c) => row(r) + c * steps[plane.columns]};
 }
@@ -233,7 +237,7 @@ function draw() {
 }
 
 function drawView({plane, ct, canvas, slider, caption}, grey) {
-  const {data} = shown, {height, width, at} = places(plane);
+  const {data} = shown, {height, width, at} = places(plane, data.shape, [1, 1, 1]);
   const wide = width * data.spacing[plane.columns], high = height * data.spacing[plane.rows];
   const {scale} = shown, ratio = window.devicePixelRatio || 1;
   canvas.style.width = `${wide * scale}px`;
@@ -243,12 +247,15 @@ function drawView({plane, ct, canvas, slider, caption}, grey) {
   const context = canvas.getContext("2d");
   const levels = shown.cts[ct];
   if (levels) {
-    const image = new ImageData(width, height), pixels = new Uint32Array(image.data.buffer);
-    for (let r = 0, i = 0; r < height; r++) for (let c = 0; c < width; c++) pixels[i++] = 0xff000000 | grey[levels[at(r, c)]] * 0x010101;
-    const small = make("canvas", {width, height});
+    const ct = places(plane, shown.coarse, data.ratio), image = new ImageData(ct.width, ct.height);
+    const pixels = new Uint32Array(image.data.buffer);
+    for (let r = 0, i = 0; r < ct.height; r++) for (let c = 0; c < ct.width; c++) pixels[i++] = 0xff000000 | grey[levels[ct.at(r, c)]] * 0x010101;
+    const small = make("canvas", {width: ct.width, height: ct.height});
     small.getContext("2d").putImageData(image, 0, 0);
+    // The last blocks may reach beyond the masks: at the right, and at the end that the rows count to.
+    const wider = ct.width * data.ratio[plane.columns] / width * canvas.width, higher = ct.height * data.ratio[plane.rows] / height * canvas.height;
     context.imageSmoothingQuality = "high";
-    context.drawImage(small, 0, 0, canvas.width, canvas.height);
+    context.drawImage(small, 0, plane.up ? canvas.height - higher : 0, wider, higher);
   } else context.clearRect(0, 0, canvas.width, canvas.height);
   const pixel = {x: canvas.width / width, y: canvas.height / height};
   for (const outline of settings.outlines) if (state[outline.side]) drawOutline(context, outline, {height, width, at}, pixel, ratio);

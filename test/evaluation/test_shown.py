@@ -28,8 +28,8 @@ def test_what_has_no_room_is_named_and_stays_in_the_slices():
     shown = show_case(0, "a", lambda: scene(True), 1.0, 600)
     size = sum(len(p.url) for p in shown.pictures) + len(shown.slices["masks"])
     assert 1 <= len(shown.pictures) < 12 and size < 1.2 * MOST_BYTES / 600
-    assert len(shown.pictures) + len(shown.further) - 1 == len(shown.slices["targets"]) == 12
-    assert shown.further[-1] == "88 smaller lesions"
+    assert len(shown.pictures) + len(shown.further) - 1 == len(shown.slices["targets"]) == 13
+    assert shown.further[-1] == "88 smaller lesions"  # the largest error lies in one of them
 
 
 def test_a_case_that_cannot_be_read_says_why():
