@@ -60,7 +60,8 @@ def _draw_plane(
     ct = next(iter(scene.cts.values()), None)
     if ct is not None:
         low, high = WINDOW_HU
-        axes.imshow(ct[index], "gray", vmin=low, vmax=high, extent=(0, width, 0, height), origin="lower")
+        place: dict[str, Any] = {"extent": (0, width, 0, height), "origin": "lower"}
+        axes.imshow(ct[index], "gray", vmin=low, vmax=high, interpolation="bilinear", **place)
     for structure, mask in scene.reference.items():
         colour = COLOURS[structure][0] if errors is None else REFERENCE_COLOUR
         _outline(axes, mask[index], (rows_mm, columns_mm), colour, "solid", 1.4 if errors is None else 1.0)
@@ -116,7 +117,7 @@ def _annotate(
 ) -> None:
     """Letters at the edges, the position, a scale bar."""
     places = ((0.015, 0.5, "left"), (0.985, 0.5, "right"), (0.5, 0.98, "center"), (0.5, 0.02, "center"))
-    text: dict[str, Any] = {"color": "#f5f5f5", "fontsize": 8, "path_effects": [HALO]}
+    text: dict[str, Any] = {"color": "#f5f5f5", "fontsize": 10, "path_effects": [HALO]}
     style = text | {"transform": axes.transAxes}
     for letter, (across, up, align) in zip(PLANES[axis][1], places, strict=True):
         vertical = {0.98: "top", 0.02: "bottom"}.get(up, "center")
