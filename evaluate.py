@@ -16,29 +16,18 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-from evaluation.agreement import agreement, agreement_table
-from evaluation.detection import detection, detection_table
-from evaluation.froc import froc, froc_table
+from evaluation.cases import MatchedCase, find_cases
+from evaluation.findings import Findings, findings, further_tables
 from evaluation.journal import Journal
 from evaluation.nnunet import summary_json_text
 from evaluation.options import parse_arguments
 from evaluation.output import GrowingCsv, csv_text, json_text, summary_csv_text
 from evaluation.probabilities import find_maps
 from evaluation.processes import HANG_UP
-from evaluation.ranking import Ranking, ranking, ranking_table
-from evaluation.run import CaseResult, Settings
-from evaluation.scoring import Scored, Way, score_all
-from evaluation.statistics import caveats, statistics, statistics_table
-from evaluation.summary import (
-    Difference,
-    compare,
-    comparison_table,
-    spread_table,
-    summarise,
-    table,
-)
+from evaluation.ranking import ranking, ranking_table
+from evaluation.run import Settings
+from evaluation.scoring import Way, score_all
+from evaluation.summary import compare, comparison_table, spread_table, table
 from model.errors import InputError, reason
 from model.terminal import ASKED_TO_END, own_stderr, show, stoppable, take_any_text
 from model.terminal import report as report_error
@@ -54,81 +43,69 @@ def save(path: Path, content: bytes) -> None:
         raise InputError(path, fact, "free space or choose another name") from None
 
 
-def draw(options: argparse.Namespace, scored: Scored, settings: Settings, order: Ranking | None) -> None:
+def draw(options: argparse.Namespace, cases: list[MatchedCase], found: Findings) -> None:
     """Overlay and report; the drawing packages are loaded only when they are used."""
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # silent about its cache and fonts
-    cases, results = scored.cases, scored.results
     if options.overlay:
         from evaluation.pictures import picture
 
-        save(options.overlay, picture(cases[0], results[0], settings, options.image, "png"))
+        save(options.overlay, picture(cases[0], found.results[0], found.settings, options.image))
     if options.report:
         from evaluation.report import report
 
-        text = report(cases, results, scored.problems, settings, options.image, order)
-        save(options.report, text.encode())
+        save(options.report, report(cases, found, options.image).encode())
 
 
-def further_tables(results: list[CaseResult], settings: Settings) -> str:
-    """All but DSC and NSD: distances, volumes, lesions, and what to think of the intervals."""
-    parts = [statistics_table(statistics(results, settings), settings)]
-    parts += [agreement_table(volumes)] if (volumes := agreement(results, settings)) else []
-    parts += [detection_table(lesions)] if (lesions := detection(results, settings)) else []
-    parts += [froc_table(probable)] if (probable := froc(results, settings)) else []
-    return "\n".join([*parts, *caveats(results, settings)])
-
-
-def rank_teams(
-    options: argparse.Namespace, settings: Settings, scored: Scored, way: Way
-) -> tuple[Ranking, list[str]]:
-    """Ranks all submissions and prints it; second: the others' problems."""
-    teams, problems = {str(options.predictions): scored.results}, []
+def rank_teams(options: argparse.Namespace, cases: list[MatchedCase], found: Findings, way: Way) -> Findings:
+    """With the ranks of all submissions, which are printed, and the others' problems."""
+    others, problems = {}, list(found.problems)
     for team in options.rank:
-        other = score_all(team, options.references, settings, way, named=True)
-        if other.stopped:
-            raise other.stopped
-        teams[str(team)] = other.results
-        problems += other.problems
-    found = ranking(teams, {case.name: case.reference.cohort for case in scored.cases}, settings)
-    show(ranking_table(found))
-    return found, problems
+        scored = score_all(team, options.references, found.settings, way, named=True)
+        if scored.stopped:
+            raise scored.stopped
+        others[str(team)] = scored.results
+        problems += scored.problems
+    teams = {str(options.predictions): found.results, **others}
+    order = ranking(teams, {case.name: case.reference.cohort for case in cases}, found.settings)
+    show(ranking_table(order))
+    return replace(found, order=order, teams=teams, problems=problems)
 
 
-def compare_with(
-    options: argparse.Namespace, settings: Settings, results: list[CaseResult], way: Way
-) -> tuple[list[Difference], list[str]]:
-    """Prints and returns the differences to the other predictions, and their problems."""
-    others = score_all(options.compare, options.references, settings, way, named=True)
-    if others.stopped:
-        raise others.stopped
-    differences = compare(results, others.results, settings)
+def compare_with(options: argparse.Namespace, found: Findings, way: Way) -> Findings:
+    """With the differences to the other predictions, which are printed, and their problems."""
+    scored = score_all(options.compare, options.references, found.settings, way, named=True)
+    if scored.stopped:
+        raise scored.stopped
+    differences = compare(found.results, scored.results, found.settings)
     show(comparison_table(differences))
-    return differences, others.problems
+    problems = [*found.problems, *scored.problems]
+    return replace(found, differences=differences, other=scored.results, problems=problems)
 
 
-def keep(
-    options: argparse.Namespace,
-    scored: Scored,
-    settings: Settings,
-    differences: list[Difference],
-    order: Ranking | None,
-    problems: list[str],
-) -> None:
-    """Write CSV and JSON of what was scored, if anything was."""
-    if not any(r.scores for r in scored.results):
+def keep(options: argparse.Namespace, cases: list[MatchedCase], found: Findings) -> None:
+    """Write as files what was scored, if anything was."""
+    if not any(r.scores for r in found.results):
         return
     if options.csv:
-        save(options.csv, csv_text(scored.results, settings).encode())
+        save(options.csv, csv_text(found.results, found.settings).encode())
     if options.summary_csv:
-        save(options.summary_csv, summary_csv_text(scored.results, settings).encode())
+        save(options.summary_csv, summary_csv_text(found).encode())
     if options.nnunet_json:
-        save(options.nnunet_json, summary_json_text(scored.cases, scored.results).encode())
+        save(options.nnunet_json, summary_json_text(cases, found.results).encode())
     if options.json:
-        summaries = summarise(scored.results, settings, np.random.default_rng(0))
-        save(
-            options.json,
-            json_text(scored.results, summaries, differences, problems, settings, order).encode(),
-        )
+        save(options.json, json_text(found).encode())
+
+
+def look(options: argparse.Namespace, settings: Settings) -> int:
+    """Without references: a page with the predictions on their CTs; returns the exit code."""
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    from evaluation.report import page_to_look_at
+
+    text, problems = page_to_look_at(find_cases(options.predictions), settings.structures, options.image)
+    save(options.report, text.encode())
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    return 1 if problems else 0
 
 
 def journal_of(options: argparse.Namespace, settings: Settings) -> Journal | None:
@@ -145,46 +122,36 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     first = replace(way, maps=maps)  # the maps are those of the first predictions alone
     rows = GrowingCsv(options.csv, settings) if options.csv else None
     scored = score_all(options.predictions, options.references, settings, first, named=several, rows=rows)
-    problems = list(scored.problems)
-    differences: list[Difference] = []
-    order: Ranking | None = None
+    found = findings(scored.results, scored.problems, settings)
     try:
         if scored.stopped:
             raise scored.stopped
-        summaries = summarise(scored.results, settings, np.random.default_rng(0))
-        show(table(summaries, settings))
+        show(table(found.summaries, settings))
         if len(scored.results) > 1:
-            show(spread_table(summaries))
-        show(further_tables(scored.results, settings))
+            show(spread_table(found.summaries))
+        show(further_tables(found))
         if options.compare:
-            differences, further = compare_with(options, settings, scored.results, way)
-            problems += further
+            found = compare_with(options, found, way)
         if options.rank:
-            order, further = rank_teams(options, settings, scored, way)
-            problems += further
+            found = rank_teams(options, scored.cases, found, way)
     except (InputError, OSError, KeyboardInterrupt) as error:
         why = f"stopped after {len(scored.results)} of {len(scored.cases)} cases"
         why = "stopped before all predictions were scored" if not scored.stopped else why
-        keep(
-            options,
-            scored,
-            settings,
-            differences,
-            order,
-            [*problems, f"{why}: {str(error) or 'asked to end'}"],
-        )
+        said = f"{why}: {str(error) or 'asked to end'}"
+        keep(options, scored.cases, replace(found, problems=[*found.problems, said]))
         raise
-    keep(options, scored, settings, differences, order, problems)
-    draw(options, scored, settings, order)
+    keep(options, scored.cases, found)
+    draw(options, scored.cases, found)
     if way.journal:
         way.journal.remove()
-    return 1 if problems else 0
+    return 1 if found.problems else 0
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Command line entry; returns the exit code."""
     try:
-        return run(*parse_arguments(arguments, __doc__))
+        options, settings = parse_arguments(arguments, __doc__)
+        return run(options, settings) if options.references else look(options, settings)
     except OSError as error:
         report_error(InputError(error.filename or "evaluate.py", reason(error), "make it readable"))
     except InputError as error:

@@ -111,7 +111,7 @@ def run(args: argparse.Namespace, further: list[str]) -> None:
     for who, bundle, kept in (("gtvseg", ours, "ours"), ("nnU-Net", theirs, "nnunet")):
         file = args.work / f"scores-{kept}.json"
         results[who] = scored(bundle, to_score, settings, file, EXHAUSTIVE, args.device)
-        summaries = summarise(results[who], settings, np.random.default_rng(0))
+        summaries = summarise(results[who], settings)
         print(f"{who}\n{table(summaries, settings)}", flush=True)
     print("gtvseg minus nnU-Net")
     print(comparison_table(compare(results["gtvseg"], results["nnU-Net"], settings)))

@@ -49,13 +49,10 @@ def match_lesions(prediction: np.ndarray, reference: np.ndarray, spacing_zyx: Sp
     """Pairs of two masks' (z, y, x) lesions; spacing in mm. Raises InputError as metrics.score does."""
     prediction, reference = checked_masks(prediction, reference, spacing_zyx)
     box = around_both(prediction, reference)
-    neighbours = generate_binary_structure(3, 3)
-    (ours, predicted), (theirs, count) = (label(m[box], neighbours) for m in (prediction, reference))
-    in_ours = np.bincount(ours.ravel(), minlength=predicted + 1)[1:]
-    in_theirs = np.bincount(theirs.ravel(), minlength=count + 1)[1:]
-    both = (ours > 0) & (theirs > 0)
-    pairs, shared = np.unique(np.stack([theirs[both], ours[both]]) - 1, axis=1, return_counts=True)
-    iou = shared / (in_theirs[pairs[0]] + in_ours[pairs[1]] - shared)
+    ours, theirs = components(prediction[box]), components(reference[box])
+    in_ours, in_theirs = (np.bincount(labels.ravel())[1:] for labels in (ours, theirs))
+    predicted, count = len(in_ours), len(in_theirs)
+    pairs, iou = _overlaps(ours, theirs)
     own = {name: best_pairs(pairs[:, iou >= least], iou[iou >= least]) for name, least in THRESHOLDS.items()}
     overlap = {(int(t), int(o)): float(value) for t, o, value in zip(*pairs, iou, strict=True)}
     voxel_cm3 = float(np.prod(spacing_zyx)) / 1000
@@ -70,6 +67,28 @@ def match_lesions(prediction: np.ndarray, reference: np.ndarray, spacing_zyx: Sp
         )
     alone = sorted(set(range(predicted)) - set(own["any"].values()))
     return Matching(tuple(lesions), int(predicted), tuple(float(in_ours[k]) * voxel_cm3 for k in alone))
+
+
+def components(mask: np.ndarray) -> np.ndarray:
+    """A mask's (z, y, x) lesions, numbered from 1."""
+    return label(mask, generate_binary_structure(3, 3))[0]
+
+
+def without_pair(ours: np.ndarray, theirs: np.ndarray) -> tuple[list[int], list[int]]:
+    """Numbers of lesions of the prediction and of the reference, both as of components, that have none of the other."""
+    pairs, iou = _overlaps(ours, theirs)
+    own = best_pairs(pairs, iou)
+    numbers = (set(range(int(ours.max()))) - set(own.values()), set(range(int(theirs.max()))) - set(own))
+    false, missed = ([number + 1 for number in sorted(lone)] for lone in numbers)
+    return false, missed
+
+
+def _overlaps(ours: np.ndarray, theirs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Lesions that share voxels: numbers from 0 of theirs and ours (2, n), and their IoU (n,)."""
+    in_ours, in_theirs = (np.bincount(labels.ravel())[1:] for labels in (ours, theirs))
+    both = (ours > 0) & (theirs > 0)
+    pairs, shared = np.unique(np.stack([theirs[both], ours[both]]) - 1, axis=1, return_counts=True)
+    return pairs, shared / (in_theirs[pairs[0]] + in_ours[pairs[1]] - shared)
 
 
 def best_pairs(pairs: np.ndarray, weights: np.ndarray) -> dict[int, int]:

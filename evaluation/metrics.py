@@ -182,7 +182,7 @@ def border_distances(prediction: np.ndarray, reference: np.ndarray, spacing_zyx:
 
     HD95 is the 95th percentile, HD100 the largest, ASSD the mean of both directions' distances together.
     """
-    predicted_at, reference_at = _border(prediction), _border(reference)
+    predicted_at, reference_at = border(prediction), border(reference)
     if not len(predicted_at) or not len(reference_at):
         return Distances(nan, nan, nan, nan)
     there_mm = nearest_mm(predicted_at, reference_at, spacing_zyx)
@@ -252,6 +252,6 @@ def around_both(prediction: np.ndarray, reference: np.ndarray) -> Box:
     return z, y, x
 
 
-def _border(mask: np.ndarray) -> np.ndarray:
+def border(mask: np.ndarray) -> np.ndarray:
     """Positions (n, 3) of voxels with a face towards the background or the array's end."""
     return np.argwhere(mask & ~binary_erosion(mask, generate_binary_structure(3, 1)))

@@ -14,6 +14,7 @@ from model.structures import STRUCTURES
 EXAMPLES = (
     "python evaluate.py PREDICTIONS REFERENCES --csv scores.csv --report report.html",
     "python evaluate.py PREDICTIONS REFERENCES --compare OTHER_PREDICTIONS",
+    "python evaluate.py PREDICTIONS --image CTS --report page.html    a page to look at, nothing to score",
 )
 EXITS = "0 all fine, 1 some case had a problem, 2 nothing could be evaluated or not all of it, 130 stopped"
 # Farther than any head is wide.
@@ -27,7 +28,12 @@ def parse_arguments(
     parser = Parser(description=description, examples=EXAMPLES, exits=EXITS)
     add = parser.add_argument
     add("predictions", type=Path, help="file or folder with predicted masks, any layout")
-    add("references", type=Path, help="file or folder with reference masks, any layout")
+    add(
+        "references",
+        type=Path,
+        nargs="?",
+        help="the same of reference masks; without, --report is to look at",
+    )
     add("--tolerance-mm", default="1", help="NSD tolerance, or several: 1,2")
     add("--structures", default=",".join(STRUCTURES), help="those that count")
     add("--json", type=Path, metavar="F", help="write all scores as JSON")
@@ -52,7 +58,7 @@ def parse_arguments(
     )
     add("--jobs", type=_jobs, default=1, metavar="N", help="processes that score; auto: cores and memory say")
     add("--resume", action="store_true", help="go on with a run that was stopped (same --csv or --json)")
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)
     asked = options.structures.split(",")
     if unknown := set(asked) - set(STRUCTURES):
         fact = f"unknown structure {', '.join(sorted(unknown))[:LONGEST_SHOWN]}"
@@ -84,6 +90,11 @@ def _tolerance(text: str) -> float:
 
 def _check_paths(options: argparse.Namespace) -> None:
     """Before any work: what is read is there, what is written is no image and has a name of its own."""
+    scoring = (options.csv, options.summary_csv, options.json, options.nnunet_json, options.overlay)
+    others = (options.compare, options.rank, options.probabilities)
+    if options.references is None and (options.report is None or any(scoring) or any(others)):
+        remedy = "give them, or --report alone for a page to look at"
+        raise InputError("REFERENCES", "none are given", remedy)
     teams = [options.predictions, *(options.rank or [])]
     for path in (*teams, options.references, options.compare, options.image, options.probabilities):
         if path is not None and not path.exists():

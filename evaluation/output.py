@@ -6,15 +6,11 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from evaluation.agreement import agreement
-from evaluation.detection import detection
-from evaluation.froc import froc
+from evaluation.findings import Findings
 from evaluation.lesions import Matching
-from evaluation.ranking import Ranking
 from evaluation.rows import row
 from evaluation.run import CaseResult, Settings
-from evaluation.statistics import caveats, statistics
-from evaluation.summary import Difference, Summary, average_score
+from evaluation.summary import average_score
 from model.errors import InputError, one_line, reason
 from model.writing import write_bytes
 
@@ -53,10 +49,10 @@ def _lines(rows: list[dict[str, object]], *, titles: bool) -> str:
     return text.getvalue()
 
 
-def summary_csv_text(results: list[CaseResult], settings: Settings) -> str:
+def summary_csv_text(found: Findings) -> str:
     """One row per measure and structure: statistics over the cases, in the measure's own unit."""
     rows: list[dict[str, object]] = []
-    for s in statistics(results, settings):
+    for s in found.statistics:
         columns: dict[str, object] = asdict(s)
         del columns["quartiles"], columns["ci95"]
         columns |= {"quartile1": s.quartiles[0], "quartile3": s.quartiles[1]}
@@ -94,28 +90,21 @@ class GrowingCsv:
         self._begun = True
 
 
-def json_text(
-    results: list[CaseResult],
-    summaries: list[Summary],
-    differences: list[Difference],
-    problems: list[str],
-    settings: Settings,
-    order: Ranking | None = None,
-) -> str:
+def json_text(found: Findings) -> str:
     """Settings, summaries, scores by case and structure, problems; the keys are described in docs/evaluation.md."""
     content = {
-        "settings": asdict(settings),
-        "summary": [asdict(s) for s in summaries],
-        "average_score": average_score(summaries),
-        "measures": [asdict(s) for s in statistics(results, settings)],
-        "volume_agreement": [asdict(a) for a in agreement(results, settings)],
-        "lesions": [asdict(d) for d in detection(results, settings)],
-        "froc": [asdict(of) for of in froc(results, settings)],
-        "comparison": [asdict(d) for d in differences],
-        "ranking": asdict(order) if order else None,
-        "cases": {r.name: _case(r, settings) for r in results},
-        "notes": caveats(results, settings),
-        "problems": problems,
+        "settings": asdict(found.settings),
+        "summary": [asdict(s) for s in found.summaries],
+        "average_score": average_score(found.summaries),
+        "measures": [asdict(s) for s in found.statistics],
+        "volume_agreement": [asdict(a) for a in found.volumes],
+        "lesions": [asdict(d) for d in found.lesions],
+        "froc": [asdict(of) for of in found.froc],
+        "comparison": [asdict(d) for d in found.differences],
+        "ranking": asdict(found.order) if found.order else None,
+        "cases": {r.name: _case(r, found.settings) for r in found.results},
+        "notes": found.notes,
+        "problems": found.problems,
     }
     return json.dumps(content, indent=2, allow_nan=False) + "\n"
 

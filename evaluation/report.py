@@ -1,92 +1,170 @@
-"""The report: one HTML file that needs no network, with tables, box plots and pictures of every case."""
+"""The report: one HTML file that needs no network. What it looks like and how it moves is in page/."""
 
-import base64
-import io
+import itertools
+from collections.abc import Callable, Iterable
+from functools import partial
+from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 from jinja2 import Environment, FileSystemLoader
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from tqdm import tqdm
 
-from evaluation.agreement import agreement, agreement_table
-from evaluation.cases import MatchedCase
-from evaluation.detection import detection, detection_table
-from evaluation.pictures import picture
-from evaluation.ranking import Ranking, ranking_table
+from evaluation import pictures, slices
+from evaluation.agreement import agreement_table
+from evaluation.cases import Found, MatchedCase, find_ct
+from evaluation.charts import charts, comparison_charts, largest_changes, ranking_charts
+from evaluation.detection import detection_table
+from evaluation.findings import Findings
+from evaluation.ranking import ALL
 from evaluation.rows import row
 from evaluation.run import CaseResult, Settings
-from evaluation.statistics import caveats, statistics
-from evaluation.summary import average_score, columns, measures, summarise
+from evaluation.scene import Scene, read_scene
+from evaluation.sentences import case_value, score_card, sentences, worst_cases
+from evaluation.shown import MOST_CASES, ShownCase, show_case
+from evaluation.summary import average_score
 from model.errors import InputError
 
+Readers = list[tuple[str, Callable[[], Scene]]]
 
-def _box_plots(results: list[CaseResult], settings: Settings) -> bytes:
-    """Box plots (PNG) of every measure for each structure, with every case as a dot."""
-    names = measures(settings)
-    figure = Figure((4.2 * len(names), 3.4), layout="constrained")
-    rng = np.random.default_rng(0)
-    for axes, measure in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
-        table = columns(results, measure, settings)
-        values = [100 * column[~np.isnan(column)] for column in table.T]
-        axes.boxplot(values, tick_labels=list(settings.structures), showfliers=False, widths=0.5)
-        for position, column in enumerate(values, 1):
-            axes.plot(position + rng.uniform(-0.12, 0.12, len(column)), column, "o", markersize=3, alpha=0.6)
-        axes.set(title=f"{measure.upper()} [%]", ylim=(-3, 103))
-    FigureCanvasAgg(figure)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
-    return buffer.getvalue()
+PAGE = Path(__file__).parent / "page"
+# Name, level and width.
+WINDOWS_HU = (
+    ("soft tissue", 40, 350),
+    ("nodes", 60, 200),
+    ("bone", 500, 2000),
+    ("air and fat", -400, 1400),
+)
 
 
-def _data_url(encoded: bytes, kind: str) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(encoded).decode()}"
-
-
-def _case_picture(
-    case: MatchedCase, result: CaseResult, settings: Settings, cts: Path | None
-) -> dict[str, str]:
-    """What the template needs for a case's picture; a case that cannot be drawn says why."""
-    try:
-        encoded = picture(case, result, settings, cts, "jpeg")
-    except InputError as error:
-        return {"name": case.name, "problem": str(error)}
-    return {"name": case.name, "url": _data_url(encoded, "jpeg")}
-
-
-def _worst_first(result: CaseResult) -> float:
-    return float(np.mean([(s.dsc + s.nsd[0]) / 2 for s in result.scores.values()])) if result.scores else -1.0
-
-
-def report(
-    cases: list[MatchedCase],
-    results: list[CaseResult],
-    problems: list[str],
-    settings: Settings,
-    cts: Path | None,
-    order: Ranking | None = None,
-) -> str:
-    """The HTML text; `cts` holds the CTs for the pictures, without it outlines stand on black; order: with others."""
-    by_name = {case.name: case for case in cases}
-    ordered = sorted(results, key=_worst_first)
-    summaries = summarise(results, settings, np.random.default_rng(0))
-    environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
-    return environment.get_template("report.html").render(
-        summaries=summaries,
-        average=average_score(summaries),
-        tolerances=settings.tolerances_mm,
-        measures=measures(settings),
-        every=statistics(results, settings),
-        volumes=agreement_table(agreement(results, settings)),
-        lesions=detection_table(detection(results, settings)),
-        order=ranking_table(order) if order else "",
-        notes=caveats(results, settings),
-        rows=[
-            (r.name, s, row(score, settings, r.lesions.get(s)))
-            for r in ordered
-            for s, score in r.scores.items()
-        ],
-        problems=problems,
-        plots=_data_url(_box_plots(results, settings), "png"),
-        pictures=[_case_picture(by_name[r.name], r, settings, cts) for r in ordered],
+def report(cases: list[MatchedCase], found: Findings, cts: Path | None) -> str:
+    """The HTML text; `cts` holds the CTs for the pictures, without it outlines stand on black."""
+    by_name, settings = {case.name: case for case in cases}, found.settings
+    ordered = sorted(found.results, key=case_value)
+    numbers = {result.name: number for number, result in enumerate(ordered)}
+    readers: Readers = [
+        (r.name, partial(pictures.scene_of, by_name[r.name], r, settings, cts)) for r in ordered
+    ]
+    return _page(
+        settings,
+        _show(readers, settings),
+        len(readers),
+        title="GTVp and GTVnd: predictions against references",
+        found=found,
+        average=average_score(found.summaries),
+        cards=score_card(found),
+        sentences=sentences(found),
+        worst=worst_cases(found),
+        numbers=numbers,
+        charts=list(charts(found, numbers)),
+        volumes=agreement_table(found.volumes),
+        lesions=detection_table(found.lesions),
+        comparison=list(comparison_charts(found, numbers)),
+        changes=largest_changes(found),
+        ranking=list(ranking_charts(found, numbers)),
+        significance=_significance(found),
+        rows=list(_rows(ordered, settings)),
+        values=[_values(r) for r in ordered],
     )
+
+
+def page_to_look_at(found: Found, structures: tuple[str, ...], cts: Path | None) -> tuple[str, list[str]]:
+    """The same of predictions alone, nothing to score but pictures and slices; and what cannot be shown.
+
+    Raises InputError where nothing can be.
+    """
+    settings = Settings(structures, (1.0,))
+
+    def read(name: str) -> Scene:
+        return read_scene(find_ct(cts, name) if cts else None, None, found.cases[name], structures)
+
+    readers: Readers = [(name, partial(read, name)) for name in found.cases]
+    shown = _show(readers, settings)
+    problems = [str(problem) for problem in found.problems]
+    problems += [f"{case.name}: {case.problem}" for case in shown if case.problem]
+    if not any(case.slices for case in shown):
+        raise InputError("PREDICTIONS", f"nothing to show ({problems[0]})", "give masks, and --image for CTs")
+    title = "GTVp and GTVnd: contours to look at"
+    return _page(settings, shown, len(readers), title=title, found=None, problems=problems), problems
+
+
+def _show(readers: Readers, settings: Settings) -> list[ShownCase]:
+    """Cases are read and drawn one after the other; of many the first."""
+    count, tolerance_mm = min(len(readers), MOST_CASES), settings.tolerances_mm[0]
+    drawn = (show_case(k, name, read, tolerance_mm, count) for k, (name, read) in enumerate(readers[:count]))
+    return list(tqdm(drawn, total=count, unit="picture", disable=None, leave=False))
+
+
+def _page(settings: Settings, shown: list[ShownCase], total: int, **values: Any) -> str:
+    environment = Environment(
+        loader=FileSystemLoader(PAGE), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    files = {name: (PAGE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js", "viewer.js")}
+    return environment.get_template("page.html").render(
+        shown=shown,
+        total=total,
+        structures=settings.structures,
+        tolerances=settings.tolerances_mm,
+        files=files,
+        viewer=_for_the_viewer(settings),
+        legend=_legend(settings.tolerances_mm[0]),
+        **values,
+    )
+
+
+def _rows(ordered: list[CaseResult], settings: Settings) -> Iterable[tuple[str, str, dict[str, Any]]]:
+    for result in ordered:
+        for structure, score in result.scores.items():
+            yield result.name, structure, row(score, settings, result.lesions.get(structure))
+
+
+def _values(result: CaseResult) -> str:
+    """A case's scores in a line."""
+    return "; ".join(
+        f"{s} DSC {100 * v.dsc:.1f} %, NSD {100 * v.nsd[0]:.1f} %" for s, v in result.scores.items()
+    )
+
+
+def _significance(found: Findings) -> list[tuple[str, list[str], list[list[Any]]]]:
+    """By cohort and measure: a title, the teams, and the tests, a row for the better one, None on the diagonal."""
+    if not found.order:
+        return []
+    teams, maps = [team.team for team in found.order.teams], []
+    for (cohort, measure), pairs in itertools.groupby(
+        found.order.significance, attrgetter("cohort", "measure")
+    ):
+        of = {(pair.better, pair.than): pair for pair in pairs}
+        title = measure if cohort == ALL else f"{cohort}: {measure}"
+        maps.append((title, teams, [[of.get((a, b)) for b in teams] for a in teams]))
+    return maps
+
+
+def _for_the_viewer(settings: Settings) -> dict[str, Any]:
+    """Plain values that both sides need."""
+    return {
+        "hu": slices.HU,
+        "levels": slices.LEVELS,
+        "step": slices.STEP_MM,
+        "windows": WINDOWS_HU,
+        "outlines": [
+            {
+                "side": side,
+                "bit": bit,
+                "colour": pictures.COLOURS[structure][side == "prediction"],
+                "structure": structure,
+            }
+            for (side, structure), bit in slices.BITS.items()
+            if structure in settings.structures
+        ],
+        "bins": [settings.tolerances_mm[0], *pictures.DISTANCES_MM],
+        "colours": pictures.DISTANCE_COLOURS,
+        "referenceColour": pictures.REFERENCE_COLOUR,
+        "bars": pictures.SCALE_BARS_MM,
+    }
+
+
+def _legend(tolerance_mm: float) -> list[tuple[str, str]]:
+    """Colours of the prediction's outline, and what they mean."""
+    bounds = (tolerance_mm, *pictures.DISTANCES_MM)
+    words = [f"to {mm:g} mm" for mm in bounds] + [f"beyond {bounds[-1]:g} mm"]
+    return list(zip(pictures.DISTANCE_COLOURS, words, strict=True))

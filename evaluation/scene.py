@@ -1,4 +1,4 @@
-"""What a picture shows: a case's CT and masks, turned upright, and where to look.
+"""What a picture shows: a case's CTs and masks, turned upright, cut to their surroundings.
 
 Arrays are (z, y, x) in canonical orientation: z grows to the head, y to the back, x to the patient's left.
 """
@@ -7,77 +7,109 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.ndimage import label
 
 from evaluation.cases import CaseFiles
-from evaluation.metrics import bounding_box
+from evaluation.folders import image_files, stem
+from evaluation.metrics import Box, bounding_box
 from evaluation.reading import check_same_grid, read_masks
-from model.images.grid import to_canonical
+from model.images.grid import Grid, canonical_place, same_grid, to_canonical
+from model.images.pair import resample
 from model.images.read import read_grid, read_scan
 
 # Around all masks, so that the surroundings can be recognised.
 MARGIN_MM = 45.0
+# Of the challenge's layout: CTs, and CTs with contrast, under other names.
+CT_FOLDER, CONTRAST_FOLDER = "head-neck-ct", "head-neck-contrast-enhanced-ct"
 
 
 @dataclass(frozen=True)
 class Scene:
-    """What is drawn: CT in HU (None: a dark background), masks by structure, spacing (z, y, x) in mm."""
+    """What is drawn: CTs in HU by name (none: a dark background), masks by structure, spacing (z, y, x) in mm.
 
-    ct: np.ndarray | None
+    reference: empty where there is none. place_xyz: the first voxel's position in mm (LPS); steps_mm (3, 3): the way
+    along each axis of the array, a row (x, y, z) for each.
+    """
+
+    cts: dict[str, np.ndarray]
     reference: dict[str, np.ndarray]
     prediction: dict[str, np.ndarray]
     spacing_zyx: tuple[float, float, float]
+    place_xyz: np.ndarray
+    steps_mm: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of all arrays."""
+        z, y, x = next(iter((self.reference or self.prediction).values())).shape
+        return z, y, x
+
+    def position_xyz(self, at: tuple[int, int, int]) -> np.ndarray:
+        """Of a voxel (z, y, x), in mm (LPS)."""
+        return self.place_xyz + np.array(at) @ self.steps_mm
 
 
 def read_scene(
-    ct: Path | None, reference: CaseFiles, prediction: CaseFiles | None, structures: tuple[str, ...]
+    ct: Path | None, reference: CaseFiles | None, prediction: CaseFiles | None, structures: tuple[str, ...]
 ) -> Scene:
-    """Reads and turns what is to be drawn. Raises InputError as reading does, and for a CT on another grid."""
-    masks = read_masks(reference, structures, read_grid(ct) if ct else None)
-    grid = masks.grid
-    hounsfield = None
-    if ct is not None:
-        scan = read_scan(ct)
-        check_same_grid(scan.grid, grid, ct, masks.path)
-        hounsfield = to_canonical(scan.array, grid)
-    predicted = {}
-    if prediction:
-        other = read_masks(prediction, structures, grid)
-        check_same_grid(other.grid, grid, other.path, masks.path)
-        predicted = other.arrays
+    """Reads and turns what is to be drawn; of a pair of CTs both. Either side may be missing, but not both.
+
+    Raises InputError as reading does, and for a CT on another grid.
+    """
+    sides, grid = {}, read_grid(ct) if ct else None  # contours are drawn on a grid
+    for side, case in enumerate((reference, prediction)):
+        if case:
+            sides[side] = read_masks(case, structures, grid)
+            grid = sides[side].grid
+    masks = next(iter(sides.values()))
+    for other in sides.values():
+        check_same_grid(other.grid, masks.grid, other.path, masks.path)
+    upright = {
+        side: {name: to_canonical(array, masks.grid) for name, array in of.arrays.items()}
+        for side, of in sides.items()
+    }
+    spacing_zyx = masks.grid.canonical_spacing_zyx
+    box = surroundings([array for of in upright.values() for array in of.values()], spacing_zyx)
+    place_xyz, steps_mm = canonical_place(masks.grid)
+    cut = [{name: array[box].copy() for name, array in upright.get(side, {}).items()} for side in (0, 1)]
     return Scene(
-        hounsfield,
-        {name: to_canonical(array, grid) for name, array in masks.arrays.items()},
-        {name: to_canonical(array, grid) for name, array in predicted.items()},
-        grid.canonical_spacing_zyx,
+        _read_cts(ct, masks.grid, masks.path, box) if ct else {},
+        cut[0],
+        cut[1],
+        spacing_zyx,
+        place_xyz + np.array([s.start for s in box]) @ steps_mm,
+        steps_mm,
     )
 
 
-def _largest_lesion(mask: np.ndarray) -> np.ndarray:
-    """The largest connected part of a mask that has voxels."""
-    box = bounding_box(mask)
-    labels, _ = label(mask[box], np.ones((3, 3, 3)))
-    largest = np.zeros_like(mask)
-    largest[box] = labels == np.bincount(labels.ravel())[1:].argmax() + 1
-    return largest
+def _read_cts(ct: Path, grid: Grid, mask: Path, box: Box) -> dict[str, np.ndarray]:
+    """Both CTs, or the only one, in HU within the box; that with contrast is brought to the masks' grid."""
+    scan = read_scan(ct)
+    check_same_grid(scan.grid, grid, ct, mask)
+    cts = {"CT": to_canonical(scan.array, grid)[box].copy()}
+    if other := contrast_beside(ct):
+        scan = read_scan(other)
+        scan = scan if same_grid(scan.grid, grid) else resample(scan, grid)
+        cts["contrast CT"] = to_canonical(scan.array, grid)[box].copy()
+    return cts
 
 
-def focus(scene: Scene, structure: str) -> tuple[int, int, int] | None:
-    """Voxel (z, y, x) nearest to the centroid of a structure's largest part; None if neither side has voxels."""
-    for masks in (scene.reference, scene.prediction):
-        if structure in masks and masks[structure].any():
-            voxels = np.argwhere(_largest_lesion(masks[structure]))
-            z, y, x = voxels[((voxels - voxels.mean(axis=0)) ** 2).sum(axis=1).argmin()]
-            return int(z), int(y), int(x)
-    return None
+def contrast_beside(ct: Path) -> Path | None:
+    """The CT with contrast that belongs to a CT, by their names in any of the container's layouts."""
+    name, folder = str(stem(ct)), ct.parent
+    if folder.name == CT_FOLDER and (other := folder.parent / CONTRAST_FOLDER).is_dir():
+        files, _ = image_files(other)
+        return files[0] if len(files) == 1 else None
+    own = name.removesuffix("_0000") + "_0001" if name.endswith("_0000") else f"{name}_contrast"
+    return next((file for file in sorted(folder.iterdir()) if stem(file) == own), None)
 
 
-def surroundings(scene: Scene) -> tuple[slice, slice, slice]:
-    """Box (z, y, x) around all masks with a margin; the whole volume where there are none."""
-    together = np.logical_or.reduce([*scene.reference.values(), *scene.prediction.values()])
-    box = bounding_box(together) or tuple(slice(0, n) for n in together.shape)
+def surroundings(masks: list[np.ndarray], spacing_zyx: tuple[float, float, float]) -> Box:
+    """Box (z, y, x) around all masks with a margin; the whole volume where they are empty."""
+    boxes = [box for mask in masks if (box := bounding_box(mask))]
+    shape = masks[0].shape
+    together = [slice(min(s.start for s in of), max(s.stop for s in of)) for of in zip(*boxes, strict=True)]
     z, y, x = (
         slice(max(0, s.start - round(MARGIN_MM / mm)), min(n, s.stop + round(MARGIN_MM / mm)))
-        for s, mm, n in zip(box, scene.spacing_zyx, together.shape, strict=True)
+        for s, mm, n in zip(together or [slice(0, n) for n in shape], spacing_zyx, shape, strict=True)
     )
     return z, y, x

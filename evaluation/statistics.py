@@ -12,7 +12,7 @@ import numpy as np
 from evaluation.metrics import Score
 from evaluation.rows import DISTANCES, row, unit
 from evaluation.run import CaseResult, Settings
-from evaluation.summary import RESAMPLES, measures
+from evaluation.summary import bootstrap_ci95, measures
 
 # Below, a percentile interval is too narrow as a rule.
 FEWEST_CASES = 10
@@ -77,13 +77,6 @@ def _penalised_mean(measure: str, scores: list[Score]) -> float | None:
         return None
     mean = float(np.mean([score.penalised_mm(getattr(score, measure)) for score in scores]))
     return None if np.isnan(mean) else mean
-
-
-def bootstrap_ci95(values: np.ndarray) -> tuple[float, float]:
-    """Percentile interval of the mean of values (n,) that are drawn with replacement, from a fixed seed."""
-    draws = np.random.default_rng(0).integers(len(values), size=(RESAMPLES, len(values)))
-    low, high = np.percentile(values[draws].mean(axis=1), [2.5, 97.5])
-    return float(low), float(high)
 
 
 def caveats(results: list[CaseResult], settings: Settings) -> list[str]:

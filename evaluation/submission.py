@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from evaluation.cases import CaseFiles, Found, MatchedCase
 from evaluation.folders import image_files
 from evaluation.names import meant
@@ -141,9 +139,7 @@ def _per_case(result: CaseResult, pk: str, settings: Settings) -> dict[str, Any]
 
 def _aggregates(results: list[CaseResult], settings: Settings) -> dict[str, Any]:
     """By structure and measure: the board names them as in aggregates.GTVp.dsc.mean."""
-    aggregates: dict[str, Any] = {
-        "average_score": average_score(summarise(results, settings, np.random.default_rng(0)))
-    }
+    aggregates: dict[str, Any] = {"average_score": average_score(summarise(results, settings))}
     for s in statistics(results, settings):
         values = {"mean": s.mean, "sd": s.sd, "median": s.median, "count": s.count, "undefined": s.undefined}
         penalised = {} if s.penalised_mean is None else {"penalised_mean": s.penalised_mean}

@@ -34,26 +34,27 @@ def measures(settings: Settings) -> tuple[str, ...]:
 def columns(results: list[CaseResult], measure: str, settings: Settings) -> np.ndarray:
     """One measure (cases, structures) as fractions; nan where a structure was not scored."""
     at = measures(settings).index(measure)
-    return np.array(
-        [
-            [
-                (r.scores[s].dsc, *r.scores[s].nsd)[at] if s in r.scores else np.nan
-                for s in settings.structures
-            ]
-            for r in results
-        ]
-    )
+    rows = [
+        [(r.scores[s].dsc, *r.scores[s].nsd)[at] if s in r.scores else np.nan for s in settings.structures]
+        for r in results
+    ]
+    return np.array(rows).reshape(len(results), len(settings.structures))
 
 
-def bootstrap_ci95(table: np.ndarray, rng: np.random.Generator) -> tuple[float, float]:
-    """Percentile interval of the mean over a table (patients, structures) whose patients are drawn with replacement."""
+def bootstrap_ci95(table: np.ndarray) -> tuple[float, float]:
+    """Percentile interval of the mean over values (patients,) or (patients, structures), nan where there is none.
+
+    Patients are drawn with replacement, from a fixed seed.
+    """
+    table = table.reshape(len(table), -1)
     table = table[~np.isnan(table).all(axis=1)]
-    means = [np.nanmean(table[rng.integers(len(table), size=len(table))]) for _ in range(RESAMPLES)]
-    low, high = np.percentile(means, [2.5, 97.5])
+    draws = np.random.default_rng(0).integers(len(table), size=(RESAMPLES, len(table)))
+    sums, counts = np.nansum(table, axis=1), np.count_nonzero(~np.isnan(table), axis=1)
+    low, high = np.percentile(sums[draws].sum(axis=1) / counts[draws].sum(axis=1), [2.5, 97.5])
     return float(low), float(high)
 
 
-def _summary(measure: str, structure: str, table: np.ndarray, rng: np.random.Generator) -> Summary:
+def _summary(measure: str, structure: str, table: np.ndarray) -> Summary:
     of = table[~np.isnan(table)]
     return Summary(
         measure,
@@ -62,19 +63,19 @@ def _summary(measure: str, structure: str, table: np.ndarray, rng: np.random.Gen
         float(of.mean()),
         float(of.std()),
         float(np.median(of)),
-        bootstrap_ci95(table, rng),
+        bootstrap_ci95(table),
     )
 
 
-def summarise(results: list[CaseResult], settings: Settings, rng: np.random.Generator) -> list[Summary]:
+def summarise(results: list[CaseResult], settings: Settings) -> list[Summary]:
     """Statistics of each measure for each structure that was scored, and for all structures together ("average")."""
     summaries = []
     for measure in measures(settings):
         every = columns(results, measure, settings)
         scored = [k for k in range(len(settings.structures)) if not np.isnan(every[:, k]).all()]
-        summaries += [_summary(measure, settings.structures[k], every[:, [k]], rng) for k in scored]
+        summaries += [_summary(measure, settings.structures[k], every[:, [k]]) for k in scored]
         if len(scored) > 1:
-            summaries.append(_summary(measure, "average", every, rng))
+            summaries.append(_summary(measure, "average", every))
     return summaries
 
 

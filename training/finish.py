@@ -3,7 +3,6 @@
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 from tqdm import tqdm
 
 from evaluation.output import csv_text
@@ -63,7 +62,7 @@ def _is_finished(tensors: str, out: Path, held_out: list[TrainingCase], folder: 
 def note_scores(bundle: Bundle, result: FoldResult, folder: Path) -> None:
     """Scores and least volumes into the weights file, the table of all cases into the folder; both are printed."""
     cases = list(result.cases)
-    summaries = summarise(cases, SETTINGS, np.random.default_rng(0))
+    summaries = summarise(cases, SETTINGS)
     show(table(summaries, SETTINGS))
     write_bytes(folder / "validation.csv", csv_text(cases, SETTINGS).encode())
     least = choose_least(list(result.by_least))

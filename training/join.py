@@ -135,8 +135,6 @@ def results_of(bundles: "dict[Path, Bundle]", kept: "list[FoldResult]") -> "list
 
 def with_scores(bundle: "Bundle", results: "list[FoldResult]") -> "Bundle":
     """The least volumes chosen over all cases, and the scores; both are printed."""
-    import numpy as np
-
     from evaluation.summary import summarise
     from training.provenance import metrics
     from training.results import folds_table
@@ -146,7 +144,7 @@ def with_scores(bundle: "Bundle", results: "list[FoldResult]") -> "Bundle":
     cases = [case for result in results for case in result.cases]
     least = choose_least([table for result in results for table in result.by_least])
     log(f"pieces below so many cm³ are left out: {least_in_words(least)}")
-    summaries = summarise(cases, SETTINGS, np.random.default_rng(0))
+    summaries = summarise(cases, SETTINGS)
     data = (
         f"{len(cases)} held-out cases of {len(results)} folds, each scored by its fold's network alone, "
         "not by the ensemble; pieces of any size counted"

@@ -59,6 +59,19 @@ def to_input_grid(labels: np.ndarray, grid: Grid) -> np.ndarray:
     return flipped.transpose([2 - axes.index(axis) for axis in (2, 1, 0)])
 
 
+def canonical_place(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
+    """Of an array in canonical orientation: where its first voxel's centre lies (x, y, z), and its steps (3, 3).
+
+    Steps: a row for each axis of the array (z, y, x), each (x, y, z). All in mm, LPS.
+    """
+    place, steps = np.array(grid.origin_xyz), np.reshape(grid.direction, (3, 3)) * grid.spacing_xyz
+    rows = []
+    for axis, sign in zip(*orientation(grid), strict=True):
+        rows.append(sign * steps[:, axis])
+        place += steps[:, axis] * (grid.size_xyz[axis] - 1 if sign < 0 else 0)
+    return place, np.array(rows[::-1])
+
+
 def empty_labels(grid: Grid) -> np.ndarray:
     """Background everywhere, uint8 (z, y, x) in canonical orientation."""
     axes, _ = orientation(grid)

@@ -59,7 +59,7 @@ def read_pair(ct_path: Source, ce_path: Source, log: Log) -> Pair:
         if not overlap(ct.grid, ce.grid):
             raise _apart(ct_path, ce_path)
         start = time.perf_counter()
-        ce = _resample(ce, ct.grid)
+        ce = resample(ce, ct.grid)
         log(f"contrast CT resampled onto the non-contrast CT's grid: {time.perf_counter() - start:.1f} s")
     arrays = [to_canonical(scan.array, ct.grid) for scan in (ct, ce)]
     pair = Pair(arrays[0], arrays[1], ct.grid.canonical_spacing_zyx, ct.grid)
@@ -117,7 +117,7 @@ def _without_gaps(path: Source, array: np.ndarray, spacing_mm: float, log: Log) 
     return filled
 
 
-def _resample(scan: Scan, grid: Grid) -> Scan:
+def resample(scan: Scan, grid: Grid) -> Scan:
     """Linearly onto another grid; air where there are no data."""
     image = sitk.Resample(
         to_image(scan.array, scan.grid),

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from evaluation.findings import findings
 from evaluation.metrics import score
 from evaluation.output import GrowingCsv, csv_text, json_text
 from evaluation.rows import row
 from evaluation.run import CaseResult, Settings
-from evaluation.summary import summarise
 from model.errors import InputError
 
 SETTINGS = Settings(("GTVp",), (1.0, 2.0))
@@ -33,8 +33,7 @@ def test_what_is_not_defined_is_none_in_a_row_empty_in_csv_and_null_in_json():
     assert row(cases[0].scores["GTVp"], SETTINGS)["hd95_mm"] is None
     (line,) = csv.DictReader(io.StringIO(csv_text(cases, SETTINGS)))
     assert (line["case"], line["structure"], line["hd95_mm"], line["dsc"]) == ("a, b", "GTVp", "", "1.0")
-    summaries = summarise(cases, SETTINGS, np.random.default_rng(0))
-    content = json.loads(json_text(cases, summaries, [], list(cases[0].problems), SETTINGS))
+    content = json.loads(json_text(findings(cases, list(cases[0].problems), SETTINGS)))
     assert content["cases"]["a, b"]["GTVp"]["hd95_mm"] is None and content["problems"] == ["a: odd"]
     assert content["settings"] == {"structures": ["GTVp"], "tolerances_mm": [1.0, 2.0]}
 

@@ -5,20 +5,22 @@ import io
 import matplotlib.image
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
+from PIL import Image
 from scipy.spatial.transform import Rotation
 
 from evaluation.cases import CaseFiles, MatchedCase
-from evaluation.pictures import picture
+from evaluation.pictures import DISTANCE_COLOURS, picture, position, strip
 from evaluation.run import CaseResult, Settings, evaluate_case
+from evaluation.scene import Scene, read_scene
+from evaluation.targets import look
 from model.errors import InputError
 
 SETTINGS = Settings(("GTVp", "GTVnd"), (1.0,))
 
 
 def drawn(case: MatchedCase, cts=None) -> np.ndarray:
-    return matplotlib.image.imread(
-        io.BytesIO(picture(case, evaluate_case(case, SETTINGS), SETTINGS, cts, "png"))
-    )
+    return matplotlib.image.imread(io.BytesIO(picture(case, evaluate_case(case, SETTINGS), SETTINGS, cts)))
 
 
 @pytest.mark.parametrize("angles", [(0, 0, 0), (45, 45, 45), (-50, 51, 49), (30, -52, 40)])
@@ -42,7 +44,7 @@ def test_a_prediction_that_could_not_be_scored_is_left_out(save, label_map, tmp_
     case = MatchedCase("a", reference, CaseFiles("b", damaged, {}))
     assert drawn(case).shape[2] == 4
     with pytest.raises(InputError, match="b.mha"):
-        picture(case, CaseResult("a", {}, ()), SETTINGS, None, "png")
+        picture(case, CaseResult("a", {}, ()), SETTINGS, None)
 
 
 @pytest.mark.parametrize(
@@ -58,3 +60,38 @@ def test_images_of_any_shape_are_drawn(save, tmp_path, shape):
 def test_a_case_of_any_name_is_drawn(save, label_map, tmp_path, recwarn, name):
     mask = CaseFiles(name, save(label_map, tmp_path / "a.mha"), {})
     assert drawn(MatchedCase(name, mask, mask)).shape[2] == 4 and not recwarn.list
+
+
+def shifted_boxes(shift: int) -> Scene:
+    """A box of 1 mm voxels, and as the prediction the same further to the patient's left."""
+    truth = np.zeros((40, 60, 60), bool)
+    truth[12:28, 20:40, 15:30] = True
+    masks = ({"GTVp": truth}, {"GTVp": np.roll(truth, shift, 2)})
+    return Scene({}, *masks, (1.0, 1.0, 1.0), np.zeros(3), np.eye(3)[::-1])
+
+
+def colours_in(picture: bytes) -> set[int]:
+    """Which of the distances' colours are in it, about."""
+    pixels = np.asarray(Image.open(io.BytesIO(picture)).convert("RGB"), float) / 255
+    return {
+        k
+        for k, colour in enumerate(DISTANCE_COLOURS)
+        if (np.abs(pixels - to_rgb(colour)).max(axis=2) < 0.12).sum() > 20
+    }
+
+
+@pytest.mark.parametrize("shift, worst", [(0, 0), (2, 1), (4, 2), (8, 3), (13, 4)])
+def test_the_outline_has_the_colour_of_its_distance(shift, worst):
+    """Both sides that the shift moves along itself stay on the reference's outline."""
+    scene = shifted_boxes(shift)
+    found = colours_in(strip(scene, look(scene)[0], (20, 30, 30), 1.0))
+    assert max(found) == worst and 0 in found
+
+
+def test_a_position_is_the_patients(save, label_map, tmp_path):
+    """Of voxels of 1 x 1.5 x 3 mm; the file's x runs to the patient's right."""
+    direction = (-1.0, 0, 0, 0, 1, 0, 0, 0, 1)
+    mask = save(label_map, tmp_path / "a.mha", origin=(20.0, -30.0, 100.0), direction=direction)
+    scene = read_scene(None, CaseFiles("a", mask, {}), None, ("GTVp",))
+    assert [position(scene, (0, 0, 0), axis) for axis in (2, 1, 0)] == ["L 5.0 mm", "A 30.0 mm", "S 100.0 mm"]
+    assert [position(scene, (1, 2, 3), axis) for axis in (2, 1, 0)] == ["L 8.0 mm", "A 27.0 mm", "S 103.0 mm"]

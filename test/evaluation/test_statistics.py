@@ -4,11 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from evaluation.metrics import score
 from evaluation.run import CaseResult, Settings
-from evaluation.statistics import bootstrap_ci95, caveats, statistics, statistics_table
+from evaluation.statistics import caveats, statistics, statistics_table
 
 SETTINGS = Settings(("GTVp",), (1.0,))
 SPACING = (2.0, 1.0, 1.0)
@@ -37,15 +36,6 @@ def test_statistics_are_those_of_the_defined_values():
     assert found["dsc"].count == 6 and found["dsc"].undefined == 0 and found["dsc"].penalised_mean is None
     assert found["difference_cm3"].mean == pytest.approx(-3 * 6 * 6 * 2 / 1000 / 6)
     assert not any(name.startswith("lesions_") for name in found)
-
-
-def test_the_interval_is_scipys():
-    values = np.random.default_rng(1).gamma(2, 3, 40)
-    expected = stats.bootstrap(
-        (values,), np.mean, n_resamples=5000, method="percentile", random_state=np.random.default_rng(2)
-    ).confidence_interval
-    assert bootstrap_ci95(values) == pytest.approx((expected.low, expected.high), rel=0.02)
-    assert bootstrap_ci95(np.array([0.5])) == (0.5, 0.5)
 
 
 def test_few_cases_get_a_caveat():

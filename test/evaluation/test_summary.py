@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from evaluation.metrics import score
 from evaluation.run import CaseResult, Settings
@@ -34,7 +35,7 @@ def test_columns_are_cases_by_structures_with_nan_for_what_was_not_scored():
 
 def test_a_summary_is_mean_and_population_deviation_over_those_scored():
     cases = results()
-    summaries = {(s.measure, s.structure): s for s in summarise(cases, SETTINGS, np.random.default_rng(0))}
+    summaries = {(s.measure, s.structure): s for s in summarise(cases, SETTINGS)}
     values = [case.scores["GTVnd"].dsc for case in cases[:2]]
     nodes = summaries["dsc", "GTVnd"]
     assert (nodes.count, nodes.mean, nodes.sd) == (
@@ -50,7 +51,23 @@ def test_a_summary_is_mean_and_population_deviation_over_those_scored():
 
 
 def test_the_interval_of_equal_values_is_that_value():
-    assert bootstrap_ci95(np.full((5, 1), 0.7), np.random.default_rng(0)) == (
-        pytest.approx(0.7),
-        pytest.approx(0.7),
-    )
+    assert bootstrap_ci95(np.full((5, 1), 0.7)) == pytest.approx((0.7, 0.7))
+    assert bootstrap_ci95(np.array([0.5])) == (0.5, 0.5)
+
+
+def test_the_interval_is_scipys():
+    values = np.random.default_rng(1).gamma(2, 3, 40)
+    expected = stats.bootstrap(
+        (values,), np.mean, n_resamples=5000, method="percentile", random_state=np.random.default_rng(2)
+    ).confidence_interval
+    assert bootstrap_ci95(values) == pytest.approx((expected.low, expected.high), rel=0.02)
+
+
+def test_of_several_structures_patients_are_drawn_and_not_values():
+    """Both structures of a patient are alike, so that drawing values would make the interval narrower."""
+    values = np.random.default_rng(3).random(30)
+    both = np.stack([values, values], axis=1)
+    assert bootstrap_ci95(both) == pytest.approx(bootstrap_ci95(values))
+    both[:10, 1] = np.nan
+    low, high = bootstrap_ci95(both)
+    assert low < np.nanmean(both) < high

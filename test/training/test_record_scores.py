@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from evaluation.findings import findings
 from evaluation.metrics import score
 from evaluation.output import json_text
 from evaluation.run import CaseResult, Settings
-from evaluation.summary import summarise
 from model.network.bundle import Bundle, Normalisation, load_bundle, save_bundle
 from model.network.plan import NetworkPlan
 from model.network.unet import UNet
@@ -88,8 +88,7 @@ def test_what_the_evaluator_writes_is_recorded(weights, tmp_path):
     others = (mask, np.roll(mask, 1, 2))
     scores = [score(other, mask, (3.0, 1.0, 1.0), settings.tolerances_mm) for other in others]
     results = [CaseResult(f"c{k}", {"GTVp": found}, ()) for k, found in enumerate(scores)]
-    summaries = summarise(results, settings, np.random.default_rng(0))
-    content = json_text(results, summaries, [], [], settings)
+    content = json_text(findings(results, [], settings))
     (tmp_path / "s.json").write_text(content)
     assert main([str(weights), str(tmp_path / "s.json"), "two cases"]) == 0
     recorded = load_bundle(weights).provenance["metrics"]

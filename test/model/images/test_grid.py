@@ -8,6 +8,7 @@ import SimpleITK as sitk
 
 from model.images.grid import (
     Grid,
+    canonical_place,
     difference,
     empty_labels,
     overlap,
@@ -36,6 +37,16 @@ def test_every_orientation_becomes_canonical_and_returns(ct_image, save, read_on
     assert pair.spacing_zyx == canonical.GetSpacing()[::-1]
     np.testing.assert_array_equal(to_input_grid(pair.ct, pair.grid), sitk.GetArrayFromImage(filed))
     assert empty_labels(pair.grid).shape == pair.ct.shape
+
+
+@pytest.mark.parametrize("code", ["LPS", "RAI", "SRP", "PIL"])
+def test_voxels_of_a_canonical_array_lie_where_they_lay(ct_image, save, tmp_path, code):
+    canonical = sitk.DICOMOrient(ct_image(), "LPS")
+    grid = read_grid(save(sitk.DICOMOrient(ct_image(), code), tmp_path / "ct.mha"))
+    place, steps = canonical_place(grid)
+    for index in ((0, 0, 0), (3, 2, 1)):
+        expected = canonical.TransformIndexToPhysicalPoint(index)
+        np.testing.assert_allclose(place + np.array(index[::-1]) @ steps, expected, atol=1e-4)
 
 
 def test_there_are_48_orientations():
