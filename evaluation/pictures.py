@@ -66,7 +66,7 @@ def _draw_plane(
         colour = COLOURS[structure][0] if errors is None else REFERENCE_COLOUR
         _outline(axes, mask[index], (rows_mm, columns_mm), colour, "solid", 1.4 if errors is None else 1.0)
     for structure, mask in scene.prediction.items():
-        if errors is None:
+        if errors is None or structure not in scene.reference:
             _outline(axes, mask[index], (rows_mm, columns_mm), COLOURS[structure][1], "dashed", 1.4)
         else:
             _coloured(axes, mask[index], errors.prediction_mm[index], (rows_mm, columns_mm), tolerance_mm)

@@ -64,11 +64,12 @@ def look(scene: Scene) -> tuple[Errors, list[Target], int]:
         start = np.array([s.start for s in box])
         ours, theirs = components(prediction[box]), components(reference[box])
         false, missed = without_pair(ours, theirs)
-        kinds = {"missed": (theirs, missed), "false": (ours, false)} if scene.reference else {}
+        kinds = {"lesion": (ours, false)}  # of what was not scored
         error, lesions = None, []
-        if scene.reference:
+        if structure in scene.reference:
+            kinds = {"missed": (theirs, missed), "false": (ours, false)}
             error = _largest_error(scene, structure, prediction[box], reference[box], start, errors)
-        for kind, (labels, numbers) in (kinds or {"lesion": (ours, false)}).items():
+        for kind, (labels, numbers) in kinds.items():
             found = _lesions(labels, numbers, kind, structure, start, scene)
             left_out += len(numbers) - len(found)
             for k, target in enumerate(found):

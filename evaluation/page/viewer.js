@@ -281,7 +281,7 @@ function drawOutline(context, {side, bit, colour}, {height, width, at}, pixel, r
       let level = 0;
       [[r, c], [r, c + 1], [r + 1, c + 1], [r + 1, c]].forEach(([y, x], i) => { if (corners[i]) level = Math.max(level, errors[offset + at(y, x)]); });
       const mm = (level - 1) * settings.step, found = settings.bins.findIndex(b => mm <= b + 1e-6);
-      drawn = settings.colours[found < 0 ? settings.colours.length - 1 : found];
+      if (level) drawn = settings.colours[found < 0 ? settings.colours.length - 1 : found];
     }
     const point = {t: [c + 1, r + 0.5], b: [c + 1, r + 1.5], l: [c + 0.5, r + 1], r: [c + 1.5, r + 1]};
     if (!paths.has(drawn)) paths.set(drawn, new Path2D());

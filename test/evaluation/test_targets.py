@@ -57,6 +57,16 @@ def test_without_a_reference_each_lesion_is_a_target():
     assert [t.size for t in targets] == sorted((t.size for t in targets), reverse=True)
 
 
+def test_a_structure_without_a_reference_is_not_false():
+    """Where the reference has files by structure and one is not there, as the scores have it."""
+    scene = Scene(
+        {}, {"GTVp": blobs(1)}, {"GTVp": blobs(1), "GTVnd": blobs(2)}, SPACING, np.zeros(3), np.eye(3)
+    )
+    errors, targets, _ = look(scene)
+    assert {(t.kind, t.structure) for t in targets} == {("lesion", "GTVnd")}
+    assert (errors.prediction_mm[blobs(2) & ~blobs(1)] == -1).all()
+
+
 def test_specks_beyond_the_largest_lesions_are_counted():
     mask = np.zeros((14, 50, 50), bool)
     mask[4, ::4, ::4] = True
