@@ -16,9 +16,11 @@ from evaluation.folders import dicom_contours, image_files, stem
 from evaluation.names import alike, cohort_in, says_nothing, what_name_says, without_last_word
 from model.errors import InputError, one_line
 from model.images.read import IMAGE_SUFFIXES
-from model.structures import STRUCTURES
+from model.structures import MAP_FOLDERS, STRUCTURES
 
 CT_FOLDERS = ("imagestr", "imagests", "head-neck-ct", "head-neck-contrast-enhanced-ct")
+# Folders that hold no masks, and are passed over.
+NO_MASKS = (*CT_FOLDERS, *(name.lower() for name in MAP_FOLDERS))
 CT_PAIR = {"image", "image_contrast"}
 
 Key = tuple[str, ...]
@@ -75,7 +77,7 @@ def find_cases(root: Path) -> Found:
         return Found({one_line(str(stem(root))): _only_file(root, above)})
     if not root.is_dir():
         raise InputError(root, "no such file or folder", "give one with masks")
-    files, problems = image_files(root, CT_FOLDERS)
+    files, problems = image_files(root, NO_MASKS)
     masks, unclear = _without_strangers(_resolve_hints([_describe(path, root) for path in files]), root)
     masks = [replace(mask, structure=mask.structure or above) for mask in masks]
     problems += unclear

@@ -9,6 +9,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -58,7 +59,7 @@ class FakePredictor:
 
 @pytest.fixture(autouse=True)
 def fake_model(monkeypatch):
-    monkeypatch.setattr(model.network.bundle, "load_bundle", lambda path: None)
+    monkeypatch.setattr(model.network.bundle, "load_bundle", lambda path: SimpleNamespace(confidence=None))
     monkeypatch.setattr(model.inference.predictor, "Predictor", FakePredictor)
 
 

@@ -59,6 +59,17 @@ def to_input_grid(labels: np.ndarray, grid: Grid) -> np.ndarray:
     return flipped.transpose([2 - axes.index(axis) for axis in (2, 1, 0)])
 
 
+def position_mm(grid: Grid, at_zyx: tuple[int, int, int]) -> tuple[float, float, float]:
+    """Where a voxel, counted in canonical orientation, lies in the patient: (x, y, z) in mm, LPS."""
+    axes, signs = orientation(grid)
+    index = np.zeros(3)
+    for axis, sign, at in zip(axes, signs, reversed(at_zyx), strict=True):
+        index[axis] = at if sign > 0 else grid.size_xyz[axis] - 1 - at
+    place = np.reshape(grid.direction, (3, 3)) @ (index * grid.spacing_xyz) + grid.origin_xyz
+    x, y, z = map(float, place)
+    return (x, y, z)
+
+
 def empty_labels(grid: Grid) -> np.ndarray:
     """Background everywhere, uint8 (z, y, x) in canonical orientation."""
     axes, _ = orientation(grid)

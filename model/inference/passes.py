@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from model.inference.blend import Blend
+from model.inference.disagreement import Disagreement
 from model.inference.mirrors import Mirrors, Pass
 from model.inference.windows import box_of
 from model.network.placement import Placement
@@ -23,7 +24,7 @@ Log = Callable[[str], None]
 class Passes:
     """Runs lists of passes of one image and counts them; with several networks a pass is their mean.
 
-    image: float32 (channels, z, y, x), at least a window large.
+    image: float32 (channels, z, y, x), at least a window large. disagreement: is shown all passes, if there is one.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Passes:
         mirrors: Mirrors,
         placement: Placement,
         log: Log,
+        disagreement: Disagreement | None = None,
     ) -> None:
         self.networks = networks
         self.image = image
@@ -41,6 +43,7 @@ class Passes:
         self.mirrors = mirrors
         self.placement = placement
         self.log = log
+        self.disagreement = disagreement
         self.count = 0
 
     def run(self, name: str, passes: list[Pass]) -> None:
@@ -53,6 +56,8 @@ class Passes:
                     output = output.flip([axis + 1 for axis in one.axes])
                     self.blend.add(one.corner, output, one.share)
                     self.mirrors.record(one.corner, output, one.share)
+                    if self.disagreement:
+                        self.disagreement.add(one, output)
                 self.count += len(batch) * len(self.networks)
                 report(self.count - before)
 

@@ -7,7 +7,7 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -15,7 +15,10 @@ from torch import Tensor
 
 from model.images.pair import Pair
 from model.inference.blend import Blend
+from model.inference.confidence import Trust, trust_in
+from model.inference.disagreement import Disagreement
 from model.inference.lesions import drop_small
+from model.inference.maps import NOTHING, Wanted, probability_maps, uncertainty_map
 from model.inference.mirrors import choose_mirrors, mirror_combinations
 from model.inference.passes import Passes
 from model.inference.search import search
@@ -35,8 +38,8 @@ from model.network.plan import Triple, triple
 from model.network.unet import UNet
 from model.preprocessing.pipelines import PIPELINES
 from model.preprocessing.region import Box, Region, box_from
-from model.preprocessing.restore import restore_labels
-from model.structures import LABELS
+from model.preprocessing.restore import Inside, nothing_inside, restore_labels
+from model.structures import LABELS, PROBABILITY_FOLDERS, UNCERTAINTY_FOLDER
 
 # Of the network's grid: twice those of a long head-and-neck CT at a millimetre in all directions, and 13 GB of sums.
 MOST_VOXELS = 2**30
@@ -57,25 +60,38 @@ class Prepared:
     part: Box
     voxel_cm3: float
 
+    @property
+    def network_voxel_cm3(self) -> float:
+        """Of the network's grid."""
+        box = math.prod(axis.stop - axis.start for axis in self.region.box)
+        return self.voxel_cm3 * box / math.prod(self.region.network_shape)
+
 
 @dataclass(frozen=True)
 class Prediction:
     """logits: float32 (classes, z, y, x) on the prepared image's grid; nnU-Net v1's weights give probabilities.
 
-    passes: how many windows went through a network.
+    passes: how many windows went through a network. deviation: where it is wanted, of the looks at each voxel, float32
+    (z, y, x).
     """
 
     logits: Tensor
     passes: int
+    deviation: Tensor | None = None
 
 
 @dataclass(frozen=True)
 class Segmentation:
-    """labels: uint8 (z, y, x), canonical orientation, full input grid; network_seconds, passes: of the network."""
+    """labels: uint8 (z, y, x), canonical orientation, full input grid; network_seconds, passes: of the network.
+
+    trust: None where nothing asked for it. maps: by folder, those that were wanted, on the grid of the labels.
+    """
 
     labels: np.ndarray
     network_seconds: float = 0.0
     passes: int = 0
+    trust: Trust | None = None
+    maps: dict[str, Inside] = field(default_factory=dict)
 
 
 class Predictor:
@@ -92,6 +108,7 @@ class Predictor:
         precision: str = "auto",
         shortcuts: Shortcuts = DEFAULT,
         log: Log = print,
+        wanted: Wanted = NOTHING,
     ) -> None:
         self.bundle = bundle
         self.pipeline = PIPELINES[bundle.pipeline]
@@ -101,6 +118,7 @@ class Predictor:
         torch.backends.cudnn.allow_tf32 = precision != "fp32"
         self.shortcuts = shortcuts
         self.log = log
+        self.wanted = wanted
         self.networks: dict[tuple[torch.device, torch.dtype], list[UNet]] = {}
 
     def begin_reader(self) -> None:
@@ -122,11 +140,13 @@ class Predictor:
             self.log = log
         if prepared is None:
             self.log("warning: nothing denser than air in the CT: both masks are empty")
-            return Segmentation(np.zeros(input_shape, np.uint8))
+            return Segmentation(np.zeros(input_shape, np.uint8), maps=self._empty_maps(input_shape))
         start = time.perf_counter()
         prediction = self.predict(prepared)
         network_seconds = time.perf_counter() - start
-        return Segmentation(self.restore(prepared, prediction.logits), network_seconds, prediction.passes)
+        labels = self.restore(prepared, prediction.logits)
+        trust, maps = self.trust(prepared, prediction), self.maps(prepared, prediction)
+        return Segmentation(labels, network_seconds, prediction.passes, trust, maps)
 
     def prepare(self, pair: Pair, log: Log | None = None) -> Prepared | None:
         """What the network will see; None where the pair shows no body at all. log: if not the predictor's.
@@ -181,13 +201,23 @@ class Predictor:
             of_probabilities=pipeline.average_probabilities,
         )
         mirrors = choose_mirrors(self.shortcuts, self._mirror_axes, windows, blend)
-        passes = Passes(networks, image, blend, mirrors, placement, self.log)
+        looks = self._disagreement(windows, placement.sums)
+        passes = Passes(networks, image, blend, mirrors, placement, self.log, looks)
         if self.shortcuts.search:
             logits = search(windows, passes, mirrors, blend, bundle.spacing_zyx, self.log)
         else:
             passes.run("predict", mirrors.first_passes(windows.corners))
             logits = blend.mean()
-        return Prediction(logits[(slice(None), *inside)], passes.count)
+        deviation = looks.deviation()[inside] if looks else None
+        return Prediction(logits[(slice(None), *inside)], passes.count, deviation)
+
+    def _disagreement(self, windows: Windows, device: torch.device) -> Disagreement | None:
+        """None unless it is wanted."""
+        if not self.wanted.uncertainty:
+            return None
+        return Disagreement(
+            windows, len(LABELS), device, of_probabilities=self.pipeline.average_probabilities
+        )
 
     @property
     def _mirror_axes(self) -> tuple[int, ...]:
@@ -218,6 +248,45 @@ class Predictor:
             if count:
                 self.log(f"left out: {count} x {name} below {least:g} cm³")
         return labels
+
+    def trust(self, prepared: Prepared, prediction: Prediction) -> Trust | None:
+        """How far the masks can be trusted; None where neither a calibration nor wanted probabilities ask for it."""
+        if self.bundle.confidence is None and not self.wanted.probabilities:
+            return None
+        return trust_in(
+            prediction.logits,
+            prepared.network_voxel_cm3,
+            self.bundle,
+            of_probabilities=self.pipeline.average_probabilities,
+        )
+
+    def maps(self, prepared: Prepared, prediction: Prediction) -> dict[str, Inside]:
+        """Those that are wanted, by folder."""
+        start, logits = time.perf_counter(), prediction.logits
+        try:
+            maps = self._maps_of(prepared, logits, prediction.deviation)
+        except torch.OutOfMemoryError:
+            self.log(f"out of memory ({logits.device}): making the maps on the CPU")
+            maps = self._maps_of(prepared, logits.cpu(), prediction.deviation)
+        if maps:
+            self.log(f"maps on the input grid: {time.perf_counter() - start:.1f} s")
+        return maps
+
+    def _maps_of(self, prepared: Prepared, logits: Tensor, deviation: Tensor | None) -> dict[str, Inside]:
+        maps: dict[str, Inside] = {}
+        place = (prepared.region, prepared.part)
+        if self.wanted.probabilities:
+            of_probabilities = self.pipeline.average_probabilities
+            maps |= probability_maps(logits, *place, of_probabilities=of_probabilities)
+        if deviation is not None:
+            maps |= uncertainty_map(deviation, logits, *place)
+        return maps
+
+    def _empty_maps(self, input_shape: Triple) -> dict[str, Inside]:
+        """Of a CT without a body."""
+        names = PROBABILITY_FOLDERS.values() if self.wanted.probabilities else ()
+        names = (*names, UNCERTAINTY_FOLDER) if self.wanted.uncertainty else names
+        return {name: nothing_inside(input_shape) for name in names}
 
 
 def _in_words(shape: Sequence[int]) -> str:
