@@ -170,11 +170,16 @@ def predict(loaded: Loaded, predictor: "Predictor", case_log: Log) -> Made:
     start = time.perf_counter()
     with memory_errors():
         segmentation = predictor.predict_and_restore(loaded.prepared, loaded.shape_zyx, case_log)
+    warn_of_low_confidence(segmentation, case_log)
+    seconds = loaded.seconds + time.perf_counter() - start
+    return Made(segmentation, loaded.grid, loaded.inputs, seconds, loaded.kept)
+
+
+def warn_of_low_confidence(segmentation: "Segmentation", case_log: Log) -> None:
+    """A line for each structure that has one."""
     for structure, value in confidence_of(segmentation).items():
         if value < LOW_CONFIDENCE:
             case_log(f"warning: {structure}: the confidence is only {value:.2f}: look at it closely")
-    seconds = loaded.seconds + time.perf_counter() - start
-    return Made(segmentation, loaded.grid, loaded.inputs, seconds, loaded.kept)
 
 
 def confidence_of(segmentation: "Segmentation") -> dict[str, float]:
@@ -196,7 +201,7 @@ def memory_errors() -> Iterator[None]:
 def finish(case: Case, made: Made, case_log: CaseLog, extras: Extras | None = None) -> Outcome:
     """Write the masks and what is to lie beside them, and say how it went. The masks come last."""
     start, segmentation = time.perf_counter(), made.segmentation
-    volumes = {name: volume_cm3(segmentation.labels, label, made.grid) for name, label in LABELS.items()}
+    volumes = volumes_cm3(segmentation, made.grid)
     with taken_back(extras.paths(case) if extras else []):
         if extras:
             draw(case, made, volumes, case_log, extras)
@@ -220,6 +225,11 @@ def finish(case: Case, made: Made, case_log: CaseLog, extras: Extras | None = No
         inputs=made.inputs,
         trust=segmentation.trust,
     )
+
+
+def volumes_cm3(segmentation: "Segmentation", grid: Grid) -> dict[str, float]:
+    """By structure."""
+    return {name: volume_cm3(segmentation.labels, label, grid) for name, label in LABELS.items()}
 
 
 def in_words(segmentation: "Segmentation", volumes: dict[str, float]) -> dict[str, str]:

@@ -9,6 +9,7 @@ import pytest
 BENCHES = [
     "ablation",
     "cohort",
+    "confidence",
     "evaluator",
     "iteration",
     "loader",
