@@ -1,9 +1,9 @@
 """How well the confidence tells good masks from bad ones, and its calibration for some weights.
 
 PREDICTIONS is what `process.py --probabilities` wrote for a folder of cases, with its manifest; REFERENCES has their
-true masks. Nothing is predicted again. Prints for each structure the reliability curve, the expected calibration error and
-Spearman's rank correlation of the confidence with the DSC. Where the weights had no calibration yet, and with --write,
-the confidence of each case is that of a calibration on the other cases.
+true masks. Nothing is predicted again. Prints for each structure the reliability curve, the expected calibration error
+and Spearman's rank correlation of the confidence with the DSC. Where the weights had no calibration yet, and with
+--write, the confidence of each case is that of a calibration on the other cases.
 """
 
 import dataclasses

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from model.preview.font import dots
+from model.structures import LABELS
 
 PLANES = ("axial", "coronal", "sagittal")
 # At the left, right, top and bottom of each plane.
@@ -20,6 +21,7 @@ LETTER_COLOUR = (255, 220, 120)
 THICKNESS = 2
 
 Box = tuple[slice, slice, slice]
+Triple = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -55,13 +57,15 @@ class Slice:
         places = start - 0.5 + (np.arange(count) + 0.5) * (stop - start) / count
         return places[::-1] if axis == 0 else places  # z grows to the head, which is at the top
 
-    def sampled(self, array: np.ndarray, step: tuple[int, int, int] = (1, 1, 1)) -> np.ndarray:
-        """float32 (rows, columns), linearly between what the array has, one value for `step` voxels of the input."""
-        at = min(self.at // step[self.axis], array.shape[self.axis] - 1)
-        plane = array.take(at, self.axis)
-        for axis, places in enumerate(self._places(axis) for axis in self._axes):
-            size = step[self._axes[axis]]
-            plane = _between(plane, (places - (size - 1) / 2) / size, axis)
+    def of(self, array: np.ndarray, step: Triple = (1, 1, 1)) -> np.ndarray:
+        """The whole slice, as it is in an array (z, y, x) that has one value for `step` voxels of the input."""
+        return array.take(min(self.at // step[self.axis], array.shape[self.axis] - 1), self.axis)
+
+    def sampled(self, plane: np.ndarray, step: Triple = (1, 1, 1)) -> np.ndarray:
+        """float32 (rows, columns) of what is shown, linearly between the values of such a slice."""
+        for axis, own in enumerate(self._axes):
+            places = (self._places(own) - (step[own] - 1) / 2) / step[own]
+            plane = _between(plane, places, axis)
         return plane
 
 
@@ -76,14 +80,13 @@ def _between(plane: np.ndarray, places: np.ndarray, axis: int) -> np.ndarray:
     return np.asarray(below + part * (above - below))
 
 
-def panel(
-    view: Slice, grey: np.ndarray, step: tuple[int, int, int], masks: dict[str, np.ndarray]
-) -> np.ndarray:
-    """RGB uint8 (rows, columns, 3): greys as `kept.py` keeps them, outlines of the masks bool (z, y, x), letters."""
-    greys = (view.sampled(grey, step) + 0.5).astype(np.uint8)
-    pixels = greys[..., None].repeat(3, 2)
-    for structure, mask in masks.items():
-        pixels[outline(view.sampled(mask) > 0.5)] = COLOURS[structure]
+def panel(view: Slice, grey: np.ndarray, step: Triple, labels: np.ndarray) -> np.ndarray:
+    """RGB uint8 (rows, columns, 3): greys as `kept.py` has them, outlines of labels uint8 (z, y, x), letters."""
+    greys = (view.sampled(view.of(grey, step), step) + 0.5).astype(np.uint8)
+    pixels, drawn = greys[..., None].repeat(3, 2), view.of(labels)
+    for structure, label in LABELS.items():
+        if (mask := drawn == label).any():
+            pixels[outline(view.sampled(mask) > 0.5)] = COLOURS[structure]
     _letters(pixels, LETTERS[view.plane])
     return pixels
 

@@ -40,13 +40,13 @@ def picture(kept: Kept, labels: np.ndarray, said: Said) -> bytes:
 
     labels: uint8 (z, y, x) in canonical orientation, on the input's grid.
     """
-    boxes = {structure: box for structure, label in LABELS.items() if (box := box_of(labels == label))}
-    shown = around(boxes, labels.shape, kept.spacing_zyx)
-    masks = {structure: labels == LABELS[structure] for structure in boxes}
-    rows = {structure: largest_at(masks[structure], boxes[structure]) for structure in boxes}
+    found = box_of(labels > 0)
+    shown = around(found, labels.shape, kept.spacing_zyx)
+    inner = {name: labels[found] == label for name, label in LABELS.items()} if found else {}
+    rows = {name: largest_at(mask, found) for name, mask in inner.items() if found and mask.any()}
     middle = tuple((s.start + s.stop) // 2 for s in shown)
     pixel_mm = pixel_size(shown, kept.spacing_zyx)
-    lines = [_row(kept, masks, name, at, shown, pixel_mm) for name, at in (rows or {"": middle}).items()]
+    lines = [_row(kept, labels, name, at, shown, pixel_mm) for name, at in (rows or {"": middle}).items()]
     width = lines[0].shape[1]
     content = [_heading(said, width), *lines, _footing(said, width, pixel_mm)]
     return png(np.concatenate(content))
@@ -64,9 +64,9 @@ def box_of(mask: np.ndarray) -> Box | None:
     return z, y, x
 
 
-def largest_at(mask: np.ndarray, box: Box) -> tuple[int, int, int]:
-    """Where along each axis (z, y, x) a slice shows most of a mask that has voxels; in the middle of equals."""
-    inside, at = mask[box], []
+def largest_at(inside: np.ndarray, box: Box) -> tuple[int, int, int]:
+    """Where along each axis (z, y, x) a slice shows most of a mask, given within a box; in the middle of equals."""
+    at = []
     for axis, axes in enumerate(((1, 2), (0, 2), (0, 1))):
         area = np.count_nonzero(inside, axis=axes)
         best = np.flatnonzero(area == area.max())
@@ -75,15 +75,14 @@ def largest_at(mask: np.ndarray, box: Box) -> tuple[int, int, int]:
     return z, y, x
 
 
-def around(boxes: dict[str, Box], shape: tuple[int, ...], spacing_zyx: tuple[float, float, float]) -> Box:
-    """All boxes with a margin, at least LEAST_MM wide, within the volume; the whole volume where there are none."""
-    if not boxes:
+def around(box: Box | None, shape: tuple[int, ...], spacing_zyx: tuple[float, float, float]) -> Box:
+    """A box with a margin, at least LEAST_MM wide, within the volume; the whole volume where there is none."""
+    if box is None:
         z, y, x = (slice(0, n) for n in shape)
         return z, y, x
     slices = []
-    for axis, (n, mm) in enumerate(zip(shape, spacing_zyx, strict=True)):
-        start = min(box[axis].start for box in boxes.values())
-        stop = max(box[axis].stop for box in boxes.values())
+    for axis, n, mm in zip(box, shape, spacing_zyx, strict=True):
+        start, stop = axis.start, axis.stop
         margin = max(MARGIN_MM / mm, (LEAST_MM / mm - (stop - start)) / 2)
         slices.append(slice(max(0, round(start - margin)), min(n, round(stop + margin))))
     z, y, x = slices
@@ -98,7 +97,7 @@ def pixel_size(box: Box, spacing_zyx: tuple[float, float, float]) -> float:
 
 
 def _row(
-    kept: Kept, masks: dict[str, np.ndarray], name: str, at: tuple[int, int, int], box: Box, pixel_mm: float
+    kept: Kept, labels: np.ndarray, name: str, at: tuple[int, int, int], box: Box, pixel_mm: float
 ) -> np.ndarray:
     """The slices beside each other, a title above each."""
     views = [(Slice(axis, at[axis], box, kept.spacing_zyx, pixel_mm), ct) for axis, ct in COLUMNS]
@@ -106,7 +105,7 @@ def _row(
     width = sum(view.shape[1] for view, _ in views) + GAP * (len(views) + 1)
     canvas, left = _canvas(2 * LINE + height + GAP, width), GAP
     for view, ct in views:
-        pixels = panel(view, kept.greys[ct], kept.step, masks)
+        pixels = panel(view, kept.greys[ct], kept.step, labels)
         rows, columns = pixels.shape[:2]
         titles = canvas[:, left : left + columns]
         write(titles, f"{name} {view.plane}, {CTS[ct]}".strip(), 2, 0, COLOURS.get(name, TEXT))
