@@ -11,6 +11,7 @@ from model.images.grid import (
     difference,
     empty_labels,
     overlap,
+    position_mm,
     same_grid,
     size_in_words,
     to_input_grid,
@@ -36,6 +37,15 @@ def test_every_orientation_becomes_canonical_and_returns(ct_image, save, read_on
     assert pair.spacing_zyx == canonical.GetSpacing()[::-1]
     np.testing.assert_array_equal(to_input_grid(pair.ct, pair.grid), sitk.GetArrayFromImage(filed))
     assert empty_labels(pair.grid).shape == pair.ct.shape
+
+
+@pytest.mark.parametrize("code", ["LPS", "RAI", "SRP", "PIL", "ISL"])
+def test_positions_of_voxels_are_those_of_itk(ct_image, save, read_one, tmp_path, code):
+    filed = sitk.DICOMOrient(ct_image(), code)
+    grid = read_one(save(filed, tmp_path / "ct.mha")).grid
+    upright = sitk.DICOMOrient(filed, "LPS")
+    for z, y, x in ((0, 0, 0), (2, 1, 3)):
+        assert position_mm(grid, (z, y, x)) == pytest.approx(upright.TransformIndexToPhysicalPoint((x, y, z)))
 
 
 def test_there_are_48_orientations():

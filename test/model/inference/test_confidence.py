@@ -38,7 +38,9 @@ def test_it_is_the_mean_dsc_with_truths_drawn_from_the_probabilities(softness):
 
 def test_nothing_drawn_and_nothing_expected_is_no_doubt_and_a_missed_volume_is_one():
     p = np.full(SHAPE, 0.0)
-    assert expected_dsc(logits_of(p, p), VOXEL_CM3, (0, 0), of_probabilities=False) == pytest.approx([1, 1], abs=1e-5)
+    assert expected_dsc(logits_of(p, p), VOXEL_CM3, (0, 0), of_probabilities=False) == pytest.approx(
+        [1, 1], abs=1e-5
+    )
     missed = np.full(SHAPE, 0.4)
     gtvp, gtvnd = expected_dsc(logits_of(missed, p), VOXEL_CM3, (0, 0), of_probabilities=False)
     litres = 0.4 * VOXEL_CM3 * missed[:, 3:].size
