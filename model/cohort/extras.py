@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from model.cases import Case
 from model.errors import InputError, reason
 from model.images.grid import Grid, to_input_grid
@@ -108,7 +106,7 @@ def write_maps(extras: Extras, case: Case, maps: "dict[str, Inside]", grid: Grid
     """One after the other, since each is as large as a mask. Raises InputError where one cannot be written."""
     for kind, inside in maps.items():
         start, path = time.perf_counter(), extras.path(case, kind)
-        write_image(path, np.ascontiguousarray(to_input_grid(inside.whole(), grid)), grid)
+        write_image(path, to_input_grid(inside.whole(), grid), grid)
         log(f"write {path}: {time.perf_counter() - start:.1f} s")
 
 

@@ -46,10 +46,14 @@ class Disagreement:
         float32 (z, y, x), 0 to 0.5; 0 where nothing looked. It is the root of the unbiased weighted variance, and never
         above the root of p (1 - p), the most that looks of mean p can have: that stands where one look alone counts.
         """
-        looked = self.weights.clamp(min=torch.finfo(torch.float32).tiny)
-        alone = (self.squared_weights / looked**2).clamp(max=1)  # 1 / n for n equal looks
-        largest = torch.zeros_like(self.weights)
-        for weighted, squares in zip(self.means, self.squares, strict=True):
+        return torch.stack([self._deviation_at(z) for z in range(len(self.weights))])
+
+    def _deviation_at(self, z: int) -> Tensor:
+        """Of one slice: nothing as large as the sums is made on the way."""
+        looked = self.weights[z].clamp(min=torch.finfo(torch.float32).tiny)
+        alone = (self.squared_weights[z] / looked**2).clamp(max=1)  # 1 / n for n equal looks
+        largest = torch.zeros_like(looked)
+        for weighted, squares in zip(self.means[:, z], self.squares[:, z], strict=True):
             mean = (weighted / looked).clamp(0, 1)
             most = mean * (1 - mean)
             variance = (squares / looked - mean**2).clamp(min=0)

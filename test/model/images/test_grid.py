@@ -39,7 +39,7 @@ def test_every_orientation_becomes_canonical_and_returns(ct_image, save, read_on
     assert empty_labels(pair.grid).shape == pair.ct.shape
 
 
-@pytest.mark.parametrize("code", ["LPS", "RAI", "SRP", "PIL", "ISL"])
+@pytest.mark.parametrize("code", ["LPS", "RAI", "SRP", "PIL", "ILP"])
 def test_positions_of_voxels_are_those_of_itk(ct_image, save, read_one, tmp_path, code):
     filed = sitk.DICOMOrient(ct_image(), code)
     grid = read_one(save(filed, tmp_path / "ct.mha")).grid

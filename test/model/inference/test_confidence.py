@@ -45,7 +45,7 @@ def test_nothing_drawn_and_nothing_expected_is_no_doubt_and_a_missed_volume_is_o
     gtvp, gtvnd = expected_dsc(logits_of(missed, p), VOXEL_CM3, (0, 0), of_probabilities=False)
     litres = 0.4 * VOXEL_CM3 * missed[:, 3:].size
     assert gtvp == pytest.approx(AGREED_CM3 / (AGREED_CM3 + litres), rel=1e-3)
-    assert gtvnd == pytest.approx(1, abs=1e-6)
+    assert gtvnd == pytest.approx(1, abs=1e-5)
 
 
 def test_where_nothing_was_looked_at_there_is_no_doubt():
