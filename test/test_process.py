@@ -658,7 +658,9 @@ class WithMaps(FakePredictor):
     def predict_and_restore(self, prepared, input_shape, log=None) -> Segmentation:
         trust = Trust({"GTVp": 0.9, "GTVnd": 0.8}, {"GTVp": 0.8, "GTVnd": 0.3})
         whole = (slice(None),) * 3
-        kinds = [kind for kind in MAP_FOLDERS if self.wanted.uncertainty == (kind == "uncertainty")]
+        kinds = (*MAP_FOLDERS[:2],) * self.wanted.probabilities + (
+            *MAP_FOLDERS[2:],
+        ) * self.wanted.uncertainty
         return Segmentation(
             prepared,
             0.25,
