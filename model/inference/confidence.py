@@ -51,8 +51,12 @@ def expected_dsc(
     mask is the one on the network's grid, without pieces below the least volumes. Slice by slice.
     """
     looked = logits[0] < BACKGROUND_LOGIT / 2
-    rows, columns = (slice(*_ends(looked.any(0).any(axis))) for axis in (1, 0))
-    planes = [plane[:, rows, columns] for plane in logits.unbind(1)]
+    if not bool(looked.any()):
+        return [1.0] * len(LABELS)
+    depth, rows, columns = (
+        _span(looked.any(second).any(first)) for first, second in ((1, 2), (0, 2), (0, 1))
+    )
+    planes = logits[:, depth, rows, columns].unbind(1)
     labels = torch.stack([plane.argmax(0).to(torch.uint8) for plane in planes]).cpu().numpy()
     drop_small(labels, voxel_cm3, least_cm3)
     likely, agreed = np.zeros(len(LABELS)), np.zeros(len(LABELS))
@@ -72,7 +76,7 @@ def calibrated(expected: np.ndarray, offset: float, slope: float) -> np.ndarray:
     return np.asarray(1 / (1 + np.exp(-(offset + slope * np.log(inner / (1 - inner))))))
 
 
-def _ends(hits: Tensor) -> tuple[int, int]:
-    """Of the true entries of a 1D bool tensor, first and behind the last; 0 and 0 where there are none."""
+def _span(hits: Tensor) -> slice:
+    """From the first to the last true entry of a 1D bool tensor that has one."""
     indices = hits.nonzero().flatten()
-    return (int(indices[0]), int(indices[-1]) + 1) if len(indices) else (0, 0)
+    return slice(int(indices[0]), int(indices[-1]) + 1)
