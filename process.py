@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from model import VERSION
 from model.cases import Case, find_cases, output_folders
+from model.cohort.extras import Extras
 from model.cohort.manifest import (
     NAME,
     Entry,
@@ -91,27 +92,30 @@ def run(
     folder = args.output.parent if all_cases[0].output == args.output else args.output
     if args.json:
         check_json_file(args.json, all_cases[0], folder)
+    extras = Extras(args.extras or folder, folder, args.preview, args.probabilities, args.uncertainty)
+    extras.check(all_cases)
     cases, failures = rank.share(all_cases), []
-    with output_folders(cases):
+    files = [path for case in cases for path in (case.output, *extras.paths(case))]
+    with output_folders(files):
         origin = (origin or origin_of(args)) if manifest or args.json else None
         resume = args.resume or rank.restarted
         if manifest and origin and resume:
-            cases = unfinished(cases, manifest, origin)
+            cases = unfinished(cases, manifest, origin, extras)
         if cases:
             # Where no case can be read, the weights are not needed.
             predictor = None if all(case.fault for case in cases) else predictor_of()
-            remove_earlier(cases)
+            remove_earlier(cases, extras)
             # Patients named one by one may follow each other into one folder.
             if manifest and not resume and rank.count == 1 and not args.ct:
                 manifest.start_anew()
             if manifest:
                 manifest.check()
-            for case, outcome in segment_all(cases, predictor, args.on_error):
+            for case, outcome in segment_all(cases, predictor, args.on_error, extras):
                 failures += [str(outcome.error)] if outcome.error and not outcome.empty else []
                 if origin:
                     # Of a full disk the case's own error has told already.
                     with suppress(*[InputError] if outcome.error else []):
-                        record(entry_of(case, outcome, origin, folder), manifest, args.json)
+                        record(entry_of(case, outcome, origin, extras), manifest, args.json)
         wait_for_all(rank)
     return failures
 
@@ -128,33 +132,40 @@ def cases_of(args: argparse.Namespace) -> list[Case]:
     return with_single_cts(cases) if args.single_ct else cases
 
 
-def unfinished(cases: list[Case], manifest: Manifest, origin: Origin) -> list[Case]:
-    """Those without a result of the same CTs, weights, options and software."""
+def unfinished(cases: list[Case], manifest: Manifest, origin: Origin, extras: Extras) -> list[Case]:
+    """Those without a result of the same CTs, weights, options and software, or without what is to lie beside it."""
     entries = manifest.read()
-    left = [case for case in cases if not is_finished(case, entries.get(case.name), origin)]
+    left = [
+        case
+        for case in cases
+        if not is_finished(case, entries.get(case.name), origin)
+        or not extras.are_there(case, entries[case.name])
+    ]
     log(f"resume: {len(cases) - len(left)} of {len(cases)} cases are finished")
     return left
 
 
-def remove_earlier(cases: list[Case]) -> None:
+def remove_earlier(cases: list[Case], extras: Extras) -> None:
     """Results of an earlier run under the names of these: none may pass for a result of this one."""
-    earlier = [case.output for case in cases if os.path.lexists(case.output)]  # also links that lead nowhere
+    masks = [case.output for case in cases if os.path.lexists(case.output)]  # also links that lead nowhere
+    earlier = masks + [path for case in cases for path in extras.earlier(case)]
     for path in earlier:
         try:
             path.unlink()
         except OSError as error:
             raise InputError(path, f"cannot be removed ({reason(error)})", "remove it") from None
-    if earlier:
-        log(f"removed {len(earlier)} results of an earlier run")
+    if masks:
+        log(f"removed {len(masks)} results of an earlier run")
 
 
-def entry_of(case: Case, outcome: Outcome, origin: Origin, output: Path) -> Entry:
+def entry_of(case: Case, outcome: Outcome, origin: Origin, extras: Extras) -> Entry:
     """The case's line in the manifest."""
+    trust = outcome.trust
     status = "done" if outcome.error is None else "empty" if outcome.empty else "failed"
     return Entry(
         case=case.name,
         status=status,
-        result=case.output.relative_to(output).as_posix() if status != "failed" else "",
+        result=case.output.relative_to(extras.masks).as_posix() if status != "failed" else "",
         sha256=sha256_of(case.output) if status != "failed" else "",
         inputs=outcome.inputs or inputs_of(case),
         seconds=round(outcome.seconds, 2),
@@ -164,6 +175,9 @@ def entry_of(case: Case, outcome: Outcome, origin: Origin, output: Path) -> Entr
         warnings=outcome.warnings,
         error=str(outcome.error) if outcome.error else None,
         origin=origin,
+        expected_dsc=trust.expected_dsc if trust else None,
+        confidence=trust.confidence if trust else None,
+        extras=extras.names(case) if status == "done" else [],
     )
 
 
@@ -210,6 +224,7 @@ def load_predictor(args: argparse.Namespace) -> "Predictor":
     import_torch()
     import torch
 
+    from model.inference.maps import Wanted
     from model.inference.predictor import Predictor
     from model.network.bundle import load_bundle
     from model.network.placement import use_gpu
@@ -217,7 +232,8 @@ def load_predictor(args: argparse.Namespace) -> "Predictor":
     bundle = load_bundle(args.weights)
     if args.keep_small:
         bundle = replace(bundle, least_cm3=(0.0,) * len(bundle.least_cm3))
-    predictor = Predictor(bundle, args.device, args.precision, shortcuts(args), log)
+    wanted = Wanted(args.probabilities, args.uncertainty)
+    predictor = Predictor(bundle, args.device, args.precision, shortcuts(args), log, wanted)
     if predictor.device.type == "cuda":
         use_gpu(this_rank().local if predictor.device.index is None else predictor.device.index)
     for remark in remarks(args.weights):
@@ -225,6 +241,8 @@ def load_predictor(args: argparse.Namespace) -> "Predictor":
     if args.loudness is Loudness.VERBOSE:
         for line in version_lines(args.weights).splitlines():
             log(line)
+        if not bundle.confidence:
+            log("these weights have no calibration, so no confidence is given")
     detail(
         f"Python {platform.python_version()}, torch {torch.__version__}, {torch.get_num_threads()} threads"
     )

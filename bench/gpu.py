@@ -1,4 +1,4 @@
-"""Every row that needs a GPU, in about twenty minutes: bash bench/gpu.sh OUT [--nnunet-python VENV/bin/python].
+"""Every row that needs a GPU, in about twenty minutes: bash bench/gpu.sh --out OUT [--nnunet-python VENV/bin/python].
 
 Each row is a command in a process of its own; one that fails, or takes longer than it may, leaves its reason and not
 the others. OUT/gpu.json has all figures, OUT/gpu.md the table. Exit code 1 where a row has no figures.
@@ -6,19 +6,41 @@ the others. OUT/gpu.json has all figures, OUT/gpu.md the table. Exit code 1 wher
 """
 
 import argparse
+import sys
+from pathlib import Path
+
+from model.installed import BUNDLED
+from model.options import OUT, Parser
+
+EXAMPLES = ("bash bench/gpu.sh --out build/gpu", "bash bench/gpu.sh --out build/gpu --device cpu --quick")
+EXITS = "0 done, 1 a row has no figures, 2 bad options"
+
+
+def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
+    parser = Parser(prog="python -m bench.gpu", description=__doc__, examples=EXAMPLES, exits=EXITS)
+    add = parser.add_argument
+    add(*OUT, type=Path, required=True, metavar="FOLDER", help="for gpu.json and gpu.md")
+    add("--nnunet-python", type=Path, metavar="P", help="a Python with nnunetv2, for the row beside it")
+    add("--device", choices=("cuda", "cpu"), default="cuda", help="cpu: to try the script")
+    add("--quick", action="store_true", help="small cases, to try the script")
+    add("--only", nargs="+", metavar="ROW", help="these rows alone")
+    add("--weights", type=Path, default=BUNDLED, help="weights file")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    parse_arguments(None)  # --help, and what makes no sense, before what takes seconds to load
+
 import json
 import os
 import platform
 import re
 import subprocess
-import sys
 import tempfile
 import time
-from argparse import ArgumentDefaultsHelpFormatter as DefaultsInHelp
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -195,17 +217,6 @@ def write(out: Path, about: dict[str, str], results: list[dict[str, Any]]) -> No
         lines += [f"| {result['name']} | {name} | {value:g} |" for name, value in result["figures"].items()]
         lines += [f"| {result['name']} | failed | {result['error']} |"] if result["error"] else []
     (out / "gpu.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=DefaultsInHelp)
-    parser.add_argument("out", type=Path, help="folder for gpu.json and gpu.md")
-    parser.add_argument("--nnunet-python", type=Path, help="a Python with nnunetv2, for the row beside it")
-    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
-    parser.add_argument("--quick", action="store_true", help="small cases, to try the script")
-    parser.add_argument("--only", nargs="+", metavar="ROW", help="these rows alone")
-    parser.add_argument("--weights", type=Path, default=ROOT / "weights" / "gtv.pt")
-    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":

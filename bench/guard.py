@@ -6,11 +6,29 @@ beyond its margin. A few minutes; on a machine that does nothing else.
 """
 
 import argparse
+import sys
+
+from model.options import Parser
+
+EXAMPLES = ("python -m bench.guard", "python -m bench.guard --write")
+EXITS = "0 all within their margins, 1 one is not, 2 bad options"
+
+
+def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
+    parser = Parser(prog="python -m bench.guard", description=__doc__, examples=EXAMPLES, exits=EXITS)
+    add = parser.add_argument
+    add("names", nargs="*", metavar="NAME", help="these ratios alone")
+    add("--write", action="store_true", help="take this run's as those to compare with")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    parse_arguments(None)  # --help, and what makes no sense, before what takes seconds to load
+
 import json
 import multiprocessing
 import resource
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -167,13 +185,6 @@ RATIOS: dict[str, tuple[Callable[[], float], float]] = {
     "DSC between exhaustive and default": (agreement, 0.002),
     "seconds of scoring, surface-distance / ours": (scoring_time, OF_TIMES),
 }
-
-
-def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help="these ratios alone")
-    parser.add_argument("--write", action="store_true", help="take this run's as those to compare with")
-    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":

@@ -9,15 +9,37 @@ than 100 % are possible where these lie in the processor's caches.
 
 import argparse
 import sys
+from pathlib import Path
+
+from bench.nnunet.case import add_options
+from model.installed import BUNDLED
+from model.options import Parser, add_device
+
+EXAMPLES = ("python -m bench.profile --case small --picture profile.png",)
+EXITS = "0 done, 2 bad options"
+
+
+def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
+    parser = Parser(prog="python -m bench.profile", description=__doc__, examples=EXAMPLES, exits=EXITS)
+    add = parser.add_argument
+    add_options(parser, "small")
+    add("--weights", type=Path, default=BUNDLED, help="weights file")
+    add_device(parser)
+    add("--precision", choices=("auto", "fp32"), default="auto", help="as of process.py")
+    add("--picture", type=Path, metavar="F.png", help="also as a picture")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    parse_arguments(None)  # --help, and what makes no sense, before what takes seconds to load
+
 import tempfile
 import time
-from argparse import ArgumentDefaultsHelpFormatter as DefaultsInHelp
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,8 +48,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from bench.nnunet.case import add_options, read_case, write_case
-from bench.runs import ROOT
+from bench.nnunet.case import read_case, write_case
 from model.images.write import write_label_map
 from model.inference.predictor import Predictor
 from model.network.bundle import load_bundle
@@ -233,16 +254,6 @@ def draw(steps: dict[str, Cost], operators: dict[str, Cost], limits: Limits, pat
     bars[2].legend(fontsize=7)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)
-
-
-def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=DefaultsInHelp)
-    add_options(parser, "small")
-    parser.add_argument("--weights", type=Path, default=ROOT / "weights" / "gtv.pt")
-    parser.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto")
-    parser.add_argument("--precision", choices=("auto", "fp32"), default="auto")
-    parser.add_argument("--picture", type=Path, help="also as a PNG")
-    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":

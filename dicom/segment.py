@@ -7,6 +7,7 @@ unclear which two, it takes none: --ct and --ce say it. The other options are th
 import argparse
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,7 +17,8 @@ from dicom.rtstruct import write_rtstruct
 from dicom.seg import write_seg
 from dicom.series import Reference, reference_of
 from dicom.to_rtstruct import tell
-from model.cohort.segmenting import memory_errors
+from model.cohort.extras import write_picture
+from model.cohort.segmenting import CaseLog, in_words, memory_errors, volumes_cm3, warn_of_low_confidence
 from model.errors import InputError, reason
 from model.images.choice import SINGLE, Choice, choose, left_out
 from model.images.dicom import read_series
@@ -26,7 +28,12 @@ from model.images.read import MAX_VOXELS
 from model.images.series_files import Below, SeriesFiles, check_beside, series_below
 from model.network.plan import triple
 from model.options import OUT
+from model.preview.kept import Kept, keep
+from model.preview.picture import Said, picture
 from model.terminal import choose_loudness, log
+
+if TYPE_CHECKING:  # torch takes seconds to import
+    from model.inference.predictor import Segmentation
 
 # Of process.py, to which they are handed on: its defaults and rules are theirs.
 VALUES = ("--weights", "--device", "--precision")
@@ -44,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("study", type=Path, metavar="STUDY_FOLDER", help="the patient's DICOM files, however they lie in it")
     add(*OUT, type=Path, required=True, metavar="RTSS.dcm", help="the structure set to write")
     add("--seg", type=Path, metavar="SEG.dcm", help="also write a segmentation")
+    add("--preview", type=Path, metavar="P.png", help="also draw a picture of what was outlined")
     add("--ct", metavar="UID", help="SeriesInstanceUID of the non-contrast CT, as listed; with --ce")
     add("--ce", metavar="UID", help="of the contrast CT, with --ct")
     add("--single-ct", action="store_true", help="where the contrast CT is missing, take one CT for both")
@@ -63,21 +71,28 @@ def run(options: argparse.Namespace) -> int:
     settings = process.parse_arguments(handed_on(options))
     choose_loudness(settings.loudness)
     below = series_below(options.study)
-    check_outputs([path for path in (options.out, options.seg) if path], below)
+    check_outputs([path for path in (options.out, options.seg, options.preview) if path], below)
     for line in listing(below):
         log(line)
     choice = named(below, options.ct, options.ce) if options.ct else choose(below, options.single_ct)
     for series in (choice.ct, choice.ce):
         check_beside(series, below)
     log(choice.why)
+    case_log = CaseLog(held=None)
     for oddity in choice.oddities:
-        log(f"warning: {options.study}: {oddity}")
+        case_log(f"warning: {options.study}: {oddity}")
     # What contours need beside the voxels is looked at before the network's time is spent.
     reference = reference_of(read_series(choice.ct, MAX_VOXELS))
-    labels, grid = outlined(choice, settings)
-    if not labels.any():
+    segmentation, kept = outlined(choice, settings, case_log)
+    if not segmentation.labels.any():
         raise InputError(options.study, "nothing was outlined, so no file is written", "look at the two CTs")
-    write(labels, grid, reference, options.out, options.seg)
+    labels = to_input_grid(segmentation.labels, kept.grid)
+    write(labels, kept.grid, reference, options.out, options.seg)
+    if options.preview:
+        name = choice.ct.text("PatientID") or options.study.absolute().name
+        said = Said(name, in_words(segmentation, volumes_cm3(segmentation, kept.grid)), case_log.warnings)
+        write_picture(options.preview, picture(kept, segmentation.labels, said))
+        log(f"write {options.preview}")
     return 0
 
 
@@ -137,21 +152,22 @@ def named(below: Below, ct: str, ce: str | None) -> Choice:
     return Choice(plain, contrast, why, ())
 
 
-def outlined(choice: Choice, settings: argparse.Namespace) -> tuple[np.ndarray, Grid]:
-    """Labels uint8 (z, y, x) along the axes of the non-contrast CT's straight grid, and this grid.
+def outlined(choice: Choice, settings: argparse.Namespace, case_log: CaseLog) -> "tuple[Segmentation, Kept]":
+    """The masks on the non-contrast CT's straight grid, in canonical orientation; what a picture needs of the CTs.
 
     Raises InputError, also where memory does not suffice.
     """
-    pair = read_pair(choice.ct, choice.ce, log)
+    pair = read_pair(choice.ct, choice.ce, case_log)
     predictor = process.load_predictor(settings)
     try:
         with memory_errors():
-            prepared = predictor.prepare(pair, log)
-            segmentation = predictor.predict_and_restore(prepared, triple(pair.ct.shape), log)
+            prepared = predictor.prepare(pair, case_log)
+            segmentation = predictor.predict_and_restore(prepared, triple(pair.ct.shape), case_log)
     except MemoryError as error:
         fact = f"not enough memory ({reason(error)})"
         raise InputError(choice.ct.folder, fact, "close other programs or take --device cpu") from None
-    return to_input_grid(segmentation.labels, pair.grid), pair.grid
+    warn_of_low_confidence(segmentation, case_log)
+    return segmentation, keep(pair.ct, pair.ce, pair.spacing_zyx, pair.grid)
 
 
 def write(labels: np.ndarray, grid: Grid, reference: Reference, out: Path, seg: Path | None) -> None:

@@ -17,9 +17,10 @@ from evaluation.folders import case_stem, image_files, stem
 from evaluation.names import cohort_in, says_nothing, what_name_says, without_last_word
 from model.errors import InputError, one_line
 from model.images.read import IMAGE_SUFFIXES
-from model.structures import STRUCTURES
+from model.structures import MAP_FOLDERS, STRUCTURES
 
-CT_FOLDERS = ("imagestr", "imagests", "head-neck-ct", "head-neck-contrast-enhanced-ct")
+CTS = ("imagestr", "imagests", "head-neck-ct", "head-neck-contrast-enhanced-ct")
+NO_MASKS = (*CTS, *map(str.lower, MAP_FOLDERS))  # folders that are passed over
 CT_PAIR = {"image", "image_contrast"}
 
 Key = tuple[str, ...]
@@ -81,7 +82,7 @@ def find_cases(root: Path) -> Found:
         return Found({case.name: case})
     if not root.is_dir():
         raise InputError(root, "no such file or folder", "give one with masks")
-    files, problems = image_files(root, CT_FOLDERS, with_contours=readable())
+    files, problems = image_files(root, NO_MASKS, with_contours=readable())
     masks, unclear = _without_strangers(_resolve_hints([_describe(path, root) for path in files]), root)
     masks = [replace(mask, structure=mask.structure or above) for mask in masks]
     problems += unclear

@@ -108,14 +108,14 @@ def _nameless(case: Case) -> InputError | None:
 
 
 @contextmanager
-def output_folders(cases: Sequence[Case]) -> Iterator[None]:
-    """Make the folders of the results; on leaving, remove again those that were made here and stayed empty.
+def output_folders(results: Sequence[Path]) -> Iterator[None]:
+    """Make the folders of these files; on leaving, remove again those that were made here and stayed empty.
 
     Raises InputError, before any work is done, where a folder cannot be made or written to.
     """
     made: list[Path] = []
     try:
-        for folder in sorted({case.output.parent for case in cases}):
+        for folder in sorted({path.parent for path in results}):
             try:
                 for ancestor in (*reversed(folder.parents), folder):
                     if not ancestor.is_dir():
@@ -127,16 +127,16 @@ def output_folders(cases: Sequence[Case]) -> Iterator[None]:
             except (OSError, ValueError) as error:
                 fact = f"cannot write there ({reason(error)})"
                 raise InputError(folder, fact, "make it writable or choose another --output") from None
-        for case in cases:
+        for path in results:
             try:
-                taken = stat.S_ISDIR(case.output.lstat().st_mode)
+                taken = stat.S_ISDIR(path.lstat().st_mode)
             except FileNotFoundError:
                 continue
             except (OSError, ValueError) as error:
                 fact = f"cannot be written there ({reason(error)})"
-                raise InputError(case.output, fact, "rename the case or choose another --output") from None
+                raise InputError(path, fact, "rename the case or choose another --output") from None
             if taken:
-                raise InputError(case.output, "a folder has the result's name", "move it away")
+                raise InputError(path, "a folder has the result's name", "move it away")
         yield
     finally:
         for folder in reversed(made):

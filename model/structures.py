@@ -6,6 +6,10 @@ training data as for imported models.
 
 LABELS = {"GTVp": 1, "GTVnd": 2}
 STRUCTURES = tuple(LABELS)
+# Folders beside masks, with files called as these, that hold no masks but maps of grey values.
+PROBABILITY_FOLDERS = {name: f"probability_{name}" for name in STRUCTURES}
+UNCERTAINTY_FOLDER = "uncertainty"
+MAP_FOLDERS = (*PROBABILITY_FOLDERS.values(), UNCERTAINTY_FOLDER)
 
 # Names of channels, without case and separators. In this order: what has "contrast" in it may say that there is none.
 _WITHOUT = (

@@ -15,6 +15,7 @@ FLOORS = [
     ["model.writing", "model.terminal", "model.documents", "model.installed", "model.machine"],
     ["model.options", "model.request"],
     ["model.images"],
+    ["model.preview"],
     ["model.sockets", "model.strangers", "model.patients"],
     ["model.cases", "model.network"],
     ["model.preprocessing", "model.one_patient"],
@@ -50,8 +51,8 @@ ALLOWED_BETWEEN = {
         "model.cases",
     },
     # No torch but through process.py, and nothing that only makes or trains.
-    "dicom": {room for floor in FLOORS[:10] for room in floor} - {"model.importing", "phantom"},
-    "process": {room for floor in FLOORS[:9] for room in floor} - {"model.importing"},
+    "dicom": {room for floor in FLOORS[:11] for room in floor} - {"model.importing", "phantom"},
+    "process": {room for floor in FLOORS[:10] for room in floor} - {"model.importing"},
 }
 WITHOUT_TORCH = (
     "model.errors",
@@ -63,6 +64,7 @@ WITHOUT_TORCH = (
     "model.machine",
     "model.options",
     "model.images",
+    "model.preview",
     "model.sockets",
     "model.strangers",
     "model.patients",

@@ -9,6 +9,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -24,9 +25,12 @@ from model import installed
 from model.cases import CE_SLUG, CT_SLUG
 from model.cohort import segmenting
 from model.errors import InputError
+from model.inference.confidence import Trust
 from model.inference.predictor import Segmentation
 from model.installed import BUNDLED
+from model.preprocessing.restore import Inside
 from model.serve import make_server
+from model.structures import MAP_FOLDERS
 from model.terminal import Loudness, choose_loudness
 
 SHAPE = (4, 5, 6)
@@ -58,7 +62,7 @@ class FakePredictor:
 
 @pytest.fixture(autouse=True)
 def fake_model(monkeypatch):
-    monkeypatch.setattr(model.network.bundle, "load_bundle", lambda path: None)
+    monkeypatch.setattr(model.network.bundle, "load_bundle", lambda path: SimpleNamespace(confidence=None))
     monkeypatch.setattr(model.inference.predictor, "Predictor", FakePredictor)
 
 
@@ -657,3 +661,82 @@ def test_uploaded_weights_are_taken_and_named(tmp_path, capsys, monkeypatch):
     (tmp_path / "uploaded/gtv.pt").touch()
     assert call(tmp_path) == 0 and taken[1:] == [tmp_path / "uploaded/gtv.pt"]
     assert f"weights: {taken[1]}, uploaded" in capsys.readouterr().out
+
+
+class WithMaps(FakePredictor):
+    """Is sure of GTVp, not of GTVnd."""
+
+    def __init__(self, *arguments) -> None:
+        self.wanted = arguments[-1]
+
+    def predict_and_restore(self, prepared, input_shape, log=None) -> Segmentation:
+        trust = Trust({"GTVp": 0.9, "GTVnd": 0.8}, {"GTVp": 0.8, "GTVnd": 0.3})
+        whole = (slice(None),) * 3
+        kinds = (*MAP_FOLDERS[:2],) * self.wanted.probabilities + (
+            *MAP_FOLDERS[2:],
+        ) * self.wanted.uncertainty
+        return Segmentation(
+            prepared,
+            0.25,
+            trust=trust,
+            maps={kind: Inside(prepared * 100, whole, input_shape) for kind in kinds},
+        )
+
+
+def test_pictures_and_maps_lie_in_folders_beside_the_masks(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(model.inference.predictor, "Predictor", WithMaps)
+    save_segrap(tmp_path / "in", "a", "b")
+    assert call(tmp_path, "--preview", "--probabilities") == 0
+    expected = [f"{kind}/{name}" for kind in MAP_FOLDERS[:2] for name in ("a.nii.gz", "b.nii.gz")]
+    expected += ["a.nii.gz", "b.nii.gz", "preview/a.png", "preview/b.png"]
+    assert files_in(tmp_path / "out") == sorted(expected)
+    found = sitk.ReadImage(str(tmp_path / "out/probability_GTVp/a.nii.gz"))
+    ct = sitk.ReadImage(str(tmp_path / "in/a/image.nii.gz"))
+    assert found.GetOrigin() == ct.GetOrigin() and found.GetSpacing() == ct.GetSpacing()
+    assert sitk.GetArrayFromImage(found)[PRIMARY] == 100
+    out = capsys.readouterr().out
+    assert "a: GTVp 0.5 cm³ (confidence 0.80), GTVnd 0.5 cm³ (confidence 0.30)" in out
+    assert "warning: GTVnd: the confidence is only 0.30: look at it closely" in out
+    line = json.loads((tmp_path / "out/manifest.jsonl").read_text().splitlines()[0])
+    assert line["confidence"] == {"GTVp": 0.8, "GTVnd": 0.3}
+    assert line["expected_dsc"] == {"GTVp": 0.9, "GTVnd": 0.8}
+    assert line["extras"] == ["preview/a.png", "probability_GTVp/a.nii.gz", "probability_GTVnd/a.nii.gz"]
+    # Masks and maps are called as cases are: what lies there is neither a case nor a stranger to the next run.
+    assert call(tmp_path, "--resume", "--preview") == 0
+    assert "resume: 2 of 2 cases are finished" in capsys.readouterr().out
+    assert call(tmp_path, "--resume", "--preview", "--uncertainty") == 0
+    assert "resume: 0 of 2 cases are finished" in capsys.readouterr().out
+    assert call(tmp_path) == 0
+    assert files_in(tmp_path / "out") == ["a.nii.gz", "b.nii.gz"]  # none of an earlier run's
+
+
+def test_extras_among_the_inputs_are_no_cases(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(model.inference.predictor, "Predictor", WithMaps)
+    save_segrap(tmp_path / "in", "a", "b")
+    save_pair(tmp_path / "in2/c_0000.nii.gz", tmp_path / "in2/c_0001.nii.gz")
+    for folder in ("in", "in2"):
+        for _ in range(2):
+            place = str(tmp_path / folder)
+            assert process.main(["-i", place, "-o", place, "--preview", "--probabilities"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_in_layout_exec_a_folder_has_to_be_named(tmp_path, capsys):
+    save_exec(tmp_path / "in")
+    assert call(tmp_path, "--preview") == 2
+    assert "error: --extras: in layout exec the platform takes what lies in the output" in one_error(capsys)
+    assert not (tmp_path / "out").exists()
+    assert call(tmp_path, "--preview", "--extras", str(tmp_path / "more")) == 0
+    assert files_in(tmp_path / "more") == ["preview/plain.png"]
+    assert files_in(tmp_path / "out") == ["images/gross-tumor-volume-segmentation/plain.mha"]
+
+
+def test_a_mask_that_cannot_be_written_leaves_no_picture(tmp_path, monkeypatch):
+    save_segrap(tmp_path / "in", "a")
+
+    def full(*_):
+        raise InputError("a", "cannot be written", "free space")
+
+    monkeypatch.setitem(segmenting.WRITERS, "label_map", full)
+    assert call(tmp_path, "--preview") == 2
+    assert files_in(tmp_path / "out") == []

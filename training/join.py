@@ -95,6 +95,7 @@ def join(weights: list[Path], works: list[Path], out: Path, command: list[str]) 
         states=tuple(state for bundle in bundles.values() for state in bundle.states),
         provenance=origin(bundles, command),
         least_cm3=(0.0,) * len(first.least_cm3),
+        confidence=None,  # of one fold alone
     )
     if results:
         joined = with_scores(joined, results)

@@ -68,7 +68,9 @@ def choose(weights: Path, data: Path, device: str) -> tuple[float, ...]:
     for least, row in zip(LEAST_CM3, np.mean(tables, axis=0), strict=True):
         print(f"{least:>4g} cm³" + "".join(f"{value:>10.4f}" for value in row))
     chosen = choose_least(tables)
-    save_bundle(replace(bundle, least_cm3=chosen), weights, None)
+    # A calibration is of the masks as they were.
+    confidence = bundle.confidence if chosen == bundle.least_cm3 else None
+    save_bundle(replace(bundle, least_cm3=chosen, confidence=confidence), weights, None)
     return chosen
 
 

@@ -22,7 +22,7 @@ from model.terminal import take_any_text  # noqa: E402
 def main(arguments: list[str] | None = None) -> int:
     args = process.parse_arguments(arguments)
     cases = find_cases(args.input, args.output, args.layout)
-    with output_folders(cases):
+    with output_folders([case.output for case in cases]):
         predictor = process.load_predictor(args)
         if gb := os.environ.get("GPU_MEMORY_GB"):
             limit_gpu(float(gb))

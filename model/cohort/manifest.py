@@ -35,7 +35,8 @@ class Entry:
     """One case. status: done, empty (cannot be segmented, an empty mask was asked for) or failed.
 
     result: the file, relative to the manifest; sha256 its content's. inputs: what the CTs' files were. seconds: reading
-    to writing. Volumes in cm³ are None unless done.
+    to writing. Volumes in cm³ are None unless done. expected_dsc, confidence: by structure, as `Trust` has them; None
+    where nothing asked for them. extras: files beside the result, relative to the manifest or absolute.
     """
 
     case: str
@@ -50,6 +51,9 @@ class Entry:
     warnings: list[str]
     error: str | None
     origin: Origin = field(compare=False)
+    expected_dsc: dict[str, float] | None = None
+    confidence: dict[str, float] | None = None
+    extras: list[str] = field(default_factory=list)
 
     def line(self) -> bytes:
         """As it stands in the manifest."""

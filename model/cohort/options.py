@@ -39,6 +39,10 @@ def parse_arguments(arguments: list[str] | None, description: str | None = None)
     add("--all-mirrors", action="store_true", help="all mirrors of every window, not only of those in doubt")
     add("--no-search", dest="search", **off, help="look at every window, with all mirrors unless --no-tta")
     add("--keep-small", action="store_true", help="keep lesions however small they are")
+    add("--preview", action="store_true", help="also a picture of each case: preview/CASE.png")
+    add("--probabilities", action="store_true", help="also 8-bit maps of each structure's probability")
+    add("--uncertainty", action="store_true", help="also an 8-bit map of how far mirrors disagree")
+    add("--extras", type=Path, metavar="FOLDER", help="for these, instead of --output; layout exec needs it")
     add("--resume", action="store_true", help="leave cases alone whose result is there and up to date")
     add("--json", type=Path, metavar="F", help="what came of the one case, as in the manifest of many")
     add("--on-error", choices=("fail", "empty"), default="fail", help="what a case that cannot be read gets")
@@ -59,6 +63,11 @@ def check_together(args: argparse.Namespace) -> None:
     """Ends the program with 2 where options do not go together."""
     if args.all_mirrors and not args.tta:
         refuse("--no-tta", "not together with --all-mirrors", "give one of them")
+    asked = args.preview or args.probabilities or args.uncertainty
+    if args.extras and not asked:
+        refuse("--extras", "nothing to go there", "add --preview, --probabilities or --uncertainty")
+    if args.serve and asked and not args.extras:
+        refuse("--serve", "the platform takes what lies in the output", "give another folder with --extras")
     if args.ce and not args.ct:
         refuse("--ce", "there is no --ct", "give both CTs")
     if args.ct and not args.ce and not args.single_ct:

@@ -8,6 +8,7 @@ from traceback import format_exception
 from typing import TYPE_CHECKING
 
 from model.cases import Case
+from model.cohort.extras import PREVIEW_FOLDER, Extras, taken_back, write_maps, write_picture
 from model.cohort.manifest import Inputs, inputs_of
 from model.cohort.stages import in_stages
 from model.errors import InputError, reason
@@ -18,11 +19,17 @@ from model.images.read import read_grid
 from model.images.write import write_channels, write_label_map
 from model.network.memory import peak_bytes
 from model.network.plan import Triple, triple
+from model.preview.kept import Kept, keep
+from model.preview.picture import Said, picture
+from model.structures import LABELS
 from model.terminal import detail, log, report, show_progress
 
 if TYPE_CHECKING:  # torch takes seconds to import: wrong input is reported before
+    from model.inference.confidence import Trust
     from model.inference.predictor import Predictor, Prepared, Segmentation
 
+# Below, a mask is expected to be half wrong, and deserves a warning.
+LOW_CONFIDENCE = 0.5
 WRITERS = {"label_map": write_label_map, "channels": write_channels}
 
 
@@ -68,14 +75,16 @@ class Outcome:
     error: InputError | None = None
     empty: bool = False
     inputs: Inputs = field(default_factory=list)
+    trust: "Trust | None" = None
 
 
 def segment_all(
-    cases: list[Case], predictor: "Predictor | None", on_error: str = "fail"
+    cases: list[Case], predictor: "Predictor | None", on_error: str = "fail", extras: Extras | None = None
 ) -> Iterator[tuple[Case, Outcome]]:
     """All cases in order. While the network works on one, the next is read and the last is written.
 
-    predictor: None where all cases have a fault.
+    predictor: None where all cases have a fault; it makes the maps, extras says where they go, and whether there are
+    pictures.
     """
     logs = {case.name: CaseLog() for case in cases}
     # Whatever one case does must not end the others; alone, the traceback of a bug says more.
@@ -88,9 +97,9 @@ def segment_all(
 
     for case, outcome in in_stages(
         cases,
-        lambda case: load(case, predictor, logs[case.name]),
+        lambda case: load(case, predictor, logs[case.name], preview=bool(extras and extras.preview)),
         make,
-        lambda case, made: finish(case, made, logs[case.name]),
+        lambda case, made: finish(case, made, logs[case.name], extras),
         expected,
         predictor.begin_reader if predictor else lambda: None,
     ):
@@ -118,13 +127,14 @@ def segment(case: Case, predictor: "Predictor") -> Outcome:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A pair as the network will see it; prepared is None where it shows no body."""
+    """A pair as the network will see it; prepared is None where it shows no body. kept: for a picture."""
 
     prepared: "Prepared | None"
     grid: Grid
     shape_zyx: Triple
     inputs: Inputs
     seconds: float
+    kept: Kept | None = None
 
 
 @dataclass(frozen=True)
@@ -135,9 +145,10 @@ class Made:
     grid: Grid
     inputs: Inputs
     seconds: float
+    kept: Kept | None = None
 
 
-def load(case: Case, predictor: "Predictor | None", case_log: Log) -> Loaded:
+def load(case: Case, predictor: "Predictor | None", case_log: Log, *, preview: bool = False) -> Loaded:
     """Read the pair → crop, resample, normalise. The CTs themselves, half a gigabyte, are given back."""
     start = time.perf_counter()
     if case.fault:
@@ -150,7 +161,8 @@ def load(case: Case, predictor: "Predictor | None", case_log: Log) -> Loaded:
         study = case.study
         pair = read_study(case.ct, case_log, case.single) if study else read_pair(case.ct, case.ce, case_log)
         prepared = predictor.prepare(pair, case_log)
-    return Loaded(prepared, pair.grid, triple(pair.ct.shape), inputs, time.perf_counter() - start)
+        kept = keep(pair.ct, pair.ce, pair.spacing_zyx, pair.grid) if preview else None
+    return Loaded(prepared, pair.grid, triple(pair.ct.shape), inputs, time.perf_counter() - start, kept)
 
 
 def predict(loaded: Loaded, predictor: "Predictor", case_log: Log) -> Made:
@@ -158,8 +170,21 @@ def predict(loaded: Loaded, predictor: "Predictor", case_log: Log) -> Made:
     start = time.perf_counter()
     with memory_errors():
         segmentation = predictor.predict_and_restore(loaded.prepared, loaded.shape_zyx, case_log)
+    warn_of_low_confidence(segmentation, case_log)
     seconds = loaded.seconds + time.perf_counter() - start
-    return Made(segmentation, loaded.grid, loaded.inputs, seconds)
+    return Made(segmentation, loaded.grid, loaded.inputs, seconds, loaded.kept)
+
+
+def warn_of_low_confidence(segmentation: "Segmentation", case_log: Log) -> None:
+    """A line for each structure that has one."""
+    for structure, value in confidence_of(segmentation).items():
+        if value < LOW_CONFIDENCE:
+            case_log(f"warning: {structure}: the confidence is only {value:.2f}: look at it closely")
+
+
+def confidence_of(segmentation: "Segmentation") -> dict[str, float]:
+    """By structure; empty where the weights have no calibration."""
+    return (segmentation.trust and segmentation.trust.confidence) or {}
 
 
 @contextmanager
@@ -173,15 +198,21 @@ def memory_errors() -> Iterator[None]:
         raise
 
 
-def finish(case: Case, made: Made, case_log: "CaseLog") -> Outcome:
-    """Write the masks, and say how it went."""
+def finish(case: Case, made: Made, case_log: CaseLog, extras: Extras | None = None) -> Outcome:
+    """Write the masks and what is to lie beside them, and say how it went. The masks come last."""
     start, segmentation = time.perf_counter(), made.segmentation
-    WRITERS[case.kind](case.output, segmentation.labels, made.grid)
-    case_log(f"write {case.output}: {time.perf_counter() - start:.1f} s")
-    gtvp_cm3, gtvnd_cm3 = (volume_cm3(segmentation.labels, label, made.grid) for label in (1, 2))
+    volumes = volumes_cm3(segmentation, made.grid)
+    with taken_back(extras.paths(case) if extras else []):
+        if extras:
+            draw(case, made, volumes, case_log, extras)
+            write_maps(extras, case, segmentation.maps, made.grid, case_log)
+        begin = time.perf_counter()
+        WRITERS[case.kind](case.output, segmentation.labels, made.grid)
+    case_log(f"write {case.output}: {time.perf_counter() - begin:.1f} s")
     seconds, network_seconds = made.seconds + time.perf_counter() - start, segmentation.network_seconds
+    told = ", ".join(f"{name} {words}" for name, words in in_words(segmentation, volumes).items())
     case_log(
-        f"{case.name}: GTVp {gtvp_cm3:.1f} cm³, GTVnd {gtvnd_cm3:.1f} cm³, {seconds:.1f} s (network"
+        f"{case.name}: {told}, {seconds:.1f} s (network"
         f" {network_seconds:.1f} s, rest {seconds - network_seconds:.1f} s){peak_memory()}"
     )
     return Outcome(
@@ -189,10 +220,35 @@ def finish(case: Case, made: Made, case_log: "CaseLog") -> Outcome:
         case_log.warnings,
         network_seconds,
         segmentation.passes,
-        gtvp_cm3,
-        gtvnd_cm3,
+        gtvp_cm3=volumes["GTVp"],
+        gtvnd_cm3=volumes["GTVnd"],
         inputs=made.inputs,
+        trust=segmentation.trust,
     )
+
+
+def volumes_cm3(segmentation: "Segmentation", grid: Grid) -> dict[str, float]:
+    """By structure."""
+    return {name: volume_cm3(segmentation.labels, label, grid) for name, label in LABELS.items()}
+
+
+def in_words(segmentation: "Segmentation", volumes: dict[str, float]) -> dict[str, str]:
+    """Of each structure its volume, and the confidence where there is one."""
+    confidence = confidence_of(segmentation)
+    return {
+        name: f"{volume:.1f} cm³" + (f" (confidence {confidence[name]:.2f})" if name in confidence else "")
+        for name, volume in volumes.items()
+    }
+
+
+def draw(case: Case, made: Made, volumes: dict[str, float], case_log: CaseLog, extras: Extras) -> None:
+    """The picture, where one is asked for."""
+    if made.kept is None:
+        return
+    start, path = time.perf_counter(), extras.path(case, PREVIEW_FOLDER)
+    said = Said(case.name, in_words(made.segmentation, volumes), case_log.warnings)
+    write_picture(path, picture(made.kept, made.segmentation.labels, said))
+    case_log(f"write {path}: {time.perf_counter() - start:.1f} s")
 
 
 def as_input_error(case: Case, error: Exception) -> InputError:

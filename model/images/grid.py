@@ -72,6 +72,13 @@ def canonical_place(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
     return place, np.array(rows[::-1])
 
 
+def position_mm(grid: Grid, at_zyx: tuple[int, int, int]) -> tuple[float, float, float]:
+    """Where a voxel, counted in canonical orientation, lies in the patient: (x, y, z) in mm, LPS."""
+    place, steps = canonical_place(grid)
+    x, y, z = map(float, place + np.array(at_zyx) @ steps)
+    return (x, y, z)
+
+
 def empty_labels(grid: Grid) -> np.ndarray:
     """Background everywhere, uint8 (z, y, x) in canonical orientation."""
     axes, _ = orientation(grid)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from model.inference.blend import Blend
+from model.inference.disagreement import Disagreement
 from model.inference.mirrors import Mirrors, Pass
 from model.inference.windows import box_of
 from model.network.placement import Placement
@@ -28,7 +29,7 @@ class Passes:
     """Runs lists of passes of one image and counts them; with several networks a pass is their mean.
 
     image: float32 (channels, z, y, x), at least a window large. Windows are cut where the sums are. On a GPU the host
-    only waits at the end of a list.
+    only waits at the end of a list. disagreement: is shown all passes, if there is one.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Passes:
         mirrors: Mirrors,
         placement: Placement,
         log: Log,
+        disagreement: Disagreement | None = None,
     ) -> None:
         self.networks = networks
         self.image = sent(image, placement.sums, image.dtype)
@@ -46,6 +48,7 @@ class Passes:
         self.mirrors = mirrors
         self.placement = placement
         self.log = log
+        self.disagreement = disagreement
         self.count = 0
         self.dtype = next(networks[0].parameters()).dtype
         self.finite = torch.ones((), dtype=torch.bool, device=placement.device)
@@ -71,6 +74,8 @@ class Passes:
             output = output.flip([axis + 1 for axis in one.axes])
             self.blend.add(one.corner, output, one.share)
             self.mirrors.record(one.corner, output, one.share)
+            if self.disagreement:
+                self.disagreement.add(one, output)
 
     def _outputs(self, batch: list[Pass]) -> Tensor:
         """Of mirrored windows, still mirrored: float32 (batch, classes, z, y, x)."""

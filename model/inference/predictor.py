@@ -7,7 +7,7 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -15,7 +15,10 @@ from torch import Tensor
 
 from model.images.pair import Pair
 from model.inference.blend import Blend
+from model.inference.confidence import Trust, trust_in
+from model.inference.disagreement import Disagreement
 from model.inference.lesions import drop_small
+from model.inference.maps import NOTHING, Wanted, empty_maps, maps_of
 from model.inference.mirrors import choose_mirrors, mirror_combinations
 from model.inference.passes import HalfOverflow, Passes
 from model.inference.search import search
@@ -35,7 +38,7 @@ from model.network.plan import Triple, triple
 from model.network.unet import UNet
 from model.preprocessing.pipelines import PIPELINES
 from model.preprocessing.region import Box, Region, box_from
-from model.preprocessing.restore import restore_labels
+from model.preprocessing.restore import Inside, restore_labels
 from model.structures import LABELS
 
 # Of the network's grid: twice those of a long head-and-neck CT at a millimetre in all directions, and 13 GB of sums.
@@ -57,25 +60,38 @@ class Prepared:
     part: Box
     voxel_cm3: float
 
+    @property
+    def network_voxel_cm3(self) -> float:
+        """Of the network's grid."""
+        box = math.prod(axis.stop - axis.start for axis in self.region.box)
+        return self.voxel_cm3 * box / math.prod(self.region.network_shape)
+
 
 @dataclass(frozen=True)
 class Prediction:
     """logits: float32 (classes, z, y, x) on the prepared image's grid; nnU-Net v1's weights give probabilities.
 
-    passes: how many windows went through a network.
+    passes: how many windows went through a network. deviation: where it is wanted, of the looks at each voxel, float32
+    (z, y, x).
     """
 
     logits: Tensor
     passes: int
+    deviation: Tensor | None = None
 
 
 @dataclass(frozen=True)
 class Segmentation:
-    """labels: uint8 (z, y, x), canonical orientation, full input grid; network_seconds, passes: of the network."""
+    """labels: uint8 (z, y, x), canonical orientation, full input grid; network_seconds, passes: of the network.
+
+    trust: None where nothing asked for it. maps: by folder, those that were wanted, on the grid of the labels.
+    """
 
     labels: np.ndarray
     network_seconds: float = 0.0
     passes: int = 0
+    trust: Trust | None = None
+    maps: dict[str, Inside] = field(default_factory=dict)
 
 
 class Predictor:
@@ -92,6 +108,7 @@ class Predictor:
         precision: str = "auto",
         shortcuts: Shortcuts = DEFAULT,
         log: Log = print,
+        wanted: Wanted = NOTHING,
     ) -> None:
         self.bundle = bundle
         self.pipeline = PIPELINES[bundle.pipeline]
@@ -103,6 +120,7 @@ class Predictor:
         torch.backends.cudnn.benchmark = self.device.type == "cuda"
         self.shortcuts = shortcuts
         self.log = log
+        self.wanted = wanted
         self.networks: dict[tuple[torch.device, torch.dtype], list[UNet]] = {}
 
     def begin_reader(self) -> None:
@@ -124,11 +142,13 @@ class Predictor:
             self.log = log
         if prepared is None:
             self.log("warning: nothing denser than air in the CT: both masks are empty")
-            return Segmentation(np.zeros(input_shape, np.uint8))
+            return Segmentation(np.zeros(input_shape, np.uint8), maps=empty_maps(self.wanted, input_shape))
         start = time.perf_counter()
         prediction = self.predict(prepared)
         network_seconds = time.perf_counter() - start
-        return Segmentation(self.restore(prepared, prediction.logits), network_seconds, prediction.passes)
+        labels = self.restore(prepared, prediction.logits)
+        trust, maps = self.trust(prepared, prediction), self.maps(prepared, prediction)
+        return Segmentation(labels, network_seconds, prediction.passes, trust, maps)
 
     def prepare(self, pair: Pair, log: Log | None = None) -> Prepared | None:
         """What the network will see; None where the pair shows no body at all. log: if not the predictor's.
@@ -193,13 +213,23 @@ class Predictor:
             of_probabilities=pipeline.average_probabilities,
         )
         mirrors = choose_mirrors(self.shortcuts, self._mirror_axes, windows, blend)
-        passes = Passes(networks, image, blend, mirrors, placement, self.log)
+        looks = self._disagreement(windows, placement.sums)
+        passes = Passes(networks, image, blend, mirrors, placement, self.log, looks)
         if self.shortcuts.search:
             logits = search(windows, passes, mirrors, blend, bundle.spacing_zyx, self.log)
         else:
             passes.run("predict", mirrors.first_passes(windows.corners))
             logits = blend.last_mean()
-        return Prediction(logits[(slice(None), *inside)], passes.count)
+        deviation = looks.deviation()[inside] if looks else None
+        return Prediction(logits[(slice(None), *inside)], passes.count, deviation)
+
+    def _disagreement(self, windows: Windows, device: torch.device) -> Disagreement | None:
+        """None unless it is wanted."""
+        if not self.wanted.uncertainty:
+            return None
+        return Disagreement(
+            windows, len(LABELS), device, of_probabilities=self.pipeline.average_probabilities
+        )
 
     @property
     def _mirror_axes(self) -> tuple[int, ...]:
@@ -230,6 +260,31 @@ class Predictor:
             if count:
                 self.log(f"left out: {count} x {name} below {least:g} cm³")
         return labels
+
+    def trust(self, prepared: Prepared, prediction: Prediction) -> Trust | None:
+        """How far the masks can be trusted; None where neither a calibration nor wanted probabilities ask for it."""
+        if self.bundle.confidence is None and not self.wanted.probabilities:
+            return None
+        return trust_in(
+            prediction.logits,
+            prepared.network_voxel_cm3,
+            self.bundle,
+            of_probabilities=self.pipeline.average_probabilities,
+        )
+
+    def maps(self, prepared: Prepared, prediction: Prediction) -> dict[str, Inside]:
+        """Those that are wanted, by folder."""
+        start, logits = time.perf_counter(), prediction.logits
+        place = (prediction.deviation, prepared.region, prepared.part)
+        of_probabilities = self.pipeline.average_probabilities
+        try:
+            maps = maps_of(self.wanted, logits, *place, of_probabilities=of_probabilities)
+        except torch.OutOfMemoryError:
+            self.log(f"out of memory ({logits.device}): making the maps on the CPU")
+            maps = maps_of(self.wanted, logits.cpu(), *place, of_probabilities=of_probabilities)
+        if maps:
+            self.log(f"maps on the input grid: {time.perf_counter() - start:.1f} s")
+        return maps
 
 
 def _in_words(shape: Sequence[int]) -> str:

@@ -28,9 +28,12 @@ PIPELINE_NAMES = ("gtvseg", "nnunet-v2", "nnunet-v1")
 CHANNELS = ("ct", "ce")
 SCHEMES = ("ct", "zscore", "masked-zscore", "rescale-0-1", "none")
 CHECKSUM = "sha256"
+# Entries that a file need not have.
+PERHAPS = ("confidence",)
 # Beyond these a value is no CT's: mm, voxels of a patch, HU, cm³. A head has 4000 cm³, and no lesion half of it.
 SPACING_MM, MOST_PATCH_VOXELS, MOST_HU, MOST_CM3 = (0.05, 50.0), 2**25, 1e6, 1000.0
 LEAST_STD = 1e-8
+MOST_CALIBRATION = 100.0
 MOST_NETWORKS = 100
 
 
@@ -55,6 +58,7 @@ class Bundle:
 
     states: the weights of each network, one or an ensemble. channels: which CT each input channel is; normalisation has
     the same order. least_cm3: for each label, the volume below which a separate piece is left out (0: none).
+    confidence: for each label, offset and slope of its calibration, see model/inference/confidence.py; None: none.
     """
 
     network: NetworkPlan
@@ -67,6 +71,7 @@ class Bundle:
     pipeline: str = PIPELINE_NAMES[0]
     channels: tuple[str, ...] = CHANNELS
     least_cm3: tuple[float, ...] = (0.0,) * len(LABELS)
+    confidence: tuple[tuple[float, float], ...] | None = None
 
     def build_networks(self) -> list[UNet]:
         """The networks in evaluation mode with these weights, float32 on the CPU.
@@ -103,6 +108,8 @@ class Bundle:
         }
         for name in ("patch_zyx", "spacing_zyx", "mirror_axes", "channels", "least_cm3"):
             values[name] = list(getattr(self, name))
+        if self.confidence is not None:
+            values["confidence"] = as_lists(self.confidence)
         copy: dict[str, Any] = plain(values)
         return copy
 
@@ -176,8 +183,8 @@ def load_bundle(path: Path) -> Bundle:
 
 def _from_content(values: dict[str, Any], states: Any) -> Bundle:
     """Raises KeyError, TypeError or ValueError where the file's content is of another form."""
-    expected = {"schema", "labels"} | {field.name for field in fields(Bundle)} - {"states"}
-    other = sorted(set(values) - {CHECKSUM} ^ expected, key=str)
+    expected = {"schema", "labels"} | {field.name for field in fields(Bundle)} - {"states", *PERHAPS}
+    other = sorted(set(values) - {CHECKSUM, *PERHAPS} ^ expected, key=str)
     if other:
         raise ValueError(f"{len(other)} entries missing or unknown, first: {quoted(other[0])}")
     if repr(values["labels"]) != repr(LABELS):
@@ -195,6 +202,7 @@ def _from_content(values: dict[str, Any], states: Any) -> Bundle:
         pipeline=values["pipeline"],
         channels=as_tuples(values["channels"]),
         least_cm3=as_tuples(values["least_cm3"]),
+        confidence=as_tuples(values["confidence"]) if "confidence" in values else None,
     )
 
 
@@ -220,6 +228,18 @@ def _check_names(bundle: Bundle) -> None:
         raise ValueError(f"channels are {quoted(bundle.channels)}, one of them twice")
     if not isinstance(bundle.provenance, dict):
         raise ValueError(f"provenance is {quoted(bundle.provenance)}")
+
+
+def _check_confidence(calibration: tuple[tuple[float, float], ...] | None) -> None:
+    if calibration is None:
+        return
+    if not isinstance(calibration, tuple) or len(calibration) != len(LABELS):
+        raise ValueError(f"confidence is {quoted(calibration)}, expected {len(LABELS)} pairs")
+    for pair in calibration:
+        if not isinstance(pair, tuple) or len(pair) != 2:
+            raise ValueError(f"confidence has {quoted(pair)}, expected offset and slope")
+        check_number("offset of a confidence", pair[0], -MOST_CALIBRATION, MOST_CALIBRATION)
+        check_number("slope of a confidence", pair[1], 0, MOST_CALIBRATION)
 
 
 def _check_numbers(bundle: Bundle) -> None:
@@ -248,6 +268,7 @@ def _check_numbers(bundle: Bundle) -> None:
         check_number("spacing in mm", spacing, *SPACING_MM)
     for volume in bundle.least_cm3:
         check_number("least volume in cm³", volume, 0, MOST_CM3)
+    _check_confidence(bundle.confidence)
     for axis in bundle.mirror_axes:
         check_whole("mirror axis", axis, 0, 2)
     if len(set(bundle.mirror_axes)) < len(bundle.mirror_axes):

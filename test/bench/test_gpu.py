@@ -68,12 +68,12 @@ def test_the_table_holds_every_figure_and_every_failure(tmp_path):
 
 
 def test_every_command_is_there_and_twenty_minutes_are_enough(root):
-    args = gpu.parse_arguments(["out", "--nnunet-python", "python"])
+    args = gpu.parse_arguments(["--out", "out", "--nnunet-python", "python"])
     table = rows(Path("work"), args)
     assert len({row.name for row in table}) == len(table) == 10
     for row in table:
         script = row.command[1]
         module = row.command[2].replace(".", "/") + ".py" if script == "-m" else script
         assert (root / module).exists() and "--device" in row.command
-    quick = rows(Path("work"), gpu.parse_arguments(["out", "--device", "cpu", "--quick"]))
+    quick = rows(Path("work"), gpu.parse_arguments(["--out", "out", "--device", "cpu", "--quick"]))
     assert {row.name for row in quick} < {row.name for row in table}

@@ -114,7 +114,9 @@ def call(study: Path, *options: str) -> int:
 
 
 def test_a_study_becomes_contours_on_its_plain_ct(study, tmp_path, capsys):
-    assert call(study, "--seg", str(tmp_path / "seg.dcm")) == 0
+    preview = tmp_path / "picture.png"
+    assert call(study, "--seg", str(tmp_path / "seg.dcm"), "--preview", str(preview)) == 0
+    assert preview.read_bytes().startswith(b"\x89PNG")
     found = boxes(tmp_path / "out.dcm")
     assert set(found) == {"GTVp", "GTVnd"}
     for name, marked in (("GTVp", PRIMARY), ("GTVnd", NODE)):
@@ -153,6 +155,7 @@ def test_options_say_which_two_where_tags_do_not(study, tmp_path, capsys):
         (("--seg", "{0}/out.dcm"), "would replace another"),
         (("--seg", "{0}/study/a/I10"), "would replace another"),
         (("--seg", "{0}/none/seg.dcm"), "its folder does not exist"),
+        (("--preview", "{0}/study/a/I10"), "would replace another"),
         (("--seg", "{0}"), "a folder"),
     ],
 )  # fmt: skip

@@ -238,7 +238,7 @@ def exec_case(tmp_path: Path):
 
 def test_output_folders_are_made_and_removed_when_nothing_was_written(tmp_path):
     cases = exec_case(tmp_path)
-    with output_folders(cases):
+    with output_folders([case.output for case in cases]):
         assert cases[0].output.parent.is_dir()
     assert not (tmp_path / "new").exists()
 
@@ -246,10 +246,10 @@ def test_output_folders_are_made_and_removed_when_nothing_was_written(tmp_path):
 def test_output_folders_stay_when_something_was_written_or_was_there(tmp_path):
     cases = exec_case(tmp_path)
     (tmp_path / "new").mkdir()
-    with output_folders(cases):
+    with output_folders([case.output for case in cases]):
         pass
     assert (tmp_path / "new").exists() and not (tmp_path / "new" / "out").exists()
-    with output_folders(cases):
+    with output_folders([case.output for case in cases]):
         cases[0].output.touch()
     assert cases[0].output.exists()
 
@@ -263,7 +263,7 @@ def test_two_processes_may_make_one_output_folder(tmp_path, monkeypatch):
         mkdir(path, *args, **kwargs)
 
     monkeypatch.setattr(Path, "mkdir", second)
-    with output_folders(cases):
+    with output_folders([case.output for case in cases]):
         cases[0].output.touch()
     assert cases[0].output.exists()
 
@@ -272,14 +272,17 @@ def test_two_processes_may_make_one_output_folder(tmp_path, monkeypatch):
 def test_unwritable_output_is_refused_before_the_work(tmp_path, output):
     make(tmp_path, "a_0000.mha", "a_0001.mha", "a file")
     cases = find_cases(tmp_path, tmp_path / output, "nnunet")
-    with pytest.raises(InputError, match="cannot write there .*; make it writable"), output_folders(cases):
+    with (
+        pytest.raises(InputError, match="cannot write there .*; make it writable"),
+        output_folders([case.output for case in cases]),
+    ):
         pytest.fail("the work began")
 
 
 def test_a_folder_in_the_results_place_is_refused_before_the_work(tmp_path):
     make(tmp_path, "a_0000.mha", "a_0001.mha", "out/a.mha/x")
     cases = find_cases(tmp_path, tmp_path / "out", "nnunet")
-    with pytest.raises(InputError, match="a.mha: a folder"), output_folders(cases):
+    with pytest.raises(InputError, match="a.mha: a folder"), output_folders([case.output for case in cases]):
         pytest.fail("the work began")
 
 
@@ -346,10 +349,13 @@ def test_names_too_long_for_a_result_are_told_before_any_work(tmp_path, name):
     make(tmp_path, f"in/{name}/image.nii.gz", f"in/{name}/image_contrast.nii.gz")
     cases = find_cases(tmp_path / "in", tmp_path / "out", "auto")
     if len(name.encode()) + len(".nii.gz") <= 255:
-        with output_folders(cases):
+        with output_folders([case.output for case in cases]):
             pass
     else:
-        with pytest.raises(InputError, match="cannot be written"), output_folders(cases):
+        with (
+            pytest.raises(InputError, match="cannot be written"),
+            output_folders([case.output for case in cases]),
+        ):
             pass
     assert not (tmp_path / "out").exists()
 

@@ -45,6 +45,8 @@ def test_short_names_and_one_patient():
         ("--device cuda:x", "--device"),
         ("--device tpu", "--device"),
         ("-i", "--input"),
+        ("--extras a", "--extras"),
+        ("--serve --preview", "--serve"),
     ],
 )
 def test_what_does_not_go_together_is_one_line(capsys, words, where):

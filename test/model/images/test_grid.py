@@ -12,6 +12,7 @@ from model.images.grid import (
     difference,
     empty_labels,
     overlap,
+    position_mm,
     same_grid,
     size_in_words,
     to_input_grid,
@@ -47,6 +48,15 @@ def test_voxels_of_a_canonical_array_lie_where_they_lay(ct_image, save, tmp_path
     for index in ((0, 0, 0), (3, 2, 1)):
         expected = canonical.TransformIndexToPhysicalPoint(index)
         np.testing.assert_allclose(place + np.array(index[::-1]) @ steps, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("code", ["LPS", "RAI", "SRP", "PIL", "ILP"])
+def test_positions_of_voxels_are_those_of_itk(ct_image, save, read_one, tmp_path, code):
+    filed = sitk.DICOMOrient(ct_image(), code)
+    grid = read_one(save(filed, tmp_path / "ct.mha")).grid
+    upright = sitk.DICOMOrient(filed, "LPS")
+    for z, y, x in ((0, 0, 0), (2, 1, 3)):
+        assert position_mm(grid, (z, y, x)) == pytest.approx(upright.TransformIndexToPhysicalPoint((x, y, z)))
 
 
 def test_there_are_48_orientations():

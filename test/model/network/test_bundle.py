@@ -297,3 +297,30 @@ def test_bundled_weights_are_readable_and_say_what_they_are(root):
     assert {"data", "command", "commit", "date", "metrics"} <= set(bundled.provenance)
     if "--phantoms" in bundled.provenance["command"]:  # not a team's own weights in the same place
         assert "no patient data" in bundled.provenance["data"]
+
+
+def test_a_calibration_is_kept_and_a_file_need_not_have_one(bundle, tmp_path):
+    without = bundle.fingerprint
+    save_bundle(bundle, tmp_path / "w.pt")
+    assert load_bundle(tmp_path / "w.pt").confidence is None
+    calibrated = replace(bundle, confidence=((-1.5, 0.75), (0.0, 1.0)))
+    save_bundle(calibrated, tmp_path / "w.pt")
+    assert load_bundle(tmp_path / "w.pt").confidence == ((-1.5, 0.75), (0.0, 1.0))
+    assert calibrated.fingerprint != without
+    assert calibrated.fingerprint_of_tensors == bundle.fingerprint_of_tensors
+
+
+@pytest.mark.parametrize(
+    "confidence",
+    [
+        (),
+        1,
+        ((0.0, 1.0),),
+        ((0.0, 1.0), (0.0,)),
+        ((0.0, -1.0), (0.0, 1.0)),
+        ((float("nan"), 1.0), (0.0, 1.0)),
+    ],
+)
+def test_calibrations_that_are_none_are_refused(bundle, tmp_path, confidence):
+    with pytest.raises(InputError, match="confidence"):
+        save_bundle(replace(bundle, confidence=confidence), tmp_path / "w.pt")

@@ -1,0 +1,1 @@
+"""A picture of each case, without a display and without a library for drawing."""
