@@ -6,10 +6,36 @@ and Spearman's rank correlation of the confidence with the DSC. Where the weight
 --write, the confidence of each case is that of a calibration on the other cases.
 """
 
-import dataclasses
+import argparse
 import sys
-from collections.abc import Sequence
 from pathlib import Path
+
+from model.options import MOST_JOBS, Parser, whole
+
+EXAMPLES = (
+    "python -m phantom CASES --cases 60 --seed 4242 --geometry small --layout folder",
+    "python process.py -i CASES -o MASKS --layout folder --weights W.pt --probabilities",
+    "python -m bench.confidence MASKS CASES --write W.pt",
+)
+EXITS = "0 done, 2 bad input"
+
+
+def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
+    parser = Parser(prog="python -m bench.confidence", description=__doc__, examples=EXAMPLES, exits=EXITS)
+    add = parser.add_argument
+    add("predictions", type=Path)
+    add("references", type=Path)
+    add("--write", type=Path, metavar="WEIGHTS", help="calibrate, and note it in these weights")
+    add("--jobs", type=whole(1, MOST_JOBS), default=1, help="cases that are scored at once")
+    add("--data", default="phantoms", help="what the cases are, noted in the weights file")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    parse_arguments(None)  # --help, and what makes no sense, before what takes seconds to load
+
+import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,20 +49,12 @@ from model.errors import InputError
 from model.inference.confidence import calibrated
 from model.installed import sha256_of
 from model.network.bundle import MOST_CALIBRATION, load_bundle, save_bundle
-from model.options import MOST_JOBS, Parser, whole
 from model.structures import LABELS
 from model.terminal import report, take_any_text
 
 # Of the reliability curve, in each about as many cases.
 BINS = 6
 FEWEST = 10
-EXAMPLES = (
-    "python -m phantom CASES --cases 60 --seed 4242 --geometry small --layout folder",
-    "python process.py -i CASES -o MASKS --layout folder --weights W.pt --probabilities",
-    "python -m bench.confidence MASKS CASES --write W.pt",
-)
-EXITS = "0 done, 2 bad input"
-
 Line = tuple[float, float]
 
 
@@ -54,15 +72,7 @@ class Known:
 
 def main(arguments: list[str] | None = None) -> int:
     take_any_text()
-    parser = Parser(prog="python -m bench.confidence", description=__doc__, examples=EXAMPLES, exits=EXITS)
-    parser.add_argument("predictions", type=Path)
-    parser.add_argument("references", type=Path)
-    parser.add_argument(
-        "--write", type=Path, metavar="WEIGHTS", help="calibrate, and note it in these weights"
-    )
-    parser.add_argument("--jobs", type=whole(1, MOST_JOBS), default=1, help="cases that are scored at once")
-    parser.add_argument("--data", default="phantoms", help="what the cases are, noted in the weights file")
-    args = parser.parse_args(arguments)
+    args = parse_arguments(arguments)
     try:
         known, weights = read(args.predictions, args.references, args.jobs)
         lines = {name: calibrate(values.expected, values.dsc) for name, values in known.items()}

@@ -18,6 +18,8 @@ from dicom.to_rtstruct import tell
 from model.images.write import write_image
 from model.terminal import log
 
+EXAMPLES = ("python -m dicom from-seg SEG.dcm CT_FOLDER mask.nii.gz",)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Of this command."""

@@ -289,10 +289,8 @@ def match_cases(predictions: Found, references: Found) -> tuple[list[MatchedCase
 
     With one case on each side and nothing unclear they belong together whatever their names.
     """
-    if (
-        len(predictions.cases) == len(references.cases) == 1
-        and not predictions.problems + references.problems
-    ):
+    problems = [*predictions.problems, *references.problems]
+    if len(predictions.cases) == len(references.cases) == 1 and not problems:
         (prediction,), (reference,) = predictions.cases.values(), references.cases.values()
         return [MatchedCase(reference.name, reference, prediction)], []
     matched = [
