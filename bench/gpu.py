@@ -86,14 +86,18 @@ def prepare(work: Path, args: argparse.Namespace) -> dict[str, str]:
     case = argparse.Namespace(case="crop" if args.quick else "full", seed=2026, pair=None)
     with ProcessPoolExecutor(1) as pool:  # Linux counts a parent's memory as its children's peak
         pool.submit(write_case, work / "case", case).result()
+        pool.submit(write_challenge_plan, work / "segrap.pt").result()
         about = pool.submit(machine, args.device).result()  # here it would keep some of the GPU
     for folder, names in (("once", ["case"]), ("twice", ["another", "case"])):
         for name in names:
             (work / folder / name).mkdir(parents=True)
             for file in FILES:
                 (work / folder / name / file).symlink_to(work / "case" / file)
-    save_bundle(segrap_bundle(), work / "segrap.pt")
     return about
+
+
+def write_challenge_plan(path: Path) -> None:
+    save_bundle(segrap_bundle(), path)
 
 
 def rows(work: Path, args: argparse.Namespace) -> list[Row]:
@@ -152,7 +156,7 @@ def result_of(row: Row) -> dict[str, Any]:
         error = f"longer than {row.minutes:g} minutes"
     except (ValueError, IndexError) as problem:
         error = f"no figures in its output ({problem})"
-    figures["seconds of the whole command"] = round(time.perf_counter() - start, 1)
+    figures["seconds of the whole command"] = round(time.perf_counter() - start, 3)
     return {"name": row.name, "command": row.command, "figures": figures, "error": error}
 
 
