@@ -64,7 +64,8 @@ def canonical_place(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
 
     Steps: a row for each axis of the array (z, y, x), each (x, y, z). All in mm, LPS.
     """
-    place, steps = np.array(grid.origin_xyz), np.reshape(grid.direction, (3, 3)) * grid.spacing_xyz
+    place = np.array(grid.origin_xyz, float)
+    steps = np.reshape(grid.direction, (3, 3)) * grid.spacing_xyz
     rows = []
     for axis, sign in zip(*orientation(grid), strict=True):
         rows.append(sign * steps[:, axis])

@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from model.preprocessing.gtvseg import find_region
 from model.preprocessing.region import Region
-from model.preprocessing.restore import _vote, restore_labels
+from model.preprocessing.restore import EVERYTHING, _planes, _Way, restore_labels
 
 
 @pytest.mark.parametrize("shape", [(6, 20, 24), (4, 11, 13), (12, 50, 70)])
@@ -52,8 +52,9 @@ def test_labels_return_to_where_they_were(pair_of, scan):
 
 def test_slices_are_restored_on_the_device_without_the_host():
     """Tensors without values stand for those of a GPU: whatever asks for one fails."""
-    matrices = [torch.eye(n) for n in (4, 5, 6)]
+    way = _Way([torch.eye(n) for n in (4, 5, 6)], [slice(None)] * 3, EVERYTHING)
     target = torch.zeros((4, 5, 6), dtype=torch.uint8, device="meta")
-    _vote(torch.zeros((3, 4, 5, 6), device="meta"), matrices, target)
-    with pytest.raises(RuntimeError, match="meta"):
-        _vote(torch.zeros((3, 4, 5, 6), device="meta"), matrices, torch.zeros((4, 5, 6), dtype=torch.uint8))
+    for z, plane in _planes(torch.zeros((3, 4, 5, 6), device="meta"), way):
+        target[z] = plane.argmax(0)
+        with pytest.raises(RuntimeError, match="meta"):
+            torch.zeros((5, 6), dtype=torch.uint8).copy_(plane.argmax(0))
