@@ -1,10 +1,9 @@
 """Training cases from real CTs with target volumes: python -m training.grafts OPENKBP OUT.
 
 OPENKBP is a folder that training.openkbp wrote. Of each patient of a split, OUT gets in SegRap's raw layout: the CT as
-it is, twice; as a pair whose other CT is made up, once, or, where PTV70 takes in the nasopharynx, as often as there are
-variants, since those are few; and so many variants with synthetic tumours set in, some with other tissues, too. PTV70
-is where all gross disease lies: inside it nothing is counted but what was set in, and all else is background. Without
-synthetic tumours, the core of a PTV70 that takes in the nasopharynx counts as GTVp.
+it is, twice; once as a pair whose other CT is made up; and so many variants with synthetic tumours set in, some with
+other tissues, too. PTV70 is where all gross disease lies: inside it nothing is counted but what was set in, and all
+else is background. Without synthetic tumours, the core of a PTV70 that takes in the nasopharynx counts as GTVp.
 """
 
 import signal
@@ -74,7 +73,7 @@ def make(converted: Converted, out: Path, seed: int, variants: int) -> None:
     patient, name = read_patient(converted), converted.name
     makers: dict[str, Callable[[RealPatient, np.random.Generator], Case | None]] = {}
     makers |= {f"{name}_as_it_is": lambda patient, _: as_it_is(patient)}
-    makers |= {f"{name}_pair_{k + 1}": as_pair for k in range(variants if patient.nasopharynx_level else 1)}
+    makers |= {f"{name}_pair_1": as_pair}
     makers |= {f"{name}_set_{k + 1}": with_tumours for k in range(variants)}
     missing = {case: maker for case, maker in makers.items() if not (out / case).exists()}
     for case, maker in missing.items():

@@ -54,7 +54,7 @@ def core(patient: RealPatient) -> NDArray[np.bool_]:
 def with_tumours(patient: RealPatient, rng: np.random.Generator) -> Case | None:
     """None where the places are not known.
 
-    Where PTV70 takes in the nasopharynx its core stays GTVp, and no primary is set in: PTV70 would hide its border.
+    Where PTV70 takes in the nasopharynx no primary is set in: there is one already, whose border nobody knows.
     """
     if patient.brainstem_zyx is None:
         return None
@@ -65,7 +65,6 @@ def with_tumours(patient: RealPatient, rng: np.random.Generator) -> Case | None:
     ct, ce = made_pair(patient, kind, bool(rng.random() < REPAINTED), rng)
     edge_mm = float(patient.spacing_zyx[2] * rng.uniform(0.8, 1.8))
     scans = paint(ct, ce, primary, nodes, edge_mm, rng)
-    scans.label[(scans.label == 0) & (_known(patient) > 0)] = LABELS["GTVp"]
     if rng.random() < MOVED and not np.array_equal(scans.ct, scans.ce):
         scans = Scans(scans.ct, moved(scans.ce, patient.spacing_zyx, rng), scans.label)
     ignored = patient.high_dose & (scans.label == 0)

@@ -4,6 +4,7 @@ HU float32 arrays (z, y, x). A radiotherapy planning CT is often taken with cont
 the pair is made up.
 """
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,11 @@ MUSCLE_HU = (20, 90)
 # How much brighter than the soft tissue around it a tumour is with contrast [HU]: enough to be seen, else what is drawn
 # would not follow what is there. Around it: between so many mm from its border.
 BRIGHTER_HU, AROUND_MM = (15, 58), (2, 10)
+# How strong added noise is [HU], and how often it is.
+NOISE_HU, NOISY = (2.0, 18.0), 0.5
+# How coarse noise may be (of the Gaussian that smooths it, in voxels), and how much of it shows how coarse it is.
+GRAINS_Z, GRAINS, SAMPLE = (0.0, 0.35, 0.5, 0.7), (0.3, 0.5, 0.7, 0.9, 1.1), (16, 48, 48)
+NEXT = ((1, 3, 3), (3, 1, 1))
 # HU of the tissues that other scanners and painters give: air, fat, its border, soft tissue, its border, bone, metal.
 KNOTS_HU = (-1000.0, -110.0, -30.0, 45.0, 120.0, 700.0, 3000.0)
 KNOTS_SD = (5.0, 14.0, 10.0, 9.0, 25.0, 120.0, 0.0)
@@ -46,11 +52,14 @@ def made_pair(
     """Both CTs without synthetic tumours; repaint: with other tissues, too, as in a drawing."""
     hu = repainted(patient, kind, rng) if repaint else patient.hu.copy()
     mode = str(rng.choice(MODES, p=SHARES))
+    ct, ce = hu, hu
     if mode == "plain":
-        return without_contrast(patient, hu, kind, rng), hu
+        ct = without_contrast(patient, hu, kind, rng)
     if mode == "contrast":
-        return hu, with_contrast(patient, hu, kind, rng)
-    return hu, hu.copy()
+        ce = with_contrast(patient, hu, kind, rng)
+    if not repaint and rng.random() < NOISY:
+        with_noise((ct,) if ct is ce else (ct, ce), kind, rng)
+    return ct, ce.copy()
 
 
 def without_contrast(
@@ -98,10 +107,9 @@ def repainted(patient: RealPatient, kind: NDArray[np.uint8], rng: np.random.Gene
     for value in ORGANS.values():
         organ = ndimage.gaussian_filter((patient.organs == value).astype(np.float32), (0.3, 0.6, 0.6))
         hu = hu + np.float32(rng.normal(0, 14)) * organ * (kind == Kind.SOFT)
-    noise = rng.standard_normal(hu.shape, dtype=np.float32)
-    noise = ndimage.gaussian_filter(noise, (0, *(float(rng.uniform(0.3, 0.9)),) * 2))
-    level = np.float32(rng.uniform(3, 22)) / noise.std()
-    return (hu + level * noise * (kind != Kind.OUTSIDE)).astype(np.float32)
+    hu = np.asarray(hu, np.float32)
+    with_noise((hu,), kind, rng)
+    return hu
 
 
 def paint(
@@ -109,8 +117,8 @@ def paint(
 ) -> Scans:
     """The tumours in both CTs, and the label map; where both are the same image, they stay the same."""
     same = np.array_equal(ct, ce)
-    noise = [like_noise_of(ct, rng)]
-    noise.append(noise[0] if same else like_noise_of(ce, rng))
+    noise = [noise_like(ct, rng)]
+    noise.append(noise[0] if same else noise_like(ce, rng))
     label = np.zeros(ct.shape, np.uint8)
     for field, value in [(node, 2) for node in nodes] + [(primary, 1)] * (primary is not None):
         assert field is not None
@@ -118,7 +126,7 @@ def paint(
         plain = soft_hu(ct, field) + rng.normal(-2, 6)
         bright = soft_hu(ce, field) + rng.uniform(*BRIGHTER_HU)
         for image, level, grain in ((ct, bright if same else plain, noise[0]), (ce, bright, noise[1])):
-            grain = grain + np.float32(rng.uniform(2, 8)) * field.relief
+            grain = grain + np.float32(rng.uniform(0, 5)) * field.relief
             image += inside * (np.float32(level) + grain - image)
         if rng.random() < 0.35:
             core = np.clip(0.5 - (field.distance + rng.uniform(2.5, 8) + 2 * field.relief) / edge_mm, 0, 1)
@@ -140,14 +148,55 @@ def soft_hu(image: Array, field: Field) -> float:
     return float(np.median(values)) if values.size else 50.0
 
 
-def like_noise_of(image: Array, rng: np.random.Generator) -> Array:
-    """Noise as strong as that of an image's soft tissue, so that a tumour is not smoother than what is around it."""
-    soft = ndimage.binary_erosion((image > MUSCLE_HU[0] - 60) & (image < MUSCLE_HU[1] + 60))
-    fine = (image - ndimage.gaussian_filter(image, (0, 1.5, 1.5)))[soft]
-    level = 1.48 * float(np.median(np.abs(fine - np.median(fine)))) if fine.size else 0.0
-    noise = ndimage.gaussian_filter(rng.standard_normal(image.shape, dtype=np.float32), (0, 0.6, 0.6))
-    noise -= ndimage.gaussian_filter(noise, (0, 1.5, 1.5))
-    return (np.float32(level) / noise.std() * noise).astype(np.float32)
+def noise_like(image: Array, rng: np.random.Generator) -> Array:
+    """Noise as strong and as coarse as that of an image's soft tissue, for tumours that are as rough as what is there.
+
+    Were the noise in tumours of another kind, a network would learn to look for that.
+    """
+    soft = (image > MUSCLE_HU[0]) & (image < MUSCLE_HU[1])
+    for erosions in (2, 1):  # away from edges, where there is room
+        if (inner := ndimage.binary_erosion(soft, iterations=erosions)).sum() > 100:
+            break
+    goal = [_deviation(part[inner]) if inner.any() else 0.0 for part in _parts(image)]
+    if not goal[1]:
+        return np.zeros_like(image)
+    white = rng.standard_normal(SAMPLE, dtype=np.float32)
+
+    def unlike(grain: tuple[float, float]) -> float:
+        there = [_deviation(part) for part in _parts(_grained(white, grain))]
+        return sum(abs(np.log(there[k] / there[1] * goal[1] / max(goal[k], 1e-6))) for k in (0, 2))
+
+    grain = min(itertools.product(GRAINS_Z, GRAINS), key=unlike)
+    noise = _grained(rng.standard_normal(image.shape, dtype=np.float32), grain)
+    return (goal[1] / _deviation(_parts(noise[: SAMPLE[0]])[1]) * noise).astype(np.float32)
+
+
+def _grained(white: Array, grain: tuple[float, float]) -> Array:
+    z, plane = grain
+    smooth: Array = ndimage.gaussian_filter(white, (z, plane, plane))
+    return smooth
+
+
+def _parts(image: Array) -> list[Array]:
+    """What differs from a wide surrounding, from the next voxels in plane, and from those above and below."""
+    around = (
+        ndimage.gaussian_filter(image, (0, 2.5, 2.5)),
+        *(ndimage.uniform_filter(image, n) for n in NEXT),
+    )
+    return [image - smooth for smooth in around]
+
+
+def _deviation(values: Array) -> float:
+    """Standard deviation, by the median, so that what is no noise hardly counts."""
+    return 1.48 * float(np.median(np.abs(values - np.median(values))))
+
+
+def with_noise(images: tuple[Array, ...], kind: NDArray[np.uint8], rng: np.random.Generator) -> None:
+    """Adds noise of one strength and grain to each, in place, inside the patient."""
+    strength, grain = np.float32(rng.uniform(*NOISE_HU)), float(rng.uniform(0.3, 0.9))
+    for image in images:
+        noise = ndimage.gaussian_filter(rng.standard_normal(image.shape, dtype=np.float32), (0, grain, grain))
+        image += strength / noise.std() * noise * (kind != Kind.OUTSIDE)
 
 
 def moved(image: Array, spacing_zyx: tuple[float, ...], rng: np.random.Generator) -> Array:

@@ -24,7 +24,7 @@ def test_a_pair_without_tumours_counts_the_same(patient):
 
 
 def test_with_tumours_the_rest_of_the_high_dose_is_not_counted(patient):
-    labels = set()
+    labels, patient = set(), replace(patient, nasopharynx_level=False)
     for seed in range(6):
         scans, ignored = with_tumours(patient, np.random.default_rng(seed))
         labels |= set(np.unique(scans.label))
@@ -33,10 +33,10 @@ def test_with_tumours_the_rest_of_the_high_dose_is_not_counted(patient):
     assert labels == {0, 1, 2}
 
 
-def test_where_the_high_dose_takes_in_the_nasopharynx_its_core_is_the_only_primary(patient):
+def test_where_the_high_dose_takes_in_the_nasopharynx_no_primary_is_set_in(patient):
     for seed in range(4):
         scans, _ = with_tumours(patient, np.random.default_rng(seed))
-        assert not (scans.label == 1)[~core(patient)].any()
+        assert not (scans.label == 1).any()
     elsewhere = replace(patient, nasopharynx_level=False)
     found = [with_tumours(elsewhere, np.random.default_rng(seed))[0].label for seed in range(4)]
     assert any((label == 1)[~core(patient)].any() for label in found)
