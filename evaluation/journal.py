@@ -5,6 +5,7 @@ The file lies beside the run's result until all is done. Cases with problems are
 
 import contextlib
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -50,11 +51,14 @@ class Journal:
             return
         made = {"version": VERSION, "settings": self._settings, "files": _files(case)}
         line = json.dumps({"team": team, "case": case.name, **made, "result": asdict(result)})
+        before = 0
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("a", encoding="utf-8", errors="backslashreplace") as file:
+                before = file.tell()
                 file.write(f"{line}\n")
         except OSError as error:
+            self._cut(before)
             raise self._unusable(error) from None
 
     def remove(self) -> None:
@@ -63,6 +67,14 @@ class Journal:
             self.path.unlink(missing_ok=True)
         except OSError as error:
             raise self._unusable(error) from None
+
+    def _cut(self, size: int) -> None:
+        """Take back a line that had no room, and a file of nothing else."""
+        with contextlib.suppress(OSError):
+            if size:
+                os.truncate(self.path, size)
+            else:
+                self.path.unlink(missing_ok=True)
 
     def _read(self) -> dict[tuple[Any, Any], dict[str, Any]]:
         """The last line of each case; lines cut short are passed over."""
