@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from dicom.choose import Named, choose
-from dicom.rois import Roi, mask_of, read_structure_set
+from dicom.rois import MOST_ELEMENTS, Roi, mask_of, read_structure_set
 from dicom.segments import mask_on, read_segments
 from evaluation.names import what_name_says
 from model.images.dicom_elements import read_elements
@@ -16,7 +16,6 @@ from model.images.grid import Grid
 from model.structures import STRUCTURES
 
 SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
-MOST_ELEMENTS = 2_000_000
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ import numpy as np
 import pydicom
 from pydicom.dataset import Dataset
 
+from dicom.rois import MOST_ELEMENTS
 from model.errors import InputError, reason
 from model.images.dicom_elements import read_elements
 from model.images.grid import Grid
 
 # Of a voxel: how far a frame's voxels may lie off the grid's.
 MOST_OFF = 0.05
-MOST_ELEMENTS = 2_000_000
 
 
 @dataclass(frozen=True)

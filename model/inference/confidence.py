@@ -14,6 +14,7 @@ from model.inference.blend import BACKGROUND_LOGIT
 from model.inference.lesions import drop_small
 from model.inference.maps import probabilities_of
 from model.network.bundle import Bundle
+from model.preprocessing.restore import span
 from model.structures import LABELS
 
 # So much counts as agreed from the start: where nothing is drawn and nothing expected there is no doubt.
@@ -53,9 +54,7 @@ def expected_dsc(
     looked = logits[0] < BACKGROUND_LOGIT / 2
     if not bool(looked.any()):
         return [1.0] * len(LABELS)
-    depth, rows, columns = (
-        _span(looked.any(second).any(first)) for first, second in ((1, 2), (0, 2), (0, 1))
-    )
+    depth, rows, columns = (span(looked.any(second).any(first)) for first, second in ((1, 2), (0, 2), (0, 1)))
     planes = logits[:, depth, rows, columns].unbind(1)
     labels = torch.stack([plane.argmax(0).to(torch.uint8) for plane in planes]).cpu().numpy()
     drop_small(labels, voxel_cm3, least_cm3)
@@ -74,9 +73,3 @@ def calibrated(expected: np.ndarray, offset: float, slope: float) -> np.ndarray:
     """The confidence in masks of this expected DSC: a straight line between the two on the scale of log-odds."""
     inner = np.clip(expected, NEAREST, 1 - NEAREST)
     return np.asarray(1 / (1 + np.exp(-(offset + slope * np.log(inner / (1 - inner))))))
-
-
-def _span(hits: Tensor) -> slice:
-    """From the first to the last true entry of a 1D bool tensor that has one."""
-    indices = hits.nonzero().flatten()
-    return slice(int(indices[0]), int(indices[-1]) + 1)

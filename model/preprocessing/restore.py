@@ -88,8 +88,8 @@ def _way_home(hits: Tensor, region: Region, part: Box) -> _Way | None:
     for axis in range(3):
         hit = hits.transpose(0, axis).flatten(1).any(1)
         full = region.way_home(axis)[:, part[axis]]
-        rows = _span(full[:, hit.cpu()].any(1))
-        columns.append(_span(full[rows].any(0)))
+        rows = span(full[:, hit.cpu()].any(1))
+        columns.append(span(full[rows].any(0)))
         matrices.append(full[rows, columns[-1]])
         start = region.box[axis].start
         box.append(slice(start + rows.start, start + rows.stop))
@@ -102,14 +102,14 @@ def _planes(values: Tensor, way: _Way) -> Iterator[tuple[int, Tensor]]:
     The host does not wait for a GPU.
     """
     small = values[(slice(None), *way.columns)].float()
-    used = [_span(weights != 0) for weights in way.matrices[0]]
+    used = [span(weights != 0) for weights in way.matrices[0]]
     to_z, to_y, to_x = (matrix.to(small.device) for matrix in way.matrices)
     for z, planes in enumerate(used):
         plane = torch.einsum("z,czyx->cyx", to_z[z, planes], small[:, planes])
         yield z, to_y @ plane @ to_x.T
 
 
-def _span(hits: Tensor) -> slice:
+def span(hits: Tensor) -> slice:
     """From the first to the last true entry of a 1D bool tensor."""
     indices = hits.nonzero().flatten()
     return slice(int(indices[0]), int(indices[-1]) + 1)
