@@ -30,7 +30,7 @@ from training.data.plans import DataPlan
 from training.data.sources import find_training_cases
 from training.data.survey import Survey
 from training.decision import decided_plan
-from training.fold import Fold, Job
+from training.fold import Fold, Job, check_late
 from training.folds import check_weights, divided, train_folds, weights_of
 from training.options import parse_arguments
 from training.prepare import prepare
@@ -139,6 +139,7 @@ def prepared(
     def check(plan: DataPlan) -> None:
         if start:
             check_start(start, plan)
+        check_late(args, plan)
 
     options = {"resume": args.resume, "jobs": args.jobs, "mine": folders}
     plan = team.once(lambda: prepare(cases, args.work, decide, check, folder_of, **options))

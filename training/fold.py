@@ -19,6 +19,9 @@ from training.run.plan import EPOCH, TrainPlan
 from training.run.processes import Processes
 from training.run.start import Start
 
+# Of cases that are not prepared yet [voxels].
+ANY_SIZE = (1_000_000,) * 3
+
 
 @dataclass(frozen=True)
 class Fold:
@@ -84,7 +87,14 @@ def late_plan(job: Job) -> DataPlan | None:
         return None
     shapes = [load_case(job.cache / case.name).label.shape for case in job.cases]
     largest = triple(max(sides) for sides in zip(*shapes, strict=True))
-    return with_larger_patches(job.data, sampling.late_growth, largest)
+    return with_larger_patches(job.data, sampling.late_growth, largest, job.args.memory_gb)
+
+
+def check_late(args: argparse.Namespace, data: DataPlan) -> None:
+    """Raises InputError where larger patches cannot be had, however large the cases: before these are prepared."""
+    sampling = args.recipe.sampling
+    if sampling.late_share:
+        with_larger_patches(data, sampling.late_growth, ANY_SIZE, args.memory_gb)
 
 
 def run_plan(args: argparse.Namespace, data: DataPlan, fold: Fold, late: DataPlan | None = None) -> TrainPlan:

@@ -1,5 +1,6 @@
 """One fold, trained and written; what the options mean for it."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +15,7 @@ from model.network.bundle import Normalisation, load_bundle
 from training.data.augment import Augmentation
 from training.data.patches import Sampling
 from training.data.plans import DataPlan
-from training.fold import Fold, Job, run_plan, train_fold
+from training.fold import Fold, Job, check_late, run_plan, train_fold
 from training.options import parse_arguments
 from training.run.processes import Processes
 from training.run.recipe import Recipe
@@ -95,6 +96,17 @@ def test_the_weights_have_the_patch_that_the_network_saw_last(job, tmp_path, mon
     job.args.recipe = Recipe(sampling=Sampling(late_share=0.5, late_growth=(1.1, 1.1, 1.1)))
     with pytest.raises(InputError, match="late_growth"):
         train_fold(job, fold, tmp_path / "w.pt", ALONE)
+
+
+def test_patches_that_no_cases_let_grow_are_refused_before_cases_are_prepared(tmp_path):
+    args = options(tmp_path, "--memory-gb", "8")
+    for growth, refused in (((1.0, 1.1, 1.1), True), ((1.0, 2.0, 2.0), False)):
+        args.recipe = Recipe(sampling=Sampling(late_share=0.5, late_growth=growth))
+        with pytest.raises(InputError, match="late_growth") if refused else nullcontext():
+            check_late(args, DATA)
+    args.memory_gb = None  # then one larger patch takes more than the plan's one patch does
+    with pytest.raises(InputError, match=r"more --memory-gb"):
+        check_late(args, DATA)
 
 
 @pytest.mark.parametrize(("mirror", "axes"), [(0.5, (0, 1, 2)), (0.0, ())])

@@ -166,11 +166,14 @@ def _filled(plan: DataPlan, voxels: int, memory_gb: float, number_bytes: int) ->
     return plan
 
 
-def with_larger_patches(plan: DataPlan, growth: Spacing, largest_zyx: Triple) -> DataPlan:
-    """The plan with each side of the patch up to so many times as long, and as large a batch as its memory allows.
+def with_larger_patches(
+    plan: DataPlan, growth: Spacing, largest_zyx: Triple, memory_gb: float | None = None
+) -> DataPlan:
+    """The plan with each side of the patch up to so many times as long, and as large a batch as memory allows.
 
-    Sides are multiples of the strides, and not longer than those of the largest case (voxels). Raises InputError where
-    no side becomes longer, or not even one such patch fits.
+    Sides are multiples of the strides, and not longer than those of the largest case (voxels). Without memory_gb it may
+    take as much memory as the plan does. Raises InputError where no side becomes longer, or not even one such patch
+    fits.
     """
     patch = []
     for side, factor, most, step in zip(
@@ -180,13 +183,13 @@ def with_larger_patches(plan: DataPlan, growth: Spacing, largest_zyx: Triple) ->
     if patch == list(plan.patch_zyx):
         fact = f"patches of {_by(patch)} voxels cannot become larger by that little, or are as large as the cases"
         raise InputError("late_growth", fact, "give more, or leave late_share out")
-    allowed = training_gb(plan)
+    allowed = max(training_gb(plan), memory_gb or 0.0)
     for batch in range(plan.batch, 0, -1):
         larger = replace(plan, patch_zyx=triple(patch), batch=batch)
         if training_gb(larger) <= allowed:
             return larger
-    fact = f"one patch of {_by(patch)} voxels takes {training_gb(larger):.1f} GB, the plan {allowed:.1f} GB"
-    raise InputError("late_growth", fact, "give less, or a plan with a larger batch")
+    fact = f"one patch of {_by(patch)} voxels takes {training_gb(larger):.1f} GB, of {allowed:.1f} GB"
+    raise InputError("late_growth", fact, "give less, more --memory-gb, or a plan with a larger batch")
 
 
 def explained(plan: DataPlan, data: Fingerprint, memory_gb: float, number_bytes: int) -> list[str]:

@@ -223,9 +223,17 @@ def test_larger_patches_fit_network_cases_and_memory(memory_gb, growth):
     [
         ((1.0, 1.0, 1.0), (999, 999, 999), "cannot become larger"),
         ((1.0, 1.4, 1.4), (20, 100, 100), "cannot become larger"),
-        ((2.0, 2.0, 2.0), (999, 999, 999), "takes .* GB, the plan"),
+        ((2.0, 2.0, 2.0), (999, 999, 999), "takes .* GB, of"),
     ],
 )
 def test_patches_that_cannot_grow_are_refused(growth, largest, words):
     with pytest.raises(InputError, match=f"late_growth: .*{words}"):
         with_larger_patches(plan_for(SEGRAP, 11), growth, largest)
+
+
+def test_larger_patches_may_take_the_memory_that_is_given():
+    plan = replace(plan_for(SEGRAP, 4), batch=1)
+    with pytest.raises(InputError, match="late_growth"):
+        with_larger_patches(plan, (1.0, 1.4, 1.4), (999, 999, 999), 0.1)
+    larger = with_larger_patches(plan, (1.0, 1.4, 1.4), (999, 999, 999), 24)
+    assert training_gb(plan) < training_gb(larger) <= 24
