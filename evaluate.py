@@ -36,8 +36,8 @@ from model.writing import save
 write = partial(save, remedy=ANOTHER_NAME)
 
 
-def draw(options: argparse.Namespace, cases: list[MatchedCase], found: Findings) -> None:
-    """Overlay and report; the drawing packages are loaded only when they are used."""
+def draw(options: argparse.Namespace, cases: list[MatchedCase], found: Findings) -> list[str]:
+    """Overlay and report, and what they do not show; the drawing packages are loaded only when they are used."""
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # silent about its cache and fonts
     if options.overlay:
         from evaluation.pictures import picture
@@ -46,7 +46,12 @@ def draw(options: argparse.Namespace, cases: list[MatchedCase], found: Findings)
     if options.report:
         from evaluation.report import report
 
-        write(options.report, report(cases, found, options.image).encode())
+        text, problems = report(cases, found, options.image)
+        write(options.report, text.encode())
+        for problem in problems:
+            print(problem, file=sys.stderr)
+        return problems
+    return []
 
 
 def rank_teams(options: argparse.Namespace, cases: list[MatchedCase], found: Findings, way: Way) -> Findings:
@@ -134,10 +139,10 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         keep(options, scored.cases, replace(found, problems=[*found.problems, said]))
         raise
     keep(options, scored.cases, found)
-    draw(options, scored.cases, found)
+    not_shown = draw(options, scored.cases, found)
     if way.journal:
         way.journal.remove()
-    return 1 if found.problems else 0
+    return 1 if found.problems or not_shown else 0
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,6 +1,7 @@
 """Command line of evaluate.py."""
 
 import argparse
+import errno
 import math
 import os
 from pathlib import Path
@@ -113,6 +114,7 @@ def _check_paths(options: argparse.Namespace) -> None:
     )
     outputs = [path for path in named if path is not None]
     for path in outputs:
+        _check_writable(path)
         if image_suffix(path):
             raise InputError(
                 path, "the name of an image, which the result would replace", "choose another name"
@@ -122,3 +124,13 @@ def _check_paths(options: argparse.Namespace) -> None:
     ]  # devices may be shared
     if len(set(names)) < len(names):
         raise InputError(outputs[0], "two results would have one name", "give each its own")
+
+
+def _check_writable(path: Path) -> None:
+    """Before hours of scoring, and without making anything: a full disk shows later. Raises InputError."""
+    is_device = path.exists() and not path.is_file()
+    place = path if is_device else next(folder for folder in path.absolute().parents if folder.exists())
+    fault = errno.EISDIR if path.is_dir() else errno.ENOTDIR if not (is_device or place.is_dir()) else 0
+    fault = fault or (0 if os.access(place, os.W_OK) else errno.EACCES)
+    if fault:
+        raise InputError(path, f"cannot be written ({os.strerror(fault)})", "choose another name")

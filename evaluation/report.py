@@ -37,17 +37,18 @@ WINDOWS_HU = (
 )
 
 
-def report(cases: list[MatchedCase], found: Findings, cts: Path | None) -> str:
-    """The HTML text; `cts` holds the CTs for the pictures, without it outlines stand on black."""
+def report(cases: list[MatchedCase], found: Findings, cts: Path | None) -> tuple[str, list[str]]:
+    """The HTML text, and which cases cannot be shown in it; `cts` holds the CTs, without them outlines are on black."""
     by_name, settings = {case.name: case for case in cases}, found.settings
     ordered = sorted(found.results, key=case_value)
     numbers = {result.name: number for number, result in enumerate(ordered)}
     readers: Readers = [
         (r.name, partial(pictures.scene_of, by_name[r.name], r, settings, cts)) for r in ordered
     ]
-    return _page(
+    shown = _show(readers, settings)
+    text = _page(
         settings,
-        _show(readers, settings),
+        shown,
         len(readers),
         title="GTVp and GTVnd: predictions against references",
         found=found,
@@ -66,6 +67,7 @@ def report(cases: list[MatchedCase], found: Findings, cts: Path | None) -> str:
         rows=list(_rows(ordered, settings)),
         values=[_values(r) for r in ordered],
     )
+    return text, [f"{case.name}: not shown: {case.problem}" for case in shown if case.problem]
 
 
 def page_to_look_at(found: Found, structures: tuple[str, ...], cts: Path | None) -> tuple[str, list[str]]:
