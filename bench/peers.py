@@ -51,14 +51,15 @@ def seg_metrics(reference: np.ndarray, prediction: np.ndarray, spacing_zyx: tupl
 
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
     names = {"dice": "dsc", "hd95": "hd95_mm", "hd": "hd100_mm", "msd": "assd_mm", "jaccard": "iou"}
-    (found,) = write_metrics(
+    found = write_metrics(
         [1],
         gdth_img=reference.astype(np.uint8),
         pred_img=prediction.astype(np.uint8),
         metrics=list(names),
-        spacing=spacing_zyx[::-1],
+        spacing=spacing_zyx,
         TPTNFPFN=False,
     )
+    found = found[0] if isinstance(found, list) else found
     return {ours: float(np.ravel(found[theirs])[0]) for theirs, ours in names.items()}
 
 
