@@ -90,25 +90,28 @@ def trace(page: Path) -> list[Event]:
         options.add_experimental_option("perfLoggingPrefs", {"traceCategories": categories})
         driver = webdriver.Chrome(options, webdriver.ChromeService(driver_path))
         try:
-            driver.get_log("performance")  # of the empty page that comes first
             driver.get(page.resolve().as_uri())
-            messages = [json.loads(line["message"])["message"] for line in driver.get_log("performance")]
+            return traced(driver.get_log("performance"))
         finally:
             driver.quit()
+
+
+def traced(lines: list[dict[str, Any]]) -> list[Event]:
+    """Events among what the driver logged."""
+    messages = [json.loads(line["message"])["message"] for line in lines]
     return [m["params"] for m in messages if m["method"] == "Tracing.dataCollected"]
 
 
 def by_kind(events: list[Event]) -> dict[str, float]:
     """Seconds of a page's main thread, from the start of its navigation to the end of its load, by kind of work."""
-    load = next(e for e in reversed(events) if e["name"] == "MarkLoad" or e["name"] == "loadEventEnd")
-    thread = load["pid"], load["tid"]
-    own = [e for e in events if (e["pid"], e.get("tid")) == thread]
-    navigated = [e["ts"] for e in own if e["name"] == "navigationStart" and e["ts"] <= load["ts"]]
-    start = max(navigated)
-    paints = [e["ts"] for e in own if e["name"] == "firstContentfulPaint" and e["ts"] >= start]
-    end = max([load["ts"], *paints[:1]])
+    (begun,) = (e for e in events if e["name"] == "navigationStart" and _is_file(e))
+    thread, start = (begun["pid"], begun["tid"]), begun["ts"]
+    own = [e for e in events if (e["pid"], e.get("tid")) == thread and e["ts"] >= start]
+    load, *_ = (e["ts"] for e in own if e["name"] == "loadEventEnd")
+    paint, *_ = (e["ts"] for e in own if e["name"] == "firstContentfulPaint")
+    end = max(load, paint)
     work = sorted(
-        (e for e in own if e["ph"] == "X" and start <= e["ts"] <= end and "tdur" in e),
+        (e for e in own if e["ph"] == "X" and e["ts"] <= end and "tdur" in e),
         key=lambda e: (e["ts"], -e["dur"]),
     )
     seconds = dict.fromkeys((*KINDS, REST), 0.0)
@@ -123,8 +126,11 @@ def by_kind(events: list[Event]) -> dict[str, float]:
         if open_:
             seconds[open_[-1][1]] -= event["tdur"] / 1e6
         open_.append((event["ts"] + event["dur"], kind))
-    first_paint = (paints[0] - start) / 1e6 if paints else float("nan")
-    return {**seconds, ALL: sum(seconds.values()), FIRST_PAINT: first_paint}
+    return {**seconds, ALL: sum(seconds.values()), FIRST_PAINT: (paint - start) / 1e6}
+
+
+def _is_file(navigation: Event) -> bool:
+    return str(navigation["args"].get("data", {}).get("documentLoaderURL")).startswith("file:")
 
 
 def kind_of(name: str) -> str | None:
