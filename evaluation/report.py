@@ -22,7 +22,7 @@ from evaluation.run import CaseResult, Settings
 from evaluation.scene import Scene, read_scene
 from evaluation.sentences import case_value, score_card, sentences, worst_cases
 from evaluation.shown import MOST_CASES, ShownCase, show_case
-from evaluation.summary import average_score
+from evaluation.summary import average_score, measures
 from model.errors import InputError
 
 Readers = list[tuple[str, Callable[[], Scene]]]
@@ -34,6 +34,20 @@ WINDOWS_HU = (
     ("nodes", 60, 200),
     ("bone", 500, 2000),
     ("air and fat", -400, 1400),
+)
+# Columns of the table that fit on paper, beside those of the DSC and NSD.
+PRINTED = (
+    "hd95_mm",
+    "assd_mm",
+    "hd100_mm",
+    "reference_cm3",
+    "prediction_cm3",
+    "difference_cm3",
+    "difference_percent",
+    "lesions_reference",
+    "lesions_predicted",
+    "lesion_f1",
+    "iou",
 )
 
 
@@ -65,6 +79,7 @@ def report(cases: list[MatchedCase], found: Findings, cts: Path | None) -> tuple
         ranking=list(ranking_charts(found, numbers)),
         significance=_significance(found),
         rows=list(_rows(ordered, settings)),
+        printed=(*measures(settings), *PRINTED),
         values=[_values(r) for r in ordered],
     )
     return text, [f"{case.name}: not shown: {case.problem}" for case in shown if case.problem]
