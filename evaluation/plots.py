@@ -165,7 +165,7 @@ def bland_altman(found: Agreement, dots: list[Dot]) -> str:
         label = f"{name} {at:+.1f}"
         edge = plot.axes.get_yaxis_transform()
         place: dict[str, Any] = {"xycoords": edge, "xytext": (0, 3), "textcoords": "offset points"}
-        plot.axes.annotate(label, (1, at), ha="right", va="bottom", fontsize=8, **place)
+        plot.axes.annotate(label, (1, at), ha="right", va="bottom", color=INK, fontsize=8, **place)
     plot.axes.axhline(0, color=MUTED, linewidth=0.6)
     plot.axes.set(xlabel="mean of both volumes [cm³]", ylabel="prediction − reference [cm³]")
     plot.axes.set_title(found.structure, fontsize=10)
