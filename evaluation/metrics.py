@@ -145,6 +145,8 @@ def checked_masks(
         if mask.ndim != 3:
             fact = f"an array of {mask.ndim} dimensions"
             raise InputError(name, fact, "give one structure's mask (z, y, x); of channels one at a time")
+        if mask.dtype.kind == "f" and mask.size and np.isnan(mask.min()):
+            raise InputError(name, "values that are no numbers", "give 0 outside and more inside")
         masks.append(mask if mask.dtype == bool else mask > 0)
     if masks[0].shape != masks[1].shape or not masks[0].size:
         fact = f"arrays of {masks[0].shape} and {masks[1].shape} voxels"

@@ -1,9 +1,9 @@
 """Command line of evaluate.py."""
 
 import argparse
-import errno
 import math
 import os
+import tempfile
 from pathlib import Path
 
 from evaluation.run import Settings
@@ -11,6 +11,7 @@ from model.errors import InputError
 from model.images.read import image_suffix
 from model.options import LONGEST_SHOWN, MOST_JOBS, Parser, whole
 from model.structures import STRUCTURES
+from model.writing import refusing
 
 EXAMPLES = (
     "python evaluate.py PREDICTIONS REFERENCES --csv scores.csv --report report.html",
@@ -127,10 +128,10 @@ def _check_paths(options: argparse.Namespace) -> None:
 
 
 def _check_writable(path: Path) -> None:
-    """Before hours of scoring, and without making anything: a full disk shows later. Raises InputError."""
-    is_device = path.exists() and not path.is_file()
-    place = path if is_device else next(folder for folder in path.absolute().parents if folder.exists())
-    fault = errno.EISDIR if path.is_dir() else errno.ENOTDIR if not (is_device or place.is_dir()) else 0
-    fault = fault or (0 if os.access(place, os.W_OK) else errno.EACCES)
-    if fault:
-        raise InputError(path, f"cannot be written ({os.strerror(fault)})", "choose another name")
+    """Before hours of scoring: a file without a name is made beside it. Raises InputError."""
+    with refusing(path, "choose another name"):
+        if path.is_dir():
+            path.open("ab").close()  # which the system refuses
+        if path.is_file() or not path.exists():
+            place = next(folder for folder in path.absolute().parents if folder.exists())
+            tempfile.TemporaryFile(dir=place).close()

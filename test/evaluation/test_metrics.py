@@ -224,3 +224,10 @@ def test_distances_are_those_of_all_pairs_and_inf_beyond_the_farthest():
     np.testing.assert_allclose(found, np.where(expected <= 3 + 1e-9, expected, np.inf), rtol=1e-12)
     assert 0 < np.isinf(found).sum() < len(found) and (abs(expected - 3) < 1e-9).any()
     assert nearest_mm(others, others, spacing, 0.0).tolist() == [0] * len(others)
+
+
+def test_an_array_with_values_that_are_no_numbers_is_no_mask():
+    mask = np.zeros((3, 4, 5), np.float32)
+    mask[1, 1, 1] = np.nan
+    with pytest.raises(InputError, match="reference: values that are no numbers; "):
+        score(np.zeros((3, 4, 5)), mask, (1.0, 1.0, 1.0))
