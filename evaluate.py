@@ -14,14 +14,14 @@ import argparse
 import logging
 import sys
 from dataclasses import replace
-from pathlib import Path
+from functools import partial
 
 from evaluation.cases import MatchedCase, find_cases
 from evaluation.findings import Findings, findings, further_tables
 from evaluation.journal import Journal
 from evaluation.nnunet import summary_json_text
 from evaluation.options import parse_arguments
-from evaluation.output import GrowingCsv, csv_text, json_text, summary_csv_text
+from evaluation.output import ANOTHER_NAME, GrowingCsv, csv_text, json_text, summary_csv_text
 from evaluation.probabilities import find_maps
 from evaluation.processes import HANG_UP
 from evaluation.ranking import ranking, ranking_table
@@ -31,29 +31,27 @@ from evaluation.summary import compare, comparison_table, spread_table, table
 from model.errors import InputError, reason
 from model.terminal import ASKED_TO_END, own_stderr, show, stoppable, take_any_text
 from model.terminal import report as report_error
-from model.writing import write_bytes
+from model.writing import save
+
+write = partial(save, remedy=ANOTHER_NAME)
 
 
-def save(path: Path, content: bytes) -> None:
-    """Write a file whole. Raises InputError."""
-    try:
-        write_bytes(path, content)
-    except OSError as error:
-        fact = f"cannot be written ({reason(error)})"
-        raise InputError(path, fact, "free space or choose another name") from None
-
-
-def draw(options: argparse.Namespace, cases: list[MatchedCase], found: Findings) -> None:
-    """Overlay and report; the drawing packages are loaded only when they are used."""
+def draw(options: argparse.Namespace, cases: list[MatchedCase], found: Findings) -> list[str]:
+    """Overlay and report, and what they do not show; the drawing packages are loaded only when they are used."""
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # silent about its cache and fonts
     if options.overlay:
         from evaluation.pictures import picture
 
-        save(options.overlay, picture(cases[0], found.results[0], found.settings, options.image))
+        write(options.overlay, picture(cases[0], found.results[0], found.settings, options.image))
     if options.report:
         from evaluation.report import report
 
-        save(options.report, report(cases, found, options.image).encode())
+        text, problems = report(cases, found, options.image)
+        write(options.report, text.encode())
+        for problem in problems:
+            print(problem, file=sys.stderr)
+        return problems
+    return []
 
 
 def rank_teams(options: argparse.Namespace, cases: list[MatchedCase], found: Findings, way: Way) -> Findings:
@@ -87,13 +85,13 @@ def keep(options: argparse.Namespace, cases: list[MatchedCase], found: Findings)
     if not any(r.scores for r in found.results):
         return
     if options.csv:
-        save(options.csv, csv_text(found.results, found.settings).encode())
+        write(options.csv, csv_text(found.results, found.settings).encode())
     if options.summary_csv:
-        save(options.summary_csv, summary_csv_text(found).encode())
+        write(options.summary_csv, summary_csv_text(found).encode())
     if options.nnunet_json:
-        save(options.nnunet_json, summary_json_text(cases, found.results).encode())
+        write(options.nnunet_json, summary_json_text(cases, found.results).encode())
     if options.json:
-        save(options.json, json_text(found).encode())
+        write(options.json, json_text(found).encode())
 
 
 def look(options: argparse.Namespace, settings: Settings) -> int:
@@ -102,7 +100,7 @@ def look(options: argparse.Namespace, settings: Settings) -> int:
     from evaluation.report import page_to_look_at
 
     text, problems = page_to_look_at(find_cases(options.predictions), settings.structures, options.image)
-    save(options.report, text.encode())
+    write(options.report, text.encode())
     for problem in problems:
         print(problem, file=sys.stderr)
     return 1 if problems else 0
@@ -141,10 +139,10 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         keep(options, scored.cases, replace(found, problems=[*found.problems, said]))
         raise
     keep(options, scored.cases, found)
-    draw(options, scored.cases, found)
+    not_shown = draw(options, scored.cases, found)
     if way.journal:
         way.journal.remove()
-    return 1 if found.problems else 0
+    return 1 if found.problems or not_shown else 0
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -10,11 +10,11 @@ from pathlib import Path
 from evaluation.cases import find_cases
 from evaluation.run import Settings
 from evaluation.submission import METRICS, as_text, match_jobs, metrics, read_jobs
-from model.errors import InputError, reason
+from model.errors import InputError
 from model.options import MOST_JOBS, Parser, whole
 from model.structures import STRUCTURES
 from model.terminal import STOPPED, log, own_stderr, report, stoppable, take_any_text
-from model.writing import write_bytes
+from model.writing import save
 
 # Of the challenge.
 SETTINGS = Settings(STRUCTURES, (1.0,))
@@ -43,10 +43,7 @@ def judge(options: argparse.Namespace) -> None:
     for problem in problems:
         log(f"warning: {problem}")
     path = options.output / METRICS
-    try:
-        write_bytes(path, as_text(content).encode())
-    except OSError as error:
-        raise InputError(path, f"cannot be written ({reason(error)})", "make the folder writable") from None
+    save(path, as_text(content).encode(), "make the folder writable")
     log(f"{path}: {len(cases)} cases, AVG score {100 * content['aggregates']['average_score']:.2f}")
 
 

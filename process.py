@@ -48,7 +48,7 @@ from model.terminal import (
     stoppable,
     take_any_text,
 )
-from model.writing import write_bytes
+from model.writing import save
 
 if TYPE_CHECKING:  # torch takes seconds to import: wrong input is reported before
     from model.inference.predictor import Predictor
@@ -186,12 +186,7 @@ def record(entry: Entry, manifest: Manifest | None, json_file: Path | None) -> N
     if manifest:
         manifest.append(entry)
     if json_file:
-        try:
-            write_bytes(json_file, entry.line())
-        except OSError as error:
-            raise InputError(
-                json_file, f"cannot be written ({reason(error)})", "choose another --json"
-            ) from None
+        save(json_file, entry.line(), "choose another --json")
 
 
 def check_json_file(path: Path, case: Case, output: Path) -> None:

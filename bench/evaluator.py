@@ -2,7 +2,9 @@
 
 Two structures of the published example masks' size (GTVp 51 cm³, GTVnd 22 cm³ in two nodes) are scored on one core:
 every measure that evaluate.py gives, at 914 x 464 x 127 and 0.523 x 0.523 x 3 mm; and on whole 1024 x 1024 x 127 masks,
-beside DSC and NSD from the surface-distance package. Exits non-zero where a bound is missed.
+beside DSC and NSD from the surface-distance package. With --peers-python, also beside all that MONAI, seg-metrics and
+surface-distance have of it, each in a process and with a limit of its own. Times are processor seconds, which other
+work on the machine disturbs less than the clock's. Exits non-zero where a bound is missed.
 """
 
 import os
@@ -13,34 +15,45 @@ import argparse
 import sys
 from pathlib import Path
 
-from model.options import Parser
+from model.options import Parser, whole
 
-EXAMPLES = ("python -m bench.evaluator",)
+EXAMPLES = ("python -m bench.evaluator", "python -m bench.evaluator --peers-python VENV/bin/python")
 EXITS = "0 done, 1 a bound is missed, 2 bad options"
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = Parser(prog="python -m bench.evaluator", description=__doc__, examples=EXAMPLES, exits=EXITS)
+    add = parser.add_argument
+    add(
+        "--peers-python", type=Path, metavar="P", help="a Python with monai, seg-metrics and surface-distance"
+    )
+    add("--limit", type=whole(1, 86400), default=300, metavar="S", help="processor seconds of each peer")
     return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":
     parse_arguments(None)  # --help, and what makes no sense, before what takes seconds to load
 
+import json
 import multiprocessing
 import statistics
+import subprocess
 import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
 import surface_distance
 from scipy import ndimage
 
+from bench.peers import PEERS
+from bench.runs import ROOT
 from evaluation.cases import CaseFiles, MatchedCase
-from evaluation.metrics import dsc, score
+from evaluation.lesions import match_lesions
+from evaluation.metrics import Score, dsc, score
 from evaluation.run import Settings, evaluate_case
 from model.network.memory import peak_bytes
 
@@ -55,7 +68,7 @@ Masks = dict[str, np.ndarray]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parse_arguments(arguments)
+    options = parse_arguments(arguments)
     reference, prediction = masks(PUBLISHED_ZYX, 0), masks(PUBLISHED_ZYX, 1)
     for name, mask in reference.items():
         print(
@@ -78,6 +91,8 @@ def main(arguments: list[str] | None = None) -> int:
         f"1024 x 1024 x 127: every measure of both {ours:.2f} s, surface-distance's DSC and NSD {theirs:.2f} s, "
         f"ratio {theirs / ours:.1f}, DSC and NSD apart at most {apart:.0e}"
     )
+    if options.peers_python:
+        beside_peers(options.peers_python, options.limit, prediction, reference, ours)
     return 0 if seconds <= SECONDS and above <= GIGABYTES and theirs / ours >= RATIO and apart < 1e-6 else 1
 
 
@@ -101,8 +116,40 @@ def masks(shape_zyx: tuple[int, int, int], seed: int) -> Masks:
 
 def all_measures(prediction: Masks, reference: Masks) -> list[float]:
     """All that evaluate.py computes; of it, DSC and NSD of each structure."""
-    scores = [score(prediction[name], reference[name], SPACING_ZYX, (1.0,)) for name in BLOBS]
+    scores = []
+    for name in BLOBS:
+        scores.append(score(prediction[name], reference[name], SPACING_ZYX, (1.0,)))
+        match_lesions(prediction[name], reference[name], SPACING_ZYX)
     return [value for s in scores for value in (s.dsc, *s.nsd)]
+
+
+def beside_peers(python: Path, limit_s: int, prediction: Masks, reference: Masks, ours_s: float) -> None:
+    """Prints each peer's seconds and values, and how far these are from ours."""
+    ours = {name: score(prediction[name], reference[name], SPACING_ZYX, (1.0,)) for name in BLOBS}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "masks.npz"
+        sides = {"prediction": prediction, "reference": reference}
+        arrays = {f"{name}/{side}": made[name] for side, made in sides.items() for name in BLOBS}
+        np.savez(path, allow_pickle=False, spacing_zyx=np.array(SPACING_ZYX), **arrays)
+        for peer in PEERS:
+            command = [str(python), str(ROOT / "bench" / "peers.py"), peer, str(path), str(limit_s)]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode < 0:
+                print(f"{peer}: ended after {limit_s} s of processor time")
+            elif done.returncode:
+                print(f"{peer}: failed: {(done.stderr.strip() or 'without a word').splitlines()[-1]}")
+            else:
+                print_peer(peer, json.loads(done.stdout.splitlines()[-1]), ours, ours_s)
+
+
+def print_peer(peer: str, found: dict[str, Any], ours: dict[str, Score], ours_s: float) -> None:
+    print(f"{peer}: {found['seconds']:.2f} s, {found['seconds'] / ours_s:.1f} times ours; largest difference")
+    by_measure: dict[str, float] = {}
+    for structure, values in found["values"].items():
+        for measure, value in values.items():
+            own = ours[structure].nsd[0] if measure == "nsd" else getattr(ours[structure], measure)
+            by_measure[measure] = max(by_measure.get(measure, 0.0), abs(value - own))
+    print("  " + ", ".join(f"{measure} {difference:.1g}" for measure, difference in by_measure.items()))
 
 
 def reference_package(prediction: Masks, reference: Masks) -> list[float]:
@@ -145,9 +192,9 @@ def in_process(function: Callable[[], float]) -> float:
 def median_seconds(function: Callable[[], object]) -> float:
     seconds = []
     for _ in range(REPEATS):
-        start = time.perf_counter()
+        start = time.process_time()
         function()
-        seconds.append(time.perf_counter() - start)
+        seconds.append(time.process_time() - start)
     return statistics.median(seconds)
 
 

@@ -5,7 +5,6 @@ The file lies beside the run's result until all is done. Cases with problems are
 
 import contextlib
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -14,11 +13,13 @@ from typing import Any
 from evaluation.cases import CaseFiles, MatchedCase
 from evaluation.lesions import Lesion, Matching
 from evaluation.metrics import Lesions, Score
+from evaluation.output import ANOTHER_NAME
 from evaluation.probabilities import LesionCounts
 from evaluation.run import CaseResult, Settings
 from model import VERSION
 from model.errors import InputError, reason
 from model.images.read import image_suffix, open_header
+from model.writing import append_bytes, refusing
 
 SUFFIX = ".partial"
 
@@ -51,30 +52,13 @@ class Journal:
             return
         made = {"version": VERSION, "settings": self._settings, "files": _files(case)}
         line = json.dumps({"team": team, "case": case.name, **made, "result": asdict(result)})
-        before = 0
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("a", encoding="utf-8", errors="backslashreplace") as file:
-                before = file.tell()
-                file.write(f"{line}\n")
-        except OSError as error:
-            self._cut(before)
-            raise self._unusable(error) from None
+        with self._refusing():
+            append_bytes(self.path, f"{line}\n".encode(errors="backslashreplace"))
 
     def remove(self) -> None:
         """When all is done, or nothing of before counts."""
-        try:
+        with self._refusing():
             self.path.unlink(missing_ok=True)
-        except OSError as error:
-            raise self._unusable(error) from None
-
-    def _cut(self, size: int) -> None:
-        """Take back a line that had no room, and a file of nothing else."""
-        with contextlib.suppress(OSError):
-            if size:
-                os.truncate(self.path, size)
-            else:
-                self.path.unlink(missing_ok=True)
 
     def _read(self) -> dict[tuple[Any, Any], dict[str, Any]]:
         """The last line of each case; lines cut short are passed over."""
@@ -92,9 +76,9 @@ class Journal:
             raise InputError(self.path, f"cannot be read ({reason(error)})", "remove it") from None
         return entries
 
-    def _unusable(self, error: OSError) -> InputError:
-        fact = f"cannot be written ({reason(error)})"
-        return InputError(self.result, fact, "free space or choose another name")
+    def _refusing(self) -> contextlib.AbstractContextManager[None]:
+        """The result is what is named: of this file nobody knows."""
+        return refusing(self.result, ANOTHER_NAME)
 
 
 def _as_read(content: Any) -> Any:

@@ -87,7 +87,10 @@ def _overlaps(ours: np.ndarray, theirs: np.ndarray) -> tuple[np.ndarray, np.ndar
     """Lesions that share voxels: numbers from 0 of theirs and ours (2, n), and their IoU (n,)."""
     in_ours, in_theirs = (np.bincount(labels.ravel())[1:] for labels in (ours, theirs))
     both = (ours > 0) & (theirs > 0)
-    pairs, shared = np.unique(np.stack([theirs[both], ours[both]]) - 1, axis=1, return_counts=True)
+    places = theirs[both] - 1, ours[both] - 1
+    table = coo_array((np.ones(len(places[0]), np.int64), places), (len(in_theirs), len(in_ours)))
+    counted = table.tocsr().tocoo()  # voxels of the same pair are added up
+    pairs, shared = np.stack(counted.coords), counted.data
     return pairs, shared / (in_theirs[pairs[0]] + in_ours[pairs[1]] - shared)
 
 

@@ -8,7 +8,7 @@ DSC = NSD = 0. Distances between borders are nan unless both masks have voxels.
 """
 
 from dataclasses import dataclass
-from math import isnan, nan
+from math import inf, isnan, nan
 
 import numpy as np
 from scipy.ndimage import binary_erosion, generate_binary_structure, label
@@ -145,6 +145,8 @@ def checked_masks(
         if mask.ndim != 3:
             fact = f"an array of {mask.ndim} dimensions"
             raise InputError(name, fact, "give one structure's mask (z, y, x); of channels one at a time")
+        if mask.dtype.kind == "f" and mask.size and np.isnan(mask.min()):
+            raise InputError(name, "values that are no numbers", "give 0 outside and more inside")
         masks.append(mask if mask.dtype == bool else mask > 0)
     if masks[0].shape != masks[1].shape or not masks[0].size:
         fact = f"arrays of {masks[0].shape} and {masks[1].shape} voxels"
@@ -171,8 +173,9 @@ def nsd(
     ours, theirs = surface_of(prediction, spacing_zyx), surface_of(reference, spacing_zyx)
     if not len(ours.areas) or not len(theirs.areas):
         return (float(len(ours.areas) == len(theirs.areas)),) * len(tolerances_mm)
-    there_mm = nearest_mm(ours.positions, theirs.positions, spacing_zyx)
-    back_mm = nearest_mm(theirs.positions, ours.positions, spacing_zyx)
+    farthest_mm = max(tolerances_mm, default=0.0)
+    there_mm = nearest_mm(ours.positions, theirs.positions, spacing_zyx, farthest_mm)
+    back_mm = nearest_mm(theirs.positions, ours.positions, spacing_zyx, farthest_mm)
     distances_mm, areas = np.concatenate([there_mm, back_mm]), np.concatenate([ours.areas, theirs.areas])
     return tuple(float(areas[distances_mm <= t * (1 + SLACK)].sum() / areas.sum()) for t in tolerances_mm)
 
@@ -213,23 +216,34 @@ def lesion_detection(prediction: np.ndarray, reference: np.ndarray) -> Lesions:
     predicted_labels, predicted = label(prediction, neighbours)
     reference_labels, in_reference = label(reference, neighbours)
     both = prediction & reference
+    found, true = np.zeros(in_reference + 1, bool), np.zeros(predicted + 1, bool)
+    found[reference_labels[both]] = True
+    true[predicted_labels[both]] = True
     return Lesions(
         reference=int(in_reference),
-        found=len(np.unique(reference_labels[both])),
+        found=int(np.count_nonzero(found)),
         predicted=int(predicted),
-        true=len(np.unique(predicted_labels[both])),
+        true=int(np.count_nonzero(true)),
     )
 
 
-def nearest_mm(points: np.ndarray, others: np.ndarray, spacing_zyx: Spacing) -> np.ndarray:
-    """Distance in mm (n,) from grid positions (n, 3) to the nearest of others (m, 3), m > 0.
+def nearest_mm(
+    points: np.ndarray, others: np.ndarray, spacing_zyx: Spacing, farthest_mm: float = inf
+) -> np.ndarray:
+    """Distance in mm (n,) from grid positions (n, 3) to the nearest of others (m, 3), m > 0; inf beyond the farthest.
 
     The values of the Euclidean distance transform, without visiting the voxels in between. The tree only names the
     nearest position; the distance comes from whole steps, so that one of exactly the tolerance is not lost to rounding.
     """
-    _, nearest = KDTree(others * spacing_zyx).query(points * spacing_zyx)
-    steps_mm = (points - others[nearest]) * spacing_zyx
-    return np.sqrt((steps_mm * steps_mm).sum(axis=1))
+    # Larger leaves and plain halving: grid positions are spread evenly, and most of the time goes into small steps.
+    tree = KDTree(others * spacing_zyx, leafsize=20, balanced_tree=False)
+    bound_mm = farthest_mm * (1 + 2 * SLACK) + SLACK * min(spacing_zyx)
+    _, nearest = tree.query(points * spacing_zyx, distance_upper_bound=bound_mm)
+    found = nearest < len(others)
+    steps_mm = (points[found] - others[nearest[found]]) * spacing_zyx
+    distances_mm = np.full(len(points), inf)
+    distances_mm[found] = np.sqrt((steps_mm * steps_mm).sum(axis=1))
+    return distances_mm
 
 
 def bounding_box(mask: np.ndarray) -> Box | None:

@@ -11,11 +11,13 @@ from evaluation.lesions import Matching
 from evaluation.rows import row
 from evaluation.run import CaseResult, Settings
 from evaluation.summary import average_score
-from model.errors import InputError, one_line, reason
-from model.writing import write_bytes
+from model.errors import one_line
+from model.writing import append_bytes, refusing, save
 
 # How formulas begin, also in East Asian width.
 _FORMULA = tuple("=+-@＝＋－＠")
+# The remedy where a result cannot be written.
+ANOTHER_NAME = "free space or choose another name"
 
 
 def _as_text(name: str) -> str:
@@ -77,16 +79,12 @@ class GrowingCsv:
         rows = _rows(result, self._settings)
         if not rows or (self.path.exists() and not self.path.is_file()):
             return
-        text = _lines(rows, titles=not self._begun)
-        try:
-            if self._begun:
-                with self.path.open("a", encoding="utf-8", newline="") as file:
-                    file.write(text)
-            else:
-                write_bytes(self.path, text.encode())
-        except OSError as error:
-            fact = f"cannot be written ({reason(error)})"
-            raise InputError(self.path, fact, "free space or choose another name") from None
+        content = _lines(rows, titles=not self._begun).encode()
+        if not self._begun:
+            save(self.path, content, ANOTHER_NAME)
+        else:
+            with refusing(self.path, ANOTHER_NAME):
+                append_bytes(self.path, content)
         self._begun = True
 
 

@@ -163,9 +163,9 @@ def bland_altman(found: Agreement, dots: list[Dot]) -> str:
     for name, at, style in lines:
         plot.axes.axhline(at, color=INK, linewidth=1, linestyle=style)
         label = f"{name} {at:+.1f}"
-        plot.axes.text(
-            1, at, label, ha="right", va="bottom", transform=plot.axes.get_yaxis_transform(), fontsize=8
-        )
+        edge = plot.axes.get_yaxis_transform()
+        place: dict[str, Any] = {"xycoords": edge, "xytext": (0, 3), "textcoords": "offset points"}
+        plot.axes.annotate(label, (1, at), ha="right", va="bottom", color=INK, fontsize=8, **place)
     plot.axes.axhline(0, color=MUTED, linewidth=0.6)
     plot.axes.set(xlabel="mean of both volumes [cm³]", ylabel="prediction − reference [cm³]")
     plot.axes.set_title(found.structure, fontsize=10)

@@ -22,7 +22,7 @@ from evaluation.run import CaseResult, Settings
 from evaluation.scene import Scene, read_scene
 from evaluation.sentences import case_value, score_card, sentences, worst_cases
 from evaluation.shown import MOST_CASES, ShownCase, show_case
-from evaluation.summary import average_score
+from evaluation.summary import average_score, measures
 from model.errors import InputError
 
 Readers = list[tuple[str, Callable[[], Scene]]]
@@ -35,19 +35,34 @@ WINDOWS_HU = (
     ("bone", 500, 2000),
     ("air and fat", -400, 1400),
 )
+# Columns of the table that fit on paper, beside those of the DSC and NSD.
+PRINTED = (
+    "hd95_mm",
+    "assd_mm",
+    "hd100_mm",
+    "reference_cm3",
+    "prediction_cm3",
+    "difference_cm3",
+    "difference_percent",
+    "lesions_reference",
+    "lesions_predicted",
+    "lesion_f1",
+    "iou",
+)
 
 
-def report(cases: list[MatchedCase], found: Findings, cts: Path | None) -> str:
-    """The HTML text; `cts` holds the CTs for the pictures, without it outlines stand on black."""
+def report(cases: list[MatchedCase], found: Findings, cts: Path | None) -> tuple[str, list[str]]:
+    """The HTML text, and which cases cannot be shown in it; `cts` holds the CTs, without them outlines are on black."""
     by_name, settings = {case.name: case for case in cases}, found.settings
     ordered = sorted(found.results, key=case_value)
     numbers = {result.name: number for number, result in enumerate(ordered)}
     readers: Readers = [
         (r.name, partial(pictures.scene_of, by_name[r.name], r, settings, cts)) for r in ordered
     ]
-    return _page(
+    shown = _show(readers, settings)
+    text = _page(
         settings,
-        _show(readers, settings),
+        shown,
         len(readers),
         title="GTVp and GTVnd: predictions against references",
         found=found,
@@ -64,8 +79,10 @@ def report(cases: list[MatchedCase], found: Findings, cts: Path | None) -> str:
         ranking=list(ranking_charts(found, numbers)),
         significance=_significance(found),
         rows=list(_rows(ordered, settings)),
+        printed=(*measures(settings), *PRINTED),
         values=[_values(r) for r in ordered],
     )
+    return text, [f"{case.name}: not shown: {case.problem}" for case in shown if case.problem]
 
 
 def page_to_look_at(found: Found, structures: tuple[str, ...], cts: Path | None) -> tuple[str, list[str]]:

@@ -55,9 +55,11 @@ def _job(entry: dict[str, Any], folder: Path) -> Job:
     if Path(pk).name != pk:
         raise ValueError(f"pk {pk}")
     given, written = _value(entry["inputs"], CT_SOCKET), _value(entry["outputs"], RESULT_SOCKET)
-    name = str(given["image"]["name"])
+    name, place = str(given["image"]["name"]), Path(_socket(written)["relative_path"])
+    if place.is_absolute() or ".." in place.parts:
+        raise ValueError(f"relative_path {place}")
     stem = image_stem(Path(name)) if image_suffix(Path(name)) else name
-    return Job(pk, stem, folder / pk / "output" / _socket(written)["relative_path"])
+    return Job(pk, stem, folder / pk / "output" / place)
 
 
 def _value(values: list[dict[str, Any]], relative_path: str) -> dict[str, Any]:

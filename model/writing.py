@@ -1,9 +1,12 @@
 """Files that are there whole or not at all."""
 
+import contextlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from model.errors import InputError, reason
 
 
 @contextmanager
@@ -34,3 +37,36 @@ def write_bytes(path: Path, content: bytes) -> None:
         return
     with whole_file(path) as temporary:
         temporary.write_bytes(content)
+
+
+def append_bytes(path: Path, content: bytes) -> None:
+    """Add to a file, making it and its folder; what has no room is taken back whole. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    before = 0
+    try:
+        with path.open("ab", buffering=0) as file:
+            before = file.tell()
+            while content:  # a full disk takes a part, and says so at the next
+                content = content[file.write(content) :]
+    except OSError:
+        with contextlib.suppress(OSError):
+            if before:
+                os.truncate(path, before)
+            else:
+                path.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def refusing(path: Path, remedy: str) -> Iterator[None]:
+    """Within it, an OSError is an InputError: this file cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(path, f"cannot be written ({reason(error)})", remedy) from None
+
+
+def save(path: Path, content: bytes, remedy: str) -> None:
+    """Write a file whole, as write_bytes does. Raises InputError with this remedy."""
+    with refusing(path, remedy):
+        write_bytes(path, content)

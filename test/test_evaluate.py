@@ -569,3 +569,14 @@ def test_summaries_as_csv_and_as_nnunet_has_them(tmp_path):
     assert len(rows) == len(measures) and {m["measure"] for m in measures} == {name for name, _ in rows}
     dice = json.loads(files["--nnunet-json"].read_text())["mean"]["1"]["Dice"]
     assert dice == pytest.approx(np.mean([float(cases[name, "GTVp"]["dsc"]) for name in "abc"]))
+
+
+def test_cases_that_the_report_cannot_show_are_named(tmp_path, capsys):
+    for side in "pr":
+        write(labels(0), tmp_path / side / "a.mha")
+    (tmp_path / "cts").mkdir()
+    report = tmp_path / "s.html"
+    arguments = [str(tmp_path / side) for side in "pr"] + ["--report", str(report)]
+    assert main([*arguments, "--image", str(tmp_path / "cts")]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("a: not shown: ") and "0 images for case a" in line and report.exists()

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model.cases import Case
-from model.errors import InputError, reason
+from model.errors import InputError
 from model.images.grid import Grid, to_input_grid
 from model.images.pair import Log
 from model.images.read import image_stem, image_suffix
 from model.images.write import write_image
 from model.structures import MAP_FOLDERS, PROBABILITY_FOLDERS, UNCERTAINTY_FOLDER
-from model.writing import write_bytes
+from model.writing import save
 
 if TYPE_CHECKING:  # torch takes seconds to import: wrong input is reported before
     from model.preprocessing.restore import Inside
@@ -112,8 +112,4 @@ def write_maps(extras: Extras, case: Case, maps: "dict[str, Inside]", grid: Grid
 
 def write_picture(path: Path, content: bytes) -> None:
     """Raises InputError where it cannot be written."""
-    try:
-        write_bytes(path, content)
-    except OSError as error:
-        fact = f"cannot be written ({reason(error)})"
-        raise InputError(path, fact, "free space or choose another folder") from None
+    save(path, content, "free space or choose another folder")

@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 from scipy.spatial.distance import cdist
 
-from evaluation.metrics import added_path_mm, dsc, lesion_detection, nsd, score
+from evaluation.metrics import added_path_mm, dsc, lesion_detection, nearest_mm, nsd, score
 from evaluation.surface import surface_of
 from model.errors import InputError
 
@@ -212,3 +212,22 @@ def test_an_undefined_distance_may_count_the_grids_diagonal():
     assert both.penalised_mm(both.hd95_mm) == neither.penalised_mm(neither.hd95_mm) == 0
     assert np.isnan(one.hd95_mm) and np.isnan(one.penalised_mm(np.nan)) == 0
     assert one.difference_percent == -100 and np.isnan(neither.difference_percent)
+
+
+def test_distances_are_those_of_all_pairs_and_inf_beyond_the_farthest():
+    rng = np.random.default_rng(9)
+    spacing = (3.0, 0.7, 0.7)
+    points, others = rng.integers(0, 30, (200, 3)), rng.integers(0, 30, (150, 3))
+    expected = cdist(points * spacing, others * spacing).min(axis=1)
+    np.testing.assert_allclose(nearest_mm(points, others, spacing), expected, rtol=1e-12)
+    found = nearest_mm(points, others, spacing, 3.0)  # 3 mm, the step of a slice, is within
+    np.testing.assert_allclose(found, np.where(expected <= 3 + 1e-9, expected, np.inf), rtol=1e-12)
+    assert 0 < np.isinf(found).sum() < len(found) and (abs(expected - 3) < 1e-9).any()
+    assert nearest_mm(others, others, spacing, 0.0).tolist() == [0] * len(others)
+
+
+def test_an_array_with_values_that_are_no_numbers_is_no_mask():
+    mask = np.zeros((3, 4, 5), np.float32)
+    mask[1, 1, 1] = np.nan
+    with pytest.raises(InputError, match="reference: values that are no numbers; "):
+        score(np.zeros((3, 4, 5)), mask, (1.0, 1.0, 1.0))

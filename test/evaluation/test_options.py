@@ -3,6 +3,7 @@
 import pytest
 
 from evaluation.options import parse_arguments
+from model.errors import InputError
 
 
 @pytest.mark.parametrize(("text", "jobs"), [("auto", None), ("3", 3)])
@@ -15,3 +16,13 @@ def test_other_words_are_none(tmp_path, capsys):
     with pytest.raises(SystemExit):
         parse_arguments([str(tmp_path), str(tmp_path), "--jobs", "many"])
     assert "error: --jobs: 'many' makes no sense; give" in capsys.readouterr().err
+
+
+def test_what_cannot_be_written_is_said_before_any_work_and_nothing_is_left(tmp_path):
+    (tmp_path / "p").mkdir()
+    (tmp_path / "file").touch()
+    for name, words in (("p", "Is a directory"), ("file/s.json", "Not a directory")):
+        with pytest.raises(InputError, match=rf"{name}: cannot be written \({words}\); choose another name"):
+            parse_arguments([str(tmp_path / "p"), str(tmp_path / "p"), "--json", str(tmp_path / name)])
+    parse_arguments([str(tmp_path / "p"), str(tmp_path / "p"), "--json", str(tmp_path / "new" / "s.json")])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "p"]

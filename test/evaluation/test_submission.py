@@ -18,7 +18,7 @@ def socket(slug: str, path: str, is_image: bool = True) -> dict:
     return {"slug": slug, "relative_path": path, **kinds}
 
 
-def job(pk: str, ct: str, key: str = "socket") -> dict:
+def job(pk: str, ct: str, key: str = "socket", place: str = RESULT_SOCKET) -> dict:
     def image(slug: str, path: str, name: str) -> dict:
         return {key: socket(slug, path), "file": None, "image": {"name": name}, "value": None}
 
@@ -27,7 +27,7 @@ def job(pk: str, ct: str, key: str = "socket") -> dict:
     return {
         "pk": pk,
         "inputs": [age, contrast, image("head-neck-ct", CT_SOCKET, ct)],
-        "outputs": [image("gross-tumor-volume-segmentation", RESULT_SOCKET, "x.mha")],
+        "outputs": [image("gross-tumor-volume-segmentation", place, "x.mha")],
         "exec_duration": "PT22M17S",
         "invoke_duration": None,
         "status": "Succeeded",
@@ -111,6 +111,10 @@ def test_near_names_belong_together(platform):
         ({"a": 1}, "not what the platform writes"),
         ([{"pk": "aaa"}], "not what the platform writes (KeyError: 'inputs'"),
         ([job("../aaa", "case_1.mha")], "not what the platform writes (ValueError: pk ../aaa"),
+        (
+            [job("aaa", "case_1.mha", place="../../x")],
+            "not what the platform writes (ValueError: relative_path ../../x",
+        ),
         ([job("aaa", "case_3.mha")], "no reference for the CT case_3 of job aaa"),
         ([job("aaa", "case_1.mha"), job("bbb", "case_1.mha")], "two jobs are of case_1"),
     ],

@@ -1,11 +1,13 @@
 """Files are there whole or not at all."""
 
 import os
+import resource
 from pathlib import Path
 
 import pytest
 
-from model.writing import whole_file, write_bytes
+from model.errors import InputError
+from model.writing import append_bytes, save, whole_file, write_bytes
 
 
 def test_a_file_takes_its_name_when_it_is_whole(tmp_path):
@@ -72,3 +74,26 @@ def test_processes_of_one_number_in_several_containers_may_share_a_folder(tmp_pa
         "a.nii.gz": b"a",
         "b.nii.gz": b"b",
     }
+
+
+@pytest.mark.parametrize("before", [b"", b"a row\n"])
+def test_a_line_that_has_no_room_is_taken_back_whole(tmp_path, before):
+    path = tmp_path / "deep" / "a.csv"
+    if before:
+        append_bytes(path, before)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 4, limits[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            append_bytes(path, b"another row\n")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (path.read_bytes() if path.exists() else b"") == before
+    append_bytes(path, b"another row\n")
+    assert path.read_bytes() == before + b"another row\n"
+
+
+def test_what_cannot_be_written_is_one_line_with_its_remedy(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"file/a: cannot be written \(.+\); choose another"):
+        save(tmp_path / "file" / "a", b"a", "choose another")

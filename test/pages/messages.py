@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PROGRAMS = ("process.py", "evaluate.py", "train.py", "api.py")
+PROGRAMS = ("process.py", "evaluate.py", "evaluate_submission.py", "train.py", "api.py")
 FOLDERS = ("model", "evaluation", "dicom", "training", "phantom")
 # Calls that make an error, and which of their arguments are where, fact and remedy; None: not given.
 MAKERS: dict[str, tuple[int | None, int, int | None]] = {
