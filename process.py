@@ -32,6 +32,7 @@ from model.cohort.manifest import (
 )
 from model.cohort.options import parse_arguments
 from model.cohort.ranks import Rank, this_rank, wait_for_all
+from model.cohort.reading import ReadAhead
 from model.cohort.segmenting import Outcome, segment_all
 from model.errors import InputError, reason
 from model.installed import remarks, sha256_of, version_lines
@@ -102,6 +103,7 @@ def run(
         if manifest and origin and resume:
             cases = unfinished(cases, manifest, origin, extras)
         if cases:
+            reader = ReadAhead(cases[0])  # while torch is imported
             # Where no case can be read, the weights are not needed.
             predictor = None if all(case.fault for case in cases) else predictor_of()
             remove_earlier(cases, extras)
@@ -110,7 +112,7 @@ def run(
                 manifest.start_anew()
             if manifest:
                 manifest.check()
-            for case, outcome in segment_all(cases, predictor, args.on_error, extras):
+            for case, outcome in segment_all(cases, predictor, args.on_error, extras, reader):
                 failures += [str(outcome.error)] if outcome.error and not outcome.empty else []
                 if origin:
                     # Of a full disk the case's own error has told already.

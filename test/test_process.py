@@ -412,13 +412,13 @@ def test_output_problems_are_found_before_the_model_is_loaded(tmp_path, capsys, 
     assert "/proc/self/nowhere" in one_error(capsys)
 
 
-def test_weights_problems_are_found_before_reading(tmp_path, capsys, monkeypatch):
+def test_weights_problems_are_told_before_those_of_the_cts(tmp_path, capsys, monkeypatch):
     def refuse(path):
         raise InputError(path, "other schema", "import anew")
 
     monkeypatch.setattr(model.network.bundle, "load_bundle", refuse)
-    monkeypatch.setattr(segmenting, "read_pair", lambda *args: pytest.fail("read"))
-    save_exec(tmp_path / "in")
+    ct, _ = save_exec(tmp_path / "in")
+    ct.write_bytes(b"damaged")
     assert call(tmp_path, "--weights", "mine.pt") == 2
     assert one_error(capsys) == "error: mine.pt: other schema; import anew"
     assert not (tmp_path / "out").exists()

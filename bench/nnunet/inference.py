@@ -3,7 +3,8 @@
 The same weights (a weights file, written as an nnU-Net model and imported back from it), the same case, the same
 machine, one after the other, each in a process of its own: seconds per step, forward passes, peak memory, the DSC
 between the two results and of each against the truth. --exact compares logits instead: float32, every window, all
-mirrors, nnU-Net's sums in float32 as well. nnU-Net (nnunetv2==2.8.1) wants a virtual environment of its own.
+mirrors, nnU-Net's sums in float32 as well. --passes 9 is for cases that would take hours: what is missing is computed,
+memory is measured. nnU-Net (nnunetv2==2.8.1) wants a virtual environment of its own.
 """
 
 import argparse
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from bench.nnunet.case import FILES, add_options, read_case, write_case
 from model.installed import BUNDLED
-from model.options import Parser
+from model.options import Parser, whole
 
 EXAMPLES = ("python -m bench.nnunet.inference --nnunet-python VENV/bin/python --case small",)
 EXITS = "0 done, 1 a floor is missed, 2 bad options"
@@ -28,6 +29,19 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     add("--weights", type=Path, default=BUNDLED, help="weights file")
     add("--random-segrap", action="store_true", help="the challenge's baseline plan, random weights instead")
     add("--device", choices=("cpu", "cuda"), default="cpu", help="where both run")
+    add(
+        "--precision",
+        choices=("auto", "fp32"),
+        default="auto",
+        help="of gtvseg; nnU-Net has float32 on a CPU",
+    )
+    add(
+        "--passes",
+        type=whole(2, 10**6),
+        metavar="N",
+        help="run no more through the networks, whose results are replaced (bench/nnunet/stand_in.py); the seconds of"
+        " the others are computed",
+    )
     add("--warm", action="store_true", help="both process the case twice; the second time counts")
     add("--exact", action="store_true", help="compare logits in float32, exhaustively")
     add("--verbose", action="store_true", help="print gtvseg's log")
@@ -102,6 +116,8 @@ def compare(args: argparse.Namespace, work: Path, truth: np.ndarray) -> int:
     print(f"  cold start to the first window: {first_window(args, work):.1f} s", flush=True)
     theirs = run_theirs(args, work, [])
     print_figures("nnU-Net", theirs)
+    if args.passes:
+        print(f"run: {args.passes} passes; the network's seconds beyond are computed, results are stand-ins")
     results = {
         "gtvseg": sitk.GetArrayFromImage(sitk.ReadImage(work / "ours" / "case.nii.gz")),
         "nnU-Net": sitk.GetArrayFromImage(sitk.ReadImage(work / "theirs.nii.gz")),
@@ -152,15 +168,17 @@ def run_ours(args: argparse.Namespace, work: Path) -> dict[str, float]:
         (given / name).mkdir(parents=True)
         for file in FILES:
             (given / name / file).symlink_to(work / "case" / file)
-    *log, figures = side("gtvseg", ours_command(args, work, "ours"))
+    environment = {"PASSES": str(args.passes)} if args.passes else {}
+    *log, figures = side("gtvseg", ours_command(args, work, "ours"), environment)
     if args.verbose:
         print("\n".join(log), flush=True)
     return dict(json.loads(figures))
 
 
-def side(who: str, command: list[str]) -> list[str]:
+def side(who: str, command: list[str], environment: dict[str, str] | None = None) -> list[str]:
     """What one of both prints, line by line. Ends the bench where it fails."""
-    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+    everything = os.environ | (environment or {})
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, env=everything)
     if done.returncode:
         sys.exit(f"{who} failed:\n{done.stderr}")
     return done.stdout.splitlines()
@@ -169,13 +187,14 @@ def side(who: str, command: list[str]) -> list[str]:
 def ours_command(args: argparse.Namespace, work: Path, output: str) -> list[str]:
     command = [sys.executable, str(HERE / "gtvseg_side.py"), "--input", str(work / "ours_in")]
     command += ["--output", str(work / output), "--weights", str(work / "imported.pt")]
-    return [*command, "--layout", "folder", "--device", args.device]
+    return [*command, "--layout", "folder", "--device", args.device, "--precision", args.precision]
 
 
 def run_theirs(args: argparse.Namespace, work: Path, options: list[str]) -> dict[str, float]:
     files = [str(work / "case" / name) for name in FILES]
     command = [str(args.nnunet_python), str(HERE / "inference_side.py"), str(work / "model"), *files]
     command += [str(work / "theirs"), "--device", args.device, *options, *(["--warm"] if args.warm else [])]
+    command += ["--passes", str(args.passes)] if args.passes else []
     figures: dict[str, float] = json.loads(side("nnU-Net", command)[-1])
     figures["rest"] = figures["read and preprocess"] + figures["restore and write"]
     figures["total"] = figures["network"] + figures["rest"]

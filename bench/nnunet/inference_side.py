@@ -1,6 +1,7 @@
 """nnU-Net's side of bench.nnunet.inference, run by the Python that has nnU-Net v2; gtvseg is not imported here.
 
 inference_side.py MODEL CT CE OUT_WITHOUT_SUFFIX --device cpu|cuda [--logits FILE] [--exact-sums] [--warm]
+[--passes N]: no more are run, and all say what stand_in.py says.
 Prints one JSON line: seconds per step, forward passes, peak memory in bytes.
 """
 
@@ -14,6 +15,7 @@ import torch
 from nnunetv2.inference import predict_from_raw_data, sliding_window_prediction
 from nnunetv2.inference.export_prediction import export_prediction_from_logits
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+from stand_in import StandIn  # beside this file
 
 
 class FloatSums:
@@ -35,6 +37,7 @@ def main() -> None:
     parser.add_argument("--logits")
     parser.add_argument("--exact-sums", action="store_true")
     parser.add_argument("--warm", action="store_true", help="measure the second of two runs")
+    parser.add_argument("--passes", type=int)
     args = parser.parse_args()
     if args.exact_sums:
         predict_from_raw_data.torch = FloatSums()
@@ -50,10 +53,14 @@ def main() -> None:
     )
     predictor.initialize_from_trained_model_folder(args.model, ("0",))
     loading = time.perf_counter() - start
+    stand_in = StandIn(predictor.network.forward, args.passes) if args.passes else None
+    if stand_in:
+        predictor.network.forward = stand_in
     for _ in range(2 if args.warm else 1):
         logits, figures = segment(predictor, args)
     if args.logits:
         np.save(args.logits, logits.float().numpy())
+    figures["network"] += stand_in.missing_seconds() if stand_in else 0.0
     figures |= {"load": loading, "peak bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
     print(json.dumps(figures), flush=True)
 

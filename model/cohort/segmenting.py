@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from model.cases import Case
 from model.cohort.extras import PREVIEW_FOLDER, Extras, taken_back, write_maps, write_picture
-from model.cohort.manifest import Inputs, inputs_of
+from model.cohort.manifest import Inputs
+from model.cohort.reading import Reader, read
 from model.cohort.stages import in_stages
 from model.errors import InputError, reason
-from model.images.choice import SINGLE
 from model.images.grid import Grid, empty_labels, volume_cm3
-from model.images.pair import Log, read_pair, read_study
+from model.images.pair import Log
 from model.images.read import read_grid
 from model.images.write import write_channels, write_label_map
 from model.network.memory import peak_bytes
@@ -79,7 +79,11 @@ class Outcome:
 
 
 def segment_all(
-    cases: list[Case], predictor: "Predictor | None", on_error: str = "fail", extras: Extras | None = None
+    cases: list[Case],
+    predictor: "Predictor | None",
+    on_error: str = "fail",
+    extras: Extras | None = None,
+    reader: Reader = read,
 ) -> Iterator[tuple[Case, Outcome]]:
     """All cases in order. While the network works on one, the next is read and the last is written.
 
@@ -97,7 +101,7 @@ def segment_all(
 
     for case, outcome in in_stages(
         cases,
-        lambda case: load(case, predictor, logs[case.name], preview=bool(extras and extras.preview)),
+        lambda case: load(case, predictor, logs[case.name], reader, preview=bool(extras and extras.preview)),
         make,
         lambda case, made: finish(case, made, logs[case.name], extras),
         expected,
@@ -116,9 +120,9 @@ def segment_all(
         yield case, outcome
 
 
-def segment(case: Case, predictor: "Predictor") -> Outcome:
+def segment(case: Case, predictor: "Predictor", reader: Reader = read) -> Outcome:
     """One case: read the pair → crop, resample, normalise → network → back to the input grid → write."""
-    for _, outcome in segment_all([case], predictor):
+    for _, outcome in segment_all([case], predictor, reader=reader):
         if outcome.error:
             raise outcome.error
         return outcome
@@ -148,21 +152,18 @@ class Made:
     kept: Kept | None = None
 
 
-def load(case: Case, predictor: "Predictor | None", case_log: Log, *, preview: bool = False) -> Loaded:
+def load(
+    case: Case, predictor: "Predictor | None", case_log: Log, reader: Reader = read, *, preview: bool = False
+) -> Loaded:
     """Read the pair → crop, resample, normalise. The CTs themselves, half a gigabyte, are given back."""
-    start = time.perf_counter()
-    if case.fault:
-        raise case.fault
-    assert predictor is not None
-    if case.single and not case.study:
-        case_log(f"warning: {SINGLE}")
-    inputs = inputs_of(case)
     with memory_errors():
-        study = case.study
-        pair = read_study(case.ct, case_log, case.single) if study else read_pair(case.ct, case.ce, case_log)
+        scans = reader(case, case_log)
+        start, pair = time.perf_counter(), scans.pair
+        assert predictor is not None
         prepared = predictor.prepare(pair, case_log)
         kept = keep(pair.ct, pair.ce, pair.spacing_zyx, pair.grid) if preview else None
-    return Loaded(prepared, pair.grid, triple(pair.ct.shape), inputs, time.perf_counter() - start, kept)
+    seconds = scans.seconds + time.perf_counter() - start
+    return Loaded(prepared, pair.grid, triple(pair.ct.shape), scans.inputs, seconds, kept)
 
 
 def predict(loaded: Loaded, predictor: "Predictor", case_log: Log) -> Made:

@@ -14,10 +14,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-import SimpleITK as sitk
 
 from model.errors import InputError, reason
-from model.images.itk import pixels
 
 # What comes through the pipe: the number of values, and these.
 VALUES = np.dtype("<f8")
@@ -91,6 +89,10 @@ def _refusal(path: Path, why: str) -> InputError:
 
 def _serve(names: BinaryIO, values: BinaryIO) -> None:
     """Answer each file name, which a zero byte ends, with the file's values. Raises what SimpleITK raises."""
+    import SimpleITK as sitk
+
+    from model.images.itk import pixels
+
     _limit_memory()
     rest = b""
     while piece := os.read(names.fileno(), 1 << 16):

@@ -1,4 +1,8 @@
-"""SimpleITK's images as the rest needs them."""
+"""SimpleITK's images as the rest needs them.
+
+To be imported where it is used, and not before: it takes 90 MB and much of the time that process.py takes to load,
+while what is read and computed does without it.
+"""
 
 import numpy as np
 import SimpleITK as sitk

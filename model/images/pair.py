@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk
 
 from model.errors import InputError
 from model.images import quality
@@ -23,7 +22,6 @@ from model.images.grid import (
     to_canonical,
     to_input_grid,
 )
-from model.images.itk import pixels, to_image
 from model.images.read import Scan, Source, read_scan
 from model.images.tilt import AIR_HU
 
@@ -119,6 +117,10 @@ def _without_gaps(path: Source, array: np.ndarray, spacing_mm: float, log: Log) 
 
 def resample(scan: Scan, grid: Grid) -> Scan:
     """Linearly onto another grid; air where there are no data."""
+    import SimpleITK as sitk
+
+    from model.images.itk import pixels, to_image
+
     image = sitk.Resample(
         to_image(scan.array, scan.grid),
         grid.size_xyz,

@@ -1,17 +1,19 @@
 """Images written whole or not at all: beside their name, read back, then renamed."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import SimpleITK as sitk
 
 from model.errors import InputError, reason
 from model.images.grid import Grid, difference, to_input_grid
-from model.images.itk import on_grid, pixels, to_image
 from model.images.read import checked_grid, open_header
 from model.images.stored import holds
 from model.structures import LABELS
 from model.writing import whole_file
+
+if TYPE_CHECKING:  # nothing is written before all is computed: see itk.py
+    import SimpleITK as sitk
 
 FASTEST = 1
 
@@ -26,6 +28,10 @@ def write_channels(path: Path, labels_zyx: np.ndarray, grid: Grid) -> None:
 
     As the challenge wants it, this is a scalar image with four dimensions, not one of vectors.
     """
+    import SimpleITK as sitk
+
+    from model.images.itk import on_grid, pixels
+
     labels = to_input_grid(labels_zyx, grid)
     image = sitk.Image((*grid.size_xyz, len(LABELS)), sitk.sitkUInt8)
     for channel, label in zip(pixels(image), LABELS.values(), strict=True):
@@ -38,11 +44,17 @@ def write_image(path: Path, array: np.ndarray, grid: Grid, *, compress: bool = T
 
     Raises InputError on failure, and leaves then what had the name before.
     """
+    from model.images.itk import to_image
+
     _write(path, to_image(array, grid), grid, compress=compress)
 
 
-def _write(path: Path, image: sitk.Image, grid: Grid, *, compress: bool) -> None:
+def _write(path: Path, image: "sitk.Image", grid: Grid, *, compress: bool) -> None:
     """What was written is read back before it takes its name: ITK says nothing where a disk is full."""
+    import SimpleITK as sitk
+
+    from model.images.itk import pixels
+
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as temporary:

@@ -39,7 +39,7 @@ class Pass(NamedTuple):
 
 
 class Mirrors(Protocol):
-    """Which passes windows get, and when. doubts: what `doubt` says at each voxel, float32 (z, y, x) on the CPU."""
+    """Which passes windows get, and when. doubts: what `doubt` says at each voxel (z, y, x), on the CPU."""
 
     def first_passes(self, corners: list[Corner]) -> list[Pass]:
         """For windows that had none yet."""
@@ -52,6 +52,9 @@ class Mirrors(Protocol):
 
     def record(self, corner: Corner, output: Tensor, share: float) -> None:
         """Called with what a pass has added to the blend."""
+
+    def forget(self, doubts: Tensor) -> None:
+        """Give back the memory of what will hardly be needed any more."""
 
 
 def choose_mirrors(shortcuts: Shortcuts, axes: Axes, windows: Windows, blend: Blend) -> Mirrors:
@@ -81,12 +84,15 @@ class SameMirrors:
     def record(self, corner: Corner, output: Tensor, share: float) -> None:
         pass
 
+    def forget(self, doubts: Tensor) -> None:
+        pass
+
 
 class MirrorsByDoubt:
     """Every window gets a mirror of its own, then twice as many as before for as long as it holds much of the doubt.
 
     What a window has in the blend is always the mean over its mirrors so far. To take some of it back when more come,
-    it is kept in half precision where there is room, else its passes are run again.
+    it is kept in half precision where there is room and doubt, else its passes are run again.
     """
 
     def __init__(self, axes: Axes, windows: Windows, blend: Blend) -> None:
@@ -101,17 +107,14 @@ class MirrorsByDoubt:
         return [Pass(corner, self.orders[corner][0], 1.0) for corner in corners]
 
     def worthwhile(self, corners: list[Corner], doubts: Tensor) -> list[Corner]:
-        parts = self.windows.shared_out(corners, doubts, self.windows.total_weight)
+        parts = self.windows.shared_out(corners, doubts, self.windows.total_weight())
         return [corner for corner, part in zip(corners, parts, strict=True) if part > WINDOW_DOUBT]
 
     def further_passes(self, doubts: Tensor) -> list[Pass]:
         """Twice as many mirrors as before for windows with much doubt, of which the blend loses half at once."""
-        parts = self.windows.shared_out(list(self.used), doubts, self.blend.weights.cpu())
         passes: list[Pass] = []
-        for corner, part in zip(list(self.used), parts, strict=True):
+        for corner in self._in_doubt(doubts):
             used, order = self.used[corner], self.orders[corner]
-            if used == len(order) or part <= MIRROR_DOUBT * used:
-                continue
             if corner in self.kept:
                 result = self.kept.pop(corner)
                 self.blend.add(corner, result.float(), -0.5)
@@ -128,6 +131,21 @@ class MirrorsByDoubt:
             self.kept[corner] += share * output.to(self.kept[corner].device)
         elif share == 1 and (len(self.kept) + 1) * output.numel() * 2 <= KEPT_BYTES:
             self.kept[corner] = output.half().to(self.blend.sums.device)
+
+    def forget(self, doubts: Tensor) -> None:
+        """Results of windows that would get no more mirrors as it is now; with more windows around they get fewer."""
+        in_doubt = set(self._in_doubt(doubts))
+        self.kept = {corner: result for corner, result in self.kept.items() if corner in in_doubt}
+
+    def _in_doubt(self, doubts: Tensor) -> list[Corner]:
+        """Windows that deserve more mirrors than they had."""
+        parts = self.windows.shared_out(list(self.used), doubts, self.blend.weights.cpu())
+        pairs = zip(self.used.items(), parts, strict=True)
+        return [
+            corner
+            for (corner, used), part in pairs
+            if used < len(self.orders[corner]) and part > MIRROR_DOUBT * used
+        ]
 
 
 def mirror_combinations(axes: Axes) -> list[Axes]:

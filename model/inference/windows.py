@@ -5,7 +5,6 @@ Arrays and tensors are (z, y, x), with the channel or class axis in front.
 
 import itertools
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import torch
@@ -38,9 +37,8 @@ class Windows:
         """The size of a window (z, y, x)."""
         return triple(self.weight.shape)
 
-    @cached_property
     def total_weight(self) -> Tensor:
-        """The sum of all windows' weights at each voxel, float32 (z, y, x)."""
+        """The sum of all windows' weights at each voxel, float32 (z, y, x). Made anew: kept, it would be in the way."""
         total = torch.zeros(self.shape)
         for corner in self.corners:
             total[box_of(corner, self.patch)] += self.weight
@@ -48,10 +46,10 @@ class Windows:
 
     def largest_shares(self, corners: list[Corner], voxels: Tensor) -> list[float]:
         """For each window its largest share in the weighted mean at any of the voxels (bool, z, y, x); 0 where none."""
-        shares = []
+        shares, total_weight = [], self.total_weight()
         for box in (box_of(corner, self.patch) for corner in corners):
             hits = voxels[box]
-            shares.append(float((self.weight * (hits / self.total_weight[box])).max()) if hits.any() else 0.0)
+            shares.append(float((self.weight * (hits / total_weight[box])).max()) if hits.any() else 0.0)
         return shares
 
     def shared_out(self, corners: list[Corner], values: Tensor, total_weight: Tensor) -> list[float]:

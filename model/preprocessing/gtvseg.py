@@ -12,7 +12,7 @@ from model.images.pair import AIR_HU, Pair
 from model.network.bundle import Normalisation
 from model.network.plan import Spacing, triple
 from model.preprocessing.body import body_box, outside_circle
-from model.preprocessing.region import Region, interpolation_matrix
+from model.preprocessing.region import Region, blocks, in_plane, interpolation_matrix
 
 
 def preprocess(
@@ -56,13 +56,14 @@ def resample_hu(array: np.ndarray, outside: np.ndarray, region: Region) -> Tenso
     In plane slice by slice, so that no float copy of the full volume ever exists.
     """
     depth, height, width = (axis.stop - axis.start for axis in region.box)
-    to_y = interpolation_matrix(height, region.network_shape[1])
-    to_x = interpolation_matrix(width, region.network_shape[2])
+    to_y = blocks(interpolation_matrix(height, region.network_shape[1]))
+    to_x = blocks(interpolation_matrix(width, region.network_shape[2]))
     fill = torch.from_numpy(np.ascontiguousarray(outside[region.box[1:]]))
     planes = torch.empty((depth, *region.network_shape[1:]))
     for z, plane in enumerate(array[region.box]):
         hu = torch.from_numpy(np.ascontiguousarray(plane)).float().clamp_(min=AIR_HU)
-        planes[z] = AIR_HU if plane.min() == plane.max() else to_y @ hu.masked_fill_(fill, AIR_HU) @ to_x.T
+        hu.masked_fill_(fill, AIR_HU)
+        planes[z] = AIR_HU if plane.min() == plane.max() else in_plane(to_y, hu, to_x)
     if depth == region.network_shape[0]:
         return planes
     to_z = interpolation_matrix(depth, region.network_shape[0])

@@ -9,7 +9,12 @@ from torch import Tensor
 
 from model.network.plan import Triple
 
+# Rows of a matrix that are applied together, to the columns that any of them needs.
+BLOCK = 32
+
 Box = tuple[slice, slice, slice]
+# Of a matrix whose entries lie around its diagonal: blocks of rows, each with the columns where it is not zero.
+Blocks = list[tuple[Tensor, slice]]
 
 
 def box_from(slices: Iterable[slice]) -> Box:
@@ -49,3 +54,19 @@ def interpolation_matrix(n_in: int, n_out: int) -> Tensor:
     weights = 1 - np.abs(np.arange(n_in)[None] - centres[:, None]) / max(1.0, scale)
     weights = weights.clip(min=0)
     return torch.from_numpy((weights / weights.sum(1, keepdims=True)).astype(np.float32))
+
+
+def blocks(matrix: Tensor) -> Blocks:
+    """The same matrix; most of a product with it as a whole would be with zeros."""
+    result = []
+    for rows in matrix.split(BLOCK):
+        columns = (rows != 0).any(0).nonzero().flatten()
+        used = slice(int(columns[0]), int(columns[-1]) + 1)
+        result.append((rows[:, used].contiguous(), used))
+    return result
+
+
+def in_plane(to_rows: Blocks, plane: Tensor, to_columns: Blocks) -> Tensor:
+    """to_rows @ plane @ to_columns.T, of (y, x)."""
+    rows = torch.cat([weights @ plane[used] for weights, used in to_rows])
+    return torch.cat([rows[:, used] @ weights.T for weights, used in to_columns], 1)

@@ -14,7 +14,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from model.network.plan import Spacing, Triple
-from model.preprocessing.region import Box
+from model.preprocessing.region import Box, blocks, in_plane
 
 # nnU-Net's threshold: spacings further apart than this are resampled slice by slice.
 ANISOTROPIC = 3.0
@@ -22,8 +22,6 @@ ANISOTROPIC = 3.0
 NEAREST, LINEAR, CUBIC = 0, 1, 3
 # Weight below which a sample is not read; a spline's weights fall to a quarter from each sample to the next.
 NEGLIGIBLE = 1e-8
-# Rows of a matrix that are applied together, to the columns that any of them needs.
-BLOCK = 32
 
 Index = tuple[slice | int, ...]
 # normalise(slice, index): what array[index] becomes, float32, before it is resampled.
@@ -83,8 +81,7 @@ def resample(array: np.ndarray, resampling: Resampling, normalise: Normaliser, o
         if range_of_all:
             low, high = min(low, float(plane.min())), max(high, float(plane.max()))
         if used[k]:
-            rows = torch.cat([weights @ plane[columns] for weights, columns in row_blocks])
-            planes[done] = torch.cat([rows[:, columns] @ weights.T for weights, columns in column_blocks], 1)
+            planes[done] = in_plane(row_blocks, plane, column_blocks)
             if not range_of_all:
                 planes[done].clamp_(float(plane.min()), float(plane.max()))
             done += 1
@@ -109,16 +106,6 @@ def spline_matrix(n_in: int, n_out: int, order: int) -> Tensor:
     ]
     weights = np.stack(columns, 1)
     return torch.from_numpy(np.where(np.abs(weights) > NEGLIGIBLE, weights, 0).astype(np.float32))
-
-
-def blocks(matrix: Tensor) -> list[tuple[Tensor, slice]]:
-    """A matrix whose entries lie around its diagonal, in blocks of rows, each with the columns where it is not zero."""
-    result = []
-    for rows in matrix.split(BLOCK):
-        columns = (rows != 0).any(0).nonzero().flatten()
-        used = slice(int(columns[0]), int(columns[-1]) + 1)
-        result.append((rows[:, used].contiguous(), used))
-    return result
 
 
 def separate_axis(first: Spacing, second: Spacing) -> int | None:

@@ -11,6 +11,7 @@ from model.cases import Case
 from model.cohort import segmenting
 from model.cohort.segmenting import CaseLog, as_input_error
 from model.errors import InputError
+from model.images.pair import read_pair, read_study
 
 CASE = Case("a", Path("ct"), Path("ce"), Path("out"), "label_map")
 
@@ -83,9 +84,9 @@ def test_an_empty_mask_of_dicom_that_cannot_be_read_has_the_size_of_its_ct(tmp_p
     case = Case("p", ct, ce, tmp_path / "p.nii.gz", "label_map", study=ct == ce)
     with pytest.raises(InputError):
         if case.study:
-            segmenting.read_study(folder, lambda line: None)
+            read_study(folder, lambda line: None)
         else:
-            segmenting.read_pair(ct, ce, lambda line: None)
+            read_pair(ct, ce, lambda line: None)
     assert segmenting.write_empty(case)
     mask = sitk.ReadImage(str(case.output))
     assert mask.GetSize() == (6, 4, 6) and mask.GetSpacing() == (0.5, 0.5, 3)

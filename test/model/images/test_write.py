@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-import model.images.write
 from model.errors import InputError
 from model.images.grid import Grid, empty_labels, to_input_grid
 from model.images.read import read_grid
@@ -64,7 +63,7 @@ def test_failed_write_keeps_the_old_result_and_leaves_nothing(ct_image, save, tm
             file.write(b"half")
         raise RuntimeError("ITK ERROR: X(0x1): no space")
 
-    monkeypatch.setattr(model.images.write.sitk, "WriteImage", full_disk)
+    monkeypatch.setattr(sitk, "WriteImage", full_disk)
     with pytest.raises(InputError, match=r"out.mha: cannot be written \(no space\); "):
         write_label_map(tmp_path / "out.mha", empty_labels(grid) + np.uint8(1), grid)
     assert (tmp_path / "out.mha").read_bytes() == before
@@ -75,7 +74,7 @@ def test_failed_write_keeps_the_old_result_and_leaves_nothing(ct_image, save, tm
 @pytest.mark.parametrize("cut", [1, 100, "all", "bit"])
 def test_a_short_write_is_seen_and_leaves_nothing(tmp_path, monkeypatch, suffix, cut):
     """ITK reports no full disk for NIfTI, and for small masks in no format."""
-    original = model.images.write.sitk.WriteImage
+    original = sitk.WriteImage
 
     def on_a_full_disk(image, path, **options):
         original(image, path, **options)
@@ -86,7 +85,7 @@ def test_a_short_write_is_seen_and_leaves_nothing(tmp_path, monkeypatch, suffix,
             content[: len(content) - (len(content) if cut == "all" else cut if cut != "bit" else 0)]
         )
 
-    monkeypatch.setattr(model.images.write.sitk, "WriteImage", on_a_full_disk)
+    monkeypatch.setattr(sitk, "WriteImage", on_a_full_disk)
     array = np.random.default_rng(0).integers(0, 3, (7, 8, 9)).astype(np.uint8)
     with pytest.raises(InputError, match="cannot be written .*; free space"):
         write_image(tmp_path / f"mask{suffix}", array, GRID)

@@ -10,7 +10,6 @@ from model.preprocessing.splines import (
     CUBIC,
     LINEAR,
     NEAREST,
-    blocks,
     cubic_resampling,
     resample,
     separate_axis,
@@ -33,16 +32,6 @@ def test_the_nearest_slice_is_that_of_nearest_centres(n_in, n_out):
     matrix = spline_matrix(n_in, n_out, NEAREST)
     assert (matrix.sum(1) == 1).all()
     np.testing.assert_allclose(np.abs(matrix.argmax(1).numpy() - centres), expected, atol=1e-9)
-
-
-def test_blocks_of_a_matrix_are_the_matrix():
-    matrix = spline_matrix(70, 90, CUBIC)
-    whole = torch.zeros_like(matrix)
-    row = 0
-    for weights, columns in blocks(matrix):
-        whole[row : row + len(weights), columns] = weights
-        row += len(weights)
-    assert row == 90 and torch.equal(whole, matrix)
 
 
 @pytest.mark.parametrize("across", [None, 0, 1, 2])
