@@ -20,7 +20,9 @@ def test_a_file_takes_its_name_when_it_is_whole(tmp_path):
 def test_what_is_flushed_may_be_written(tmp_path, monkeypatch):
     """Windows refuses to flush what was opened for reading alone."""
     modes = []
-    monkeypatch.setattr(os, "fsync", lambda file: modes.append(fcntl.fcntl(file, fcntl.F_GETFL) & os.O_ACCMODE))
+    monkeypatch.setattr(
+        os, "fsync", lambda file: modes.append(fcntl.fcntl(file, fcntl.F_GETFL) & os.O_ACCMODE)
+    )
     write_bytes(tmp_path / "a.csv", b"new")
     assert modes == [os.O_RDWR]
 
