@@ -9,6 +9,9 @@ import signal
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # a Ctrl-C while all the rest is loaded ends without a word
+    from model.packages import require_or_end
+
+    require_or_end("tqdm")
 
 import argparse
 import logging
@@ -29,6 +32,7 @@ from evaluation.run import Settings
 from evaluation.scoring import Way, score_all
 from evaluation.summary import compare, comparison_table, spread_table, table
 from model.errors import InputError, reason
+from model.packages import require
 from model.terminal import ASKED_TO_END, own_stderr, show, stoppable, take_any_text
 from model.terminal import report as report_error
 from model.writing import save
@@ -149,6 +153,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Command line entry; returns the exit code."""
     try:
         options, settings = parse_arguments(arguments, __doc__)
+        require(*("matplotlib", "jinja2") if options.report or options.overlay else ())
         return run(options, settings) if options.references else look(options, settings)
     except OSError as error:
         report_error(InputError(error.filename or "evaluate.py", reason(error), "make it readable"))

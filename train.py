@@ -10,9 +10,11 @@ import signal
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # a Ctrl-C while all the rest is loaded ends without a word
+    from model.packages import require_or_end
     from training.options import parse_arguments
 
     parse_arguments(None, __doc__)  # --help, and what makes no sense, before torch is loaded
+    require_or_end("tqdm")
 
 import argparse
 import sys

@@ -16,7 +16,7 @@ PART = re.compile(
 )
 ALONE = re.compile(r"gtvs?", re.I)
 MOST_NAMED = 30
-HOW = "--gtvp NAME and --gtvnd NAME choose"
+HOW = "python -m dicom from-rtstruct (or from-seg) with --gtvp NAME and --gtvnd NAME chooses"
 
 
 class Named(Protocol):
@@ -48,6 +48,13 @@ def choose(path: Path, rois: Sequence[One], asked: dict[str, list[str]]) -> dict
     if not chosen:
         raise _unclear(path, "no ROI with contours is named as a GTVp or GTVnd", rois)
     return {structure: chosen[structure] for structure in STRUCTURES if structure in chosen}
+
+
+def said_to_be(rois: Sequence[One], chosen: dict[str, list[One]]) -> list[One]:
+    """What was chosen, and what else is named as GTVp, GTVnd or GTV."""
+    taken = {id(roi) for parts in chosen.values() for roi in parts}
+    named = [what_name_says(roi.name).structure or ALONE.fullmatch(roi.name.strip(" _-")) for roi in rois]
+    return [roi for roi, name in zip(rois, named, strict=True) if name or id(roi) in taken]
 
 
 def _named(path: Path, rois: Sequence[One], names: Sequence[str]) -> list[One]:

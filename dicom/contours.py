@@ -16,6 +16,8 @@ from contourpy import FillType, contour_generator
 LEVEL = 0.51
 # Of a voxel: borders so near to a voxel's centre have it inside, for systems that draw from centre to centre.
 ON_BORDER = 0.005
+# Of edges and rows: what is looked at together. A hostile contour crosses all rows with each of its edges.
+MOST_CROSSINGS = 1 << 20
 
 
 def outlines(mask: np.ndarray) -> list[np.ndarray]:
@@ -81,13 +83,21 @@ def _odd(polygons: list[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
     """Every edge turns all voxels to the right of it, in the rows that it crosses; what is turned an odd time stays."""
     rows, columns = shape
     turned = np.zeros((rows, columns + 1), bool)
+    at_once = max(1, MOST_CROSSINGS // rows)
     for polygon in polygons:
-        start, stop = polygon, np.roll(polygon, -1, axis=0)
-        low, high = np.minimum(start[:, 0], stop[:, 0]), np.maximum(start[:, 0], stop[:, 0])
-        first, end = (np.ceil(value).clip(0, rows).astype(int) for value in (low, high))
-        edge = np.repeat(np.arange(len(polygon)), end - first)
-        row = np.arange(len(edge)) - np.repeat(np.cumsum(end - first) - end, end - first)
-        part = (row - start[edge, 0]) / (stop[edge, 0] - start[edge, 0])
-        column = start[edge, 1] + part * (stop[edge, 1] - start[edge, 1])
-        np.logical_xor.at(turned, (row, np.ceil(column).clip(0, columns).astype(int)), True)
+        stops = np.roll(polygon, -1, axis=0)
+        for some in range(0, len(polygon), at_once):
+            _turn(turned, polygon[some : some + at_once], stops[some : some + at_once])
     return np.logical_xor.accumulate(turned, axis=1)[:, :-1]
+
+
+def _turn(turned: np.ndarray, start: np.ndarray, stop: np.ndarray) -> None:
+    """Note in each row that edges (n, 2) cross from where on all is turned."""
+    rows, columns = turned.shape
+    low, high = np.minimum(start[:, 0], stop[:, 0]), np.maximum(start[:, 0], stop[:, 0])
+    first, end = (np.ceil(value).clip(0, rows).astype(int) for value in (low, high))
+    edge = np.repeat(np.arange(len(start)), end - first)
+    row = np.arange(len(edge)) - np.repeat(np.cumsum(end - first) - end, end - first)
+    part = (row - start[edge, 0]) / (stop[edge, 0] - start[edge, 0])
+    column = start[edge, 1] + part * (stop[edge, 1] - start[edge, 1])
+    np.logical_xor.at(turned, (row, np.ceil(column).clip(0, columns - 1).astype(int)), True)

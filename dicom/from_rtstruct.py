@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from dicom.choose import choose
+from dicom.choose import choose, said_to_be
 from dicom.masks import Masks, label_map
-from dicom.rois import Roi, check_reference, mask_of, read_structure_set
+from dicom.rois import Roi, check_reference, mask_of, misplaced, not_closed, read_structure_set
 from dicom.series import Reference, read_reference
 from dicom.to_rtstruct import tell
 from model.errors import InputError
@@ -57,8 +57,10 @@ def run(options: argparse.Namespace) -> int:
     structures = read_structure_set(options.rtstruct)
     chosen = choose(structures.path, structures.rois, names_asked(options))
     reference = read_reference(options.ct)
-    if odd := check_reference(structures, reference):
+    if odd := check_reference(structures, reference, [roi for rois in chosen.values() for roi in rois]):
         log(f"warning: {options.rtstruct}: {odd}")
+    for odd in not_closed(said_to_be(structures.rois, chosen), options.rtstruct):
+        log(f"warning: {odd}")
     masks = {
         structure: _united(rois, structure, options.rtstruct, reference) for structure, rois in chosen.items()
     }
@@ -79,8 +81,10 @@ def _united(rois: list[Roi], structure: str, path: Path, reference: Reference) -
             log(
                 f"warning: {path}: {roi.name} has no contour on {without} slices between its others: left empty"
             )
-        if roi.passed_over:
-            log(f"warning: {path}: {roi.passed_over} contours of {roi.name} are not closed: passed over")
+        if count := misplaced(roi, reference):
+            log(
+                f"warning: {path}: {count} contours of {roi.name} lie on other slices than they name: mirrored?"
+            )
     return united
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dicom.choose import Named, choose
-from dicom.rois import MOST_ELEMENTS, Roi, mask_of, read_structure_set
+from dicom.choose import Named, choose, said_to_be
+from dicom.rois import MOST_ELEMENTS, Roi, mask_of, not_closed, read_structure_set
 from dicom.segments import mask_on, read_segments
 from evaluation.names import what_name_says
 from model.images.dicom_elements import read_elements
@@ -57,10 +57,11 @@ def read_on_grid(path: Path, grid: Grid) -> tuple[dict[str, np.ndarray], list[st
         }
         return _united(of) | _empty(segments, of, grid), []
     structures, odd = read_structure_set(path), list[str]()
+    chosen = choose(path, structures.rois, {})
     drawn = {
-        structure: [_rasterised(roi, grid, path, odd) for roi in rois]
-        for structure, rois in choose(path, structures.rois, {}).items()
+        structure: [_rasterised(roi, grid, path, odd) for roi in rois] for structure, rois in chosen.items()
     }
+    odd += not_closed(said_to_be(structures.rois, chosen), path)
     return _united(drawn) | _empty(structures.rois, drawn, grid), odd
 
 
@@ -88,6 +89,4 @@ def _rasterised(roi: Roi, grid: Grid, path: Path, odd: list[str]) -> np.ndarray:
     mask, without = mask_of(roi, GridPlanes(turned), path)
     if without:
         odd.append(f"{path}: {roi.name} has no contour on {without} slices between its others: left empty")
-    if roi.passed_over:
-        odd.append(f"{path}: {roi.passed_over} contours of {roi.name} are not closed: passed over")
     return mask.transpose([2 - axes.index(axis) for axis in (2, 1, 0)])

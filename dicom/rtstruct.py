@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, RTStructureSetStorage
+from pydicom.uid import ImplicitVRLittleEndian, RTStructureSetStorage
 
 from dicom.contours import outlines
 from dicom.labelling import (
@@ -82,7 +82,8 @@ def structure_set(outlined: dict[str, list[tuple[int, np.ndarray]]], reference: 
     for keyword, value in values.items():
         setattr(dataset, keyword, value)
     meta = FileMetaDataset()
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    # With explicit VRs a contour of more than 64 kB, as ragged structures have, has an unknown one, which few read.
+    meta.TransferSyntaxUID = ImplicitVRLittleEndian
     meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = (
         RTStructureSetStorage,
         dataset.SOPInstanceUID,

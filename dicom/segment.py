@@ -145,6 +145,11 @@ def named(below: Below, ct: str, ce: str | None) -> Choice:
         if not series:
             raise InputError(option, f"no series {uid} below {below.folder}", "give one that is listed")
         found += series
+    for option, one in zip(("--ct", "--ce"), found, strict=True):
+        if (modality := one.text("Modality")) != "CT":
+            raise InputError(
+                option, f"{one}: {modality or 'no Modality'}, not CT", "give a CT that is listed"
+            )
     plain, contrast = found
     if not ce:
         return Choice(plain, plain, f"as --ct says: one CT alone ({plain.described()})", (SINGLE,))

@@ -50,7 +50,12 @@ def read_segments(path: Path) -> list[Segment]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # values that break a rule of the standard, as many do
             dataset = pydicom.dcmread(path, force=True)
-            frames = list(_frames(dataset, path))
+            frames, numbers = (
+                list(_frames(dataset, path)),
+                [int(one.SegmentNumber) for one in dataset.SegmentSequence],
+            )
+            if len(set(numbers)) < len(numbers) or not {number for number, _ in frames} <= set(numbers):
+                raise ValueError("its frames belong to no segment, or to two")
             return [
                 Segment(
                     str(item.get("SegmentLabel", "")).strip(),

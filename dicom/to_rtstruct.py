@@ -4,12 +4,14 @@ MASK is a label map (1 GTVp, 2 GTVnd), an image with both as channels, or one ma
 """
 
 import argparse
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 from dicom.masks import Masks, read_on_series
 from dicom.rtstruct import write_rtstruct
 from dicom.series import Reference, read_reference
+from model.errors import InputError
 from model.structures import STRUCTURES
 from model.terminal import log
 
@@ -33,11 +35,22 @@ def run(options: argparse.Namespace) -> int:
 
 def convert(options: argparse.Namespace, write: Callable[[Path, Masks, Reference], None]) -> int:
     """Masks on the series → the file that `write` makes of them. Returns the exit code. Raises InputError."""
+    check_replaced(options.out, options.masks, options.ct)
     reference = read_reference(options.ct)
     masks = read_on_series(options.masks, reference)
     write(options.out, masks, reference)
     tell(options.out, masks, reference)
     return 0
+
+
+def check_replaced(out: Path, inputs: list[Path], ct: Path) -> None:
+    """Raises InputError where a result would replace what it is made of: one of the files, or whatever lies in the CT's
+    folder.
+    """
+    here = os.path.realpath(out)
+    inside = os.path.lexists(out) and Path(here).parent == Path(os.path.realpath(ct))
+    if inside or here in {os.path.realpath(path) for path in inputs}:
+        raise InputError(out, "the result would replace another file", "choose another name")
 
 
 def tell(path: Path, masks: Masks, reference: Reference) -> None:

@@ -22,7 +22,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".writing-{os.urandom(8).hex()}{suffix}")
     try:
         yield temporary
-        with temporary.open("rb") as file:
+        with temporary.open("r+b") as file:  # Windows flushes what may be written alone
             os.fsync(file.fileno())
         temporary.replace(path)
     finally:

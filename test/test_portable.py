@@ -14,7 +14,11 @@ def no_process_of_its_own(name, *rest, **more):
         raise TypeError("on Windows a library has a name")
     return library(name, *rest, **more)
 ctypes.CDLL = no_process_of_its_own
-del os.sched_getaffinity, signal.pthread_sigmask, os.getuid, os.fork
+import torch, SimpleITK  # they have code of their own for each system
+for name in "sched_getaffinity fork sysconf getuid geteuid getgid killpg setsid mkfifo statvfs getloadavg nice".split():
+    delattr(os, name)
+for name in "pthread_sigmask SIGHUP SIGKILL SIGALRM SIGUSR1 SIGUSR2 SIGCHLD SIGPIPE alarm setitimer".split():
+    delattr(signal, name)
 
 import process, evaluate, train, api
 import importlib
@@ -28,6 +32,8 @@ from model.cohort.segmenting import peak_memory
 from model.network.memory import kept_memory, peak_bytes
 with kept_memory():
     assert peak_bytes() == 0 and peak_memory() == ""
+from training.data.workers import on_workers
+assert on_workers(divmod, [(7, 2), (9, 4)], 2, "") == [(3, 1), (2, 1)]
 process.parse_arguments([])
 print("fine")
 """

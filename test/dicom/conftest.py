@@ -151,6 +151,12 @@ def tilted_series(request, all_series) -> Written:
     return all_series(request.param)
 
 
+@pytest.fixture(params=[name for name in GEOMETRIES if name != "coronal"])
+def every_axial(request) -> str:
+    """The name of each geometry in turn that a CT of the neck may have."""
+    return request.param
+
+
 @pytest.fixture
 def a_series(all_series) -> Written:
     """The plainest."""

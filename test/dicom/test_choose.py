@@ -54,7 +54,7 @@ def test_by_name(tmp_path, names, expected):
     ],
 )
 def test_what_is_not_clear_is_listed(tmp_path, names, fact):
-    with pytest.raises(InputError, match=f"rtss.dcm: {fact}; --gtvp NAME and --gtvnd NAME choose"):
+    with pytest.raises(InputError, match=f"rtss.dcm: {fact}; .* with --gtvp NAME and --gtvnd NAME chooses"):
         chosen(tmp_path, names)
 
 

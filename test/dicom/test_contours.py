@@ -86,3 +86,13 @@ def test_any_polygon_is_filled_as_by_others_also_beyond_the_image(seed):
     found, expected = filled([polygon], (22, 19)), polygon2mask((22, 19), polygon)
     # What lies nearly on an edge is inside here.
     assert not (expected & ~found).any() and np.count_nonzero(found) - np.count_nonzero(expected) <= 3
+
+
+def test_many_edges_are_filled_as_few_are():
+    """A comb whose 40,000 edges cross all rows, against its teeth."""
+    teeth = np.arange(10_000)
+    left = 4.7501 + teeth * 4e-4
+    comb = np.stack([[teeth * 0 - 0.4, left], [teeth * 0 + 255.4, left]], 0).transpose(2, 0, 1)
+    comb = np.concatenate([comb, comb[:, ::-1] + (0, 2e-4)], 1).reshape(-1, 2)
+    mask = filled([comb], (256, 16))
+    assert mask[:, 5:9].all() and mask.sum() == 4 * 256

@@ -99,7 +99,10 @@ def test_what_is_odd_is_said(a_series, there_and_back, capsys):
 def test_unclear_names_and_a_name_that_is_no_image(a_series, there_and_back, tmp_path, capsys):
     assert there_and_back(a_series, change=renamed("Lump", "Bump")) == 2
     error = capsys.readouterr().err
-    assert "(ROIs: Lump, Bump); --gtvp NAME and --gtvnd NAME choose\n" in error
+    assert (
+        "(ROIs: Lump, Bump); python -m dicom from-rtstruct (or from-seg) with --gtvp NAME and --gtvnd NAME chooses\n"
+        in error
+    )
     assert there_and_back(a_series, out="back.txt") == 2
     assert "back.txt: no name of an image; end it with one of .mha" in capsys.readouterr().err
     assert not list(tmp_path.glob("back*"))

@@ -1,6 +1,7 @@
 """SEG to a label map, as a command."""
 
 import numpy as np
+import pydicom
 
 from dicom.__main__ import main
 from model.images.grid import difference
@@ -17,3 +18,20 @@ def test_there_and_back_every_voxel_and_the_grid(a_series, tmp_path, capsys):
     assert not difference(grid, a_series.grid)
     assert main(["from-seg", str(seg), str(a_series.folder), str(tmp_path / "back.txt")]) == 2
     assert "no name of an image" in capsys.readouterr().err
+
+
+def test_another_frame_of_reference_and_numbers_that_are_not_clear_are_refused(
+    a_series, write_series, tmp_path, capsys
+):
+    seg, out = tmp_path / "seg.dcm", tmp_path / "back.nii.gz"
+    assert main(["to-seg", str(a_series.mask), str(a_series.folder), str(seg)]) == 0
+    other = write_series(tmp_path / "ct", "head first supine", FrameOfReferenceUID="1.2.5")
+    assert main(["from-seg", str(seg), str(other.folder), str(out)]) == 2
+    assert "in another frame of reference" in capsys.readouterr().err
+    for one, two in ((1, 1), (1, 3)):
+        dataset = pydicom.dcmread(seg)
+        dataset.SegmentSequence[0].SegmentNumber, dataset.SegmentSequence[1].SegmentNumber = one, two
+        dataset.save_as(tmp_path / "odd.dcm")
+        assert main(["from-seg", str(tmp_path / "odd.dcm"), str(a_series.folder), str(out)]) == 2
+        assert "belong to no segment, or to two" in capsys.readouterr().err
+    assert not out.exists()

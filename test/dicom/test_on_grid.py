@@ -93,6 +93,12 @@ def test_contours_that_are_not_closed_are_told(a_series, tmp_path):
     dataset.ROIContourSequence[0].ContourSequence[0].ContourGeometricType = "POINT"
     dataset.save_as(tmp_path / "rtss.dcm")
     assert "1 contours of GTVp are not closed" in read_on_grid(tmp_path / "rtss.dcm", a_series.grid)[1][0]
+    for contour in dataset.ROIContourSequence[0].ContourSequence:
+        contour.ContourGeometricType = "OPEN_PLANAR"
+    dataset.save_as(tmp_path / "rtss.dcm")
+    found, odd = read_on_grid(tmp_path / "rtss.dcm", a_series.grid)
+    count = len(dataset.ROIContourSequence[0].ContourSequence)
+    assert not found["GTVp"].any() and f"{count} contours of GTVp are not closed" in odd[0]
 
 
 def test_contours_outside_the_image_are_refused(a_series, drawn):

@@ -5,7 +5,7 @@ import pydicom
 import pytest
 
 from dicom.masks import labels_on_series
-from dicom.rois import Roi, check_reference, mask_of, read_structure_set
+from dicom.rois import Roi, check_reference, mask_of, misplaced, read_structure_set
 from dicom.rtstruct import write_rtstruct
 from model.errors import InputError
 
@@ -67,6 +67,8 @@ def test_slices_without_contours_between_others_are_counted(a_series):
     [
         ((square(400) + np.outer([0, 0, 1, 1], [0, 0, 9.0]),), "runs across the slices, over 9.0 mm"),
         ((square(400), square(640)), "lie outside the CT series"),
+        ((square(400) + (60, 0, 0),), "lie outside the CT series"),  # within its heights
+        ((square(400), np.vstack([square(402), [[1e30, 0, 402]]])), "lie outside the CT series"),
     ],
 )
 def test_contours_that_are_of_another_series_are_refused(a_series, contours, fact):
@@ -78,7 +80,7 @@ def test_contours_that_are_not_closed_are_passed_over(rtss):
     dataset = pydicom.dcmread(rtss)
     first, second, *_ = dataset.ROIContourSequence[0].ContourSequence
     first.ContourGeometricType = "POINT"
-    second.ContourData = second.ContourData[:6]
+    second.ContourData, second.NumberOfContourPoints = second.ContourData[:6], 2
     dataset.ROIContourSequence[1].ContourSequence[0].ContourGeometricType = "CLOSEDPLANAR_XOR"
     dataset.save_as(rtss)
     one, other = read_structure_set(rtss).rois
@@ -130,3 +132,90 @@ def test_numbers_that_are_none_are_damage(rtss, number):
     rtss.write_bytes(content[:place] + number.ljust(end - place).encode() + content[end:])
     with pytest.raises(InputError, match="damaged"):
         read_structure_set(rtss)
+
+
+def changed(rtss, change):
+    dataset = pydicom.dcmread(rtss)
+    change(dataset)
+    dataset.save_as(rtss)
+    return read_structure_set(rtss)
+
+
+def test_one_number_for_two_rois_and_contours_that_lost_points_are_damage(rtss):
+    def same_number(dataset):
+        dataset.StructureSetROISequence[1].ROINumber = 1
+
+    def cut(dataset):
+        contour = dataset.ROIContourSequence[0].ContourSequence[3]
+        contour.ContourData = contour.ContourData[: 3 * (contour.NumberOfContourPoints - 2)]
+
+    content = rtss.read_bytes()
+    for change, fact in ((same_number, "two ROIs have the ROINumber 1"), (cut, "fewer points than it says")):
+        rtss.write_bytes(content)
+        with pytest.raises(InputError, match=fact):
+            changed(rtss, change)
+
+
+def test_a_roi_whose_contours_are_in_two_lists_is_whole(rtss):
+    def split(dataset):
+        first = dataset.ROIContourSequence[0]
+        rest = pydicom.Dataset()
+        rest.ReferencedROINumber, rest.ContourSequence = 1, first.ContourSequence[5:]
+        first.ContourSequence = first.ContourSequence[:5]
+        dataset.ROIContourSequence.append(rest)
+
+    whole = read_structure_set(rtss).rois[0]
+    parts = changed(rtss, split).rois[0]
+    assert len(parts.contours) == len(whole.contours) > 5 and parts.slices == whole.slices
+
+
+def test_a_roi_in_another_frame_of_reference_is_refused_though_others_are_not(rtss, a_series):
+    """As where some were drawn on a PET; what only names a frame of reference that nothing else knows is a slip."""
+
+    def other_frame(dataset):
+        dataset.StructureSetROISequence[0].ReferencedFrameOfReferenceUID = "1.2.99"
+
+    def listed(dataset):
+        frame = pydicom.Dataset()
+        frame.FrameOfReferenceUID = "1.2.99"
+        dataset.ReferencedFrameOfReferenceSequence.append(frame)
+
+    structures = changed(rtss, other_frame)
+    assert check_reference(structures, a_series.reference, structures.rois) == ""
+    structures = changed(rtss, listed)
+    assert check_reference(structures, a_series.reference, structures.rois[1:]) == ""
+    with pytest.raises(InputError, match="'GTVp' is drawn in another frame of reference"):
+        check_reference(structures, a_series.reference, structures.rois)
+
+
+def test_contours_on_other_slices_than_they_name_are_counted(rtss, a_series):
+    """As in an export with its slices in the wrong order."""
+
+    def mirror(dataset):
+        for contour in dataset.ROIContourSequence[0].ContourSequence:
+            points = np.reshape(contour.ContourData, (-1, 3)).astype(float)
+            points[:, 2] = 2 * 390 - points[:, 2]
+            contour.ContourData = [f"{value:.3f}" for value in points.ravel()]
+
+    assert [misplaced(roi, a_series.reference) for roi in read_structure_set(rtss).rois] == [0, 0]
+    first, second = changed(rtss, mirror).rois
+    on_390 = sum(points[0, 2] == 390 for points in first.contours)
+    assert misplaced(first, a_series.reference) == len(first.contours) - on_390 > 10
+    assert misplaced(second, a_series.reference) == 0
+
+
+def test_a_contour_of_more_than_64_kb_is_read_whichever_way_it_is_written(a_series, rtss):
+    """With explicit VRs such a value has an unknown one, which pydicom leaves as bytes."""
+    angles = np.linspace(0, 2 * np.pi, 3000, endpoint=False)
+    circle = np.column_stack([12 + 8 * np.cos(angles), -180 + 8 * np.sin(angles), np.full(3000, 400.0)])
+    for syntax in (pydicom.uid.ImplicitVRLittleEndian, pydicom.uid.ExplicitVRLittleEndian):
+
+        def write(dataset, syntax=syntax):
+            contour = dataset.ROIContourSequence[0].ContourSequence[0]
+            contour.ContourData, contour.NumberOfContourPoints = [f"{v:.3f}" for v in circle.ravel()], 3000
+            dataset.file_meta.TransferSyntaxUID = syntax
+
+        points = changed(rtss, write).rois[0].contours[0]
+        np.testing.assert_allclose(points, circle, atol=1e-3)
+        back = mask_of(Roi("GTV", (points,)), a_series.reference, rtss)[0]
+        assert back.sum() == np.count_nonzero(np.hypot(*np.mgrid[-9:10, -9:10]) <= 8)

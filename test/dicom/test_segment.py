@@ -10,6 +10,7 @@ from faults.slices import write_slice
 import process
 from dicom.__main__ import main
 from dicom.segment import FLAGS, VALUES
+from model.images.tilt import on_slices
 from model.inference.predictor import Segmentation
 from model.terminal import Loudness, choose_loudness
 
@@ -86,6 +87,7 @@ def study(tmp_path):
     save_series(folder / "a", 2, NODE, 2500, SeriesDescription="Hals", ContrastBolusAgent="Omnipaque")
     localizer = ["ORIGINAL", "PRIMARY", "LOCALIZER"]
     save_series(folder / "b", 3, ImageType=localizer, SeriesDescription="Topogram")
+    save_series(folder / "b", 5, Modality="MR", SeriesDescription="T1")
     return folder
 
 
@@ -135,6 +137,36 @@ def test_a_study_becomes_contours_on_its_plain_ct(study, tmp_path, capsys):
     assert 'non-contrast CT ("Hals nativ", 8 slices) by its description' in said[3]
 
 
+def test_left_is_left_and_front_is_front_however_the_patient_lies(every_axial, write_series, tmp_path):
+    """From the voxels in the files to the contours, against places in the patient, seen only by their coordinates."""
+    places = {}
+    for number, (name, text, value) in enumerate((("GTVp", "nativ", 1500), ("GTVnd", "KM", 2500)), 1):
+        tags = {"SeriesInstanceUID": f"1.2.3.{number}", "SeriesDescription": text}
+        folder = tmp_path / "study" / text
+        series = write_series(folder, every_axial, size=36, mm=2.0, step=4.0, backwards=number == 2, **tags)
+        marked = on_slices(series.labels == number, series.reference.stack)
+        found = []
+        for one, mask in zip(series.reference.slices, marked, strict=True):
+            dataset = pydicom.dcmread(one.path)
+            dataset.PixelData = (1024 + value * mask).astype(np.uint16).tobytes()
+            dataset.save_as(one.path)
+            axes = np.reshape(dataset.ImageOrientationPatient, (2, 3)).astype(float)
+            rows, columns = np.nonzero(mask)
+            found.append(
+                np.array(dataset.ImagePositionPatient, float)
+                + 2.0 * (columns[:, None] * axes[0] + rows[:, None] * axes[1])
+            )
+        places[name] = np.concatenate(found)
+    assert call(tmp_path / "study") == 0
+    for name, box_found in boxes(tmp_path / "out.dcm").items():
+        expected = np.array([places[name].min(0), places[name].max(0)])
+        # Half a voxel all around; of a tilted series up to one voxel more, since it was interpolated.
+        assert abs(box_found - expected).max() < (4.1 if "tilted" in every_axial else 2.1), name
+    # Left is +x, back is +y: the primary is left of the nodes and in front of them.
+    primary, nodes = (places[name].mean(0) for name in ("GTVp", "GTVnd"))
+    assert primary[0] > nodes[0] + 15 and primary[1] < nodes[1] - 10
+
+
 def test_options_say_which_two_where_tags_do_not(study, tmp_path, capsys):
     save_series(study / "c", 4, NODE, 2500, SeriesDescription="Hals KM", FrameOfReferenceUID="1.2.4")
     assert call(study) == 2
@@ -152,6 +184,7 @@ def test_options_say_which_two_where_tags_do_not(study, tmp_path, capsys):
         (("--ct", "1.2.3.1", "--ce", "1.2.3.1"), "the same series"),
         (("--ct", "1.2.3.1", "--ce", "1.2.3.9"), "no series 1.2.3.9"),
         (("--ct", "1.2.3.1", "--ce", "1.2.3.3"), "no series 1.2.3.3"),
+        (("--ct", "1.2.3.1", "--ce", "1.2.3.5"), "MR, not CT"),
         (("--seg", "{0}/out.dcm"), "would replace another"),
         (("--seg", "{0}/study/a/I10"), "would replace another"),
         (("--seg", "{0}/none/seg.dcm"), "its folder does not exist"),

@@ -39,3 +39,12 @@ def test_mistakes_leave_no_file(a_series, write_series, tmp_path, capsys, wrong)
     assert main(["to-rtstruct", str(mask), str(folder), str(out)]) == 2
     said, err = capsys.readouterr()
     assert not said and err.startswith("error: ") and err.count("\n") == 1 and not out.exists()
+
+
+@pytest.mark.parametrize("command", ["to-rtstruct", "to-seg"])
+def test_neither_a_slice_nor_the_mask_is_replaced(write_series, tmp_path, capsys, command):
+    series = write_series(tmp_path / "ct", "head first supine", size=20)
+    for out in (series.folder / "001.dcm", series.mask):
+        before = out.read_bytes()
+        assert main([command, str(series.mask), str(series.folder), str(out)]) == 2
+        assert "would replace another file" in capsys.readouterr().err and out.read_bytes() == before

@@ -2,6 +2,7 @@
 
 import torch
 
+import dicom.segment  # noqa: F401
 import evaluate  # noqa: F401
 import model.importing.convert  # noqa: F401
 import model.inference.predictor  # noqa: F401

@@ -20,7 +20,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # a process with threads cannot be forked s
 
 import atheris
 
-with atheris.instrument_imports(include=["model", "training"]):
+with atheris.instrument_imports(include=["model", "training", "dicom"]):
     from fuzz.mutate import spoil
     from fuzz.targets import TARGETS, tolerant
 
@@ -113,7 +113,7 @@ def what_happened(text: str) -> str:
     if said:
         return said[1]
     traces = text.split("Traceback (most recent call last):\n")
-    places = re.findall(r'File ".*?/((?:model|training)/[^"]+)", line (\d+)', traces[-1])
+    places = re.findall(r'File ".*?/((?:model|training|dicom)/[^"]+)", line (\d+)', traces[-1])
     kinds = re.findall(r"^(\w[\w.]*(?:Error|Exception|Interrupt)\b.*)", traces[-1], re.MULTILINE)
     if kinds:
         return f"{kinds[-1][:200]} at {':'.join(places[-1]) if places else 'the target'}"

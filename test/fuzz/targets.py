@@ -17,6 +17,7 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 from faults.materials import PLAN, bundle
+from fuzz import contours
 
 from model.cases import find_cases
 from model.errors import InputError
@@ -206,6 +207,8 @@ TARGETS = {
         )
         for suffix in (".mha", ".mhd", ".nii", ".nii.gz", ".nrrd")
     },
+    "rtstruct": Target(contours.FILES, contours.read_file),
+    "rtstruct-values": Target(contours.VALUES, contours.read_values),
     "inputs": Target([INPUTS], platform),
     "dataset": Target([DATASET], description),
     "v2-plans": Target([PLANS], v2_model("plans.json")),

@@ -1,5 +1,6 @@
 """Files are there whole or not at all."""
 
+import fcntl
 import os
 import resource
 from pathlib import Path
@@ -16,6 +17,16 @@ def test_a_file_takes_its_name_when_it_is_whole(tmp_path):
         temporary.write_bytes(b"new")
         assert not (tmp_path / "a.nii.gz").exists()
     assert (tmp_path / "a.nii.gz").read_bytes() == b"new" and len(list(tmp_path.iterdir())) == 1
+
+
+def test_what_is_flushed_may_be_written(tmp_path, monkeypatch):
+    """Windows refuses to flush what was opened for reading alone."""
+    modes = []
+    monkeypatch.setattr(
+        os, "fsync", lambda file: modes.append(fcntl.fcntl(file, fcntl.F_GETFL) & os.O_ACCMODE)
+    )
+    write_bytes(tmp_path / "a.csv", b"new")
+    assert modes == [os.O_RDWR]
 
 
 @pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])

@@ -13,6 +13,7 @@ import pytest
 from faults.slices import write_slice
 
 from bench.nnunet.format import write_nnunet
+from model.images.write import write_image
 from model.installed import BUNDLED
 from model.network.bundle import load_bundle, save_bundle
 from phantom import Phantom, make_phantom
@@ -28,6 +29,8 @@ def materials(tmp_path_factory) -> Path:
     phantom = make_phantom(11, 0, "small")
     write_folder(phantom, folder / "PATIENT")
     write_folder(phantom, folder / "CASES" / "PATIENT")
+    (folder / "CTS").symlink_to("CASES")
+    write_image(folder / "PREDICTIONS" / "PATIENT.nii.gz", phantom.gtvp + 2 * phantom.gtvnd, phantom.grid)
     for name, number in (("ct.nii.gz", "image"), ("ce.nii.gz", "image_contrast")):
         shutil.copy(folder / "PATIENT" / f"{number}.nii.gz", folder / name)
     write_dicom(phantom.ct, phantom, folder / "STUDY_FOLDER" / "plain", 1, SeriesDescription="neck nativ")

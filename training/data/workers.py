@@ -34,6 +34,8 @@ def on_workers(
     """
     if not rows:
         return []
+    if not hasattr(os, "fork"):  # Windows
+        return [function(*row) for row in tqdm(rows, desc=words, unit="case", disable=None)]
     others = set(active_children())
     # Forked, whatever is usual: torch may be loaded, and who is gone when the parent's number changes is this process.
     pool = ProcessPoolExecutor(min(jobs, len(rows)), get_context("fork"), _begin, (os.getpid(),))
