@@ -9,9 +9,6 @@ import signal
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # a Ctrl-C while all the rest is loaded ends without a word
-    from model.packages import require_or_end
-
-    require_or_end("tqdm")
 
 import argparse
 import logging

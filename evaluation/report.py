@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader
-from tqdm import tqdm
 
 from evaluation import pictures, slices
 from evaluation.agreement import agreement_table
@@ -24,6 +23,7 @@ from evaluation.sentences import case_value, score_card, sentences, worst_cases
 from evaluation.shown import MOST_CASES, ShownCase, show_case
 from evaluation.summary import average_score, measures
 from model.errors import InputError
+from model.terminal import progress
 
 Readers = list[tuple[str, Callable[[], Scene]]]
 
@@ -109,7 +109,7 @@ def _show(readers: Readers, settings: Settings) -> list[ShownCase]:
     """Cases are read and drawn one after the other; of many the first."""
     count, tolerance_mm = min(len(readers), MOST_CASES), settings.tolerances_mm[0]
     drawn = (show_case(k, name, read, tolerance_mm, count) for k, (name, read) in enumerate(readers[:count]))
-    return list(tqdm(drawn, total=count, unit="picture", disable=None, leave=False))
+    return list(progress(drawn, "picture", total=count, leave=False))
 
 
 def _page(settings: Settings, shown: list[ShownCase], total: int, **values: Any) -> str:

@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tqdm import tqdm
-
 from evaluation.cases import Found, MatchedCase, find_cases, find_ct, match_cases
 from evaluation.contours import SUFFIX, has_slices
 from evaluation.journal import Journal
@@ -15,7 +13,7 @@ from evaluation.output import GrowingCsv
 from evaluation.processes import evaluate_cases
 from evaluation.run import CaseResult, Settings
 from model.errors import InputError, one_line
-from model.terminal import show
+from model.terminal import progress, show
 
 
 @dataclass(frozen=True)
@@ -107,7 +105,7 @@ def _results(cases: list[MatchedCase], settings: Settings, way: Way, team: str) 
     yield from known.values()
     waiting = {case.name: case for case in cases if case.name not in known}
     scoring = evaluate_cases(list(waiting.values()), settings, way.jobs) if waiting else iter(())
-    for result in tqdm(scoring, total=len(waiting), unit="case", disable=None, leave=False):
+    for result in progress(scoring, "case", total=len(waiting), leave=False):
         if way.journal:
             way.journal.append(team, waiting[result.name], result)
         yield result

@@ -3,11 +3,12 @@
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum
 from types import FrameType
+from typing import TypeVar
 
 from model.errors import one_line
 
@@ -16,6 +17,7 @@ ASKED_TO_END = (signal.SIGTERM, signal.SIGINT)
 STOPPED = 130
 # Characters of a progress bar.
 BAR = 30
+Item = TypeVar("Item")
 
 
 def take_any_text() -> None:
@@ -103,6 +105,22 @@ def show_progress(name: str, done: int, total: int, seconds_left: float) -> bool
     with suppress(OSError):
         print(text, end="", flush=True)
     return True
+
+
+def progress(
+    items: Iterable[Item],
+    unit: str,
+    *,
+    total: int | None = None,
+    words: str | None = None,
+    leave: bool = True,
+) -> Iterable[Item]:
+    """The same items, one after the other, with a bar on a terminal where tqdm is installed; words stand before it."""
+    try:
+        from tqdm import tqdm
+    except ImportError:  # with the packages of requirements.txt alone
+        return items
+    return tqdm(items, desc=words, total=total, unit=unit, disable=None, leave=leave)
 
 
 def clear_progress() -> None:

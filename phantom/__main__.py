@@ -4,9 +4,6 @@ import signal
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # a Ctrl-C while all the rest is loaded ends without a word
-    from model.packages import require_or_end
-
-    require_or_end("tqdm")
 
 import argparse
 import sys
@@ -14,11 +11,10 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from model.errors import InputError, reason
 from model.options import LARGEST_SEED, Parser, whole
-from model.terminal import STOPPED, log, own_stderr, report, stoppable, take_any_text
+from model.terminal import STOPPED, log, own_stderr, progress, report, stoppable, take_any_text
 from phantom.scene import GEOMETRIES, Phantom, case_name, make_phantom
 from phantom.write import (
     LAYOUTS,
@@ -62,7 +58,7 @@ def generate(options: argparse.Namespace) -> None:
     with tempfile.TemporaryFile(dir=options.out):  # found out now, not after a minute
         pass
     numbers = range(options.first, options.first + options.cases)
-    for number in tqdm(numbers, desc="phantoms", unit="case", disable=None):
+    for number in progress(numbers, "case", words="phantoms"):
         phantom = make_phantom(options.seed, number, options.geometry)
         with whole_case(options.out, number) as unfinished:
             write(phantom, unfinished, options, number)

@@ -3,13 +3,11 @@
 from dataclasses import replace
 from pathlib import Path
 
-from tqdm import tqdm
-
 from evaluation.output import csv_text
 from evaluation.summary import summarise, table
 from model.errors import InputError
 from model.network.bundle import Bundle, as_stored, load_bundle, save_bundle
-from model.terminal import log, show
+from model.terminal import log, progress, show
 from model.writing import write_bytes
 from training.data.sources import TrainingCase
 from training.provenance import metrics
@@ -40,7 +38,7 @@ def finish(
     result = FoldResult(fold, out, tensors)
     if held_out:
         scoring = validate(bundle, held_out, device)
-        scored = list(tqdm(scoring, total=len(held_out), desc="validate", unit="case", disable=None))
+        scored = list(progress(scoring, "case", total=len(held_out), words="validate"))
         cases, tables = tuple(case for case, _ in scored), tuple(by_least for _, by_least in scored)
         result = replace(result, cases=cases, by_least=tables)
         note_scores(bundle, result, folder)

@@ -18,7 +18,7 @@ from pathlib import Path
 from model.errors import InputError
 from model.options import Parser, add_device
 from model.structures import LABELS
-from model.terminal import STOPPED, log, own_stderr, report, stoppable, take_any_text
+from model.terminal import STOPPED, log, own_stderr, progress, report, stoppable, take_any_text
 
 EXAMPLES = ("python -m training.least weights/mine.pt OTHER_CASES",)
 EXITS = "0 done, 2 bad input, 130 stopped"
@@ -53,7 +53,6 @@ def choose(weights: Path, data: Path, device: str) -> tuple[float, ...]:
     """Score the cases, print the table, write what is best into the weights file. Raises InputError."""
     # They load torch, which takes seconds: not for --help.
     import numpy as np
-    from tqdm import tqdm
 
     from model.network.bundle import load_bundle, save_bundle
     from training.data.sources import find_training_cases
@@ -61,9 +60,7 @@ def choose(weights: Path, data: Path, device: str) -> tuple[float, ...]:
 
     bundle, cases = load_bundle(weights), find_training_cases(data)
     scoring = validate(bundle, cases, device)
-    tables = [
-        gains for _, gains in tqdm(scoring, total=len(cases), desc="validate", unit="case", disable=None)
-    ]
+    tables = [gains for _, gains in progress(scoring, "case", total=len(cases), words="validate")]
     print("mean DSC" + "".join(f"{name:>10}" for name in LABELS))
     for least, row in zip(LEAST_CM3, np.mean(tables, axis=0), strict=True):
         print(f"{least:>4g} cm³" + "".join(f"{value:>10.4f}" for value in row))

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-import model.images.write as write
 import phantom.__main__ as phantom_main
 from model.errors import InputError
 from phantom.__main__ import main
@@ -96,7 +95,7 @@ def full_at(phantom, monkeypatch):
             if len(written) == number:
                 Path(path).write_bytes(Path(path).read_bytes()[:-20])
 
-        monkeypatch.setattr(write.sitk, "WriteImage", cut)
+        monkeypatch.setattr(sitk, "WriteImage", cut)
 
     monkeypatch.setattr(phantom_main, "make_phantom", lambda seed, number, geometry: phantom)
     return fill

@@ -12,10 +12,8 @@ from multiprocessing import active_children, get_context
 from types import FrameType
 from typing import Any, TypeVar
 
-from tqdm import tqdm
-
 from model.errors import InputError
-from model.terminal import ASKED_TO_END, STOPPED
+from model.terminal import ASKED_TO_END, STOPPED, progress
 
 Result = TypeVar("Result")
 # How often a worker looks whether the run is still there.
@@ -35,7 +33,7 @@ def on_workers(
     if not rows:
         return []
     if not hasattr(os, "fork"):  # Windows
-        return [function(*row) for row in tqdm(rows, desc=words, unit="case", disable=None)]
+        return [function(*row) for row in progress(rows, "case", words=words)]
     others = set(active_children())
     # Forked, whatever is usual: torch may be loaded, and who is gone when the parent's number changes is this process.
     pool = ProcessPoolExecutor(min(jobs, len(rows)), get_context("fork"), _begin, (os.getpid(),))
@@ -46,7 +44,7 @@ def on_workers(
             results = pool.map(_run, [function] * len(rows), rows)
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, ASKED_TO_END)
-        return list(tqdm(results, total=len(rows), desc=words, unit="case", disable=None))
+        return list(progress(results, "case", total=len(rows), words=words))
     except BrokenProcessPool:
         fact = "a process that prepares cases was killed, as where memory is short"
         raise InputError("--jobs", fact, "give fewer, then --resume") from None

@@ -22,13 +22,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from model.errors import InputError, reason
 from model.images.grid import Grid, to_input_grid
 from model.images.write import write_image, write_label_map
 from model.options import Parser
-from model.terminal import STOPPED, log, own_stderr, report, stoppable, take_any_text
+from model.terminal import STOPPED, log, own_stderr, progress, report, stoppable, take_any_text
 from model.writing import write_bytes
 from training.openkbp.folders import TABLE, find_converted, find_downloaded, read_targets, write_converted
 from training.openkbp.patient import TARGETS, NotUsable, Patient, read_patient, row_of
@@ -109,7 +108,7 @@ def _read(found: list[tuple[Path, str]], failures: list[InputError]) -> Iterable
 
 
 def _shown(items: list) -> Iterable:
-    return tqdm(items, desc="convert", unit="patient", disable=None)
+    return progress(items, "patient", words="convert")
 
 
 def write_case(out: Path, name: str, hu: np.ndarray, targets: dict[str, np.ndarray], grid: Grid) -> None:
