@@ -24,6 +24,8 @@ MUSCLE_HU = (20, 90)
 # How much brighter than the soft tissue around it a tumour is with contrast [HU]: enough to be seen, else what is drawn
 # would not follow what is there. Around it: between so many mm from its border.
 BRIGHTER_HU, AROUND_MM = (15, 58), (2, 10)
+# How often a tumour has a dead core, by its label, what share of it that is, and how thick the living rim is at least.
+NECROTIC, DEAD_SHARE, RIM_MM = {1: 0.15, 2: 0.35}, (0.05, 0.4), 2.5
 # How strong added noise is [HU], and how often it is.
 NOISE_HU, NOISY = (2.0, 18.0), 0.5
 # How coarse noise may be (of the Gaussian that smooths it, in voxels), and how much of it shows how coarse it is.
@@ -128,15 +130,28 @@ def paint(
         for image, level, grain in ((ct, bright if same else plain, noise[0]), (ce, bright, noise[1])):
             grain = grain + np.float32(rng.uniform(0, 5)) * field.relief
             image += inside * (np.float32(level) + grain - image)
-        if rng.random() < 0.35:
-            core = np.clip(0.5 - (field.distance + rng.uniform(2.5, 8) + 2 * field.relief) / edge_mm, 0, 1)
-            dead = np.float32(rng.normal(22, 8))
+        if rng.random() < NECROTIC[value]:
+            core, dead = dead_core(field, edge_mm, rng), np.float32(rng.normal(22, 8))
             for image, more, grain in ((ct, 0.0, noise[0]), (ce, rng.uniform(0, 14), noise[1])):
                 image += core * (dead + np.float32(more * (not same)) + grain - image)
         label[field.distance < 0] = value
     if same:
         ce[...] = ct
     return Scans(ct, ce, label)
+
+
+def dead_core(field: Field, edge_mm: float, rng: np.random.Generator) -> Array:
+    """How much of each voxel is dead, 0 to 1: the deepest part of a tumour, under a living rim.
+
+    By its share, not by its depth: else nearly all of a large tumour would be dead, and dark with contrast.
+    """
+    depth_mm = field.distance + 2 * field.relief
+    within = depth_mm[field.distance < 0]
+    if not within.size:
+        return np.zeros_like(field.distance)
+    border_mm = min(float(np.quantile(within, rng.uniform(*DEAD_SHARE))), -RIM_MM)
+    core: Array = np.clip(0.5 - (depth_mm - np.float32(border_mm)) / np.float32(edge_mm), 0, 1)
+    return core
 
 
 def soft_hu(image: Array, field: Field) -> float:

@@ -7,7 +7,10 @@ from scipy import ndimage
 from phantom.drawing.canvas import Kind
 from training.grafts.pair import (
     BRIGHTER_HU,
+    DEAD_SHARE,
     NOISE_HU,
+    RIM_MM,
+    dead_core,
     made_pair,
     moved,
     noise_like,
@@ -110,3 +113,14 @@ def test_noise_is_added_inside_the_patient(patient):
 def test_what_is_moved_is_nearly_the_same(patient):
     off = moved(patient.hu, patient.spacing_zyx, np.random.default_rng(0))
     assert 0 < np.abs(off - patient.hu).mean() < 50
+
+
+@pytest.mark.parametrize("radius_mm", [2.0, 8.0, 25.0])
+def test_a_dead_core_is_a_part_of_the_tumour_under_a_living_rim(radius_mm):
+    z, y, x = (axis.astype(np.float32) for axis in np.mgrid[-30:31, -30:31, -30:31])
+    ball = Field(np.sqrt(z * z + y * y + x * x) - np.float32(radius_mm), np.zeros((61,) * 3, np.float32))
+    for seed in range(5):
+        core = dead_core(ball, 1.0, np.random.default_rng(seed))
+        share = core.sum() / np.count_nonzero(ball.distance < 0)
+        assert share < DEAD_SHARE[1] + 0.05 and (share > 0.03) == (radius_mm > 4)
+        assert not core[ball.distance > -RIM_MM + 0.51].any()
