@@ -28,7 +28,8 @@ def locked(folder: Path, team: Processes) -> Iterator[None]:
 def take(work: Path) -> Path:
     """Write the lock, making the folder. Raises InputError where another process has it.
 
-    One whose process is gone from this computer is taken over. Of processes on other computers nothing is known.
+    One whose process is gone from this computer is taken over. Of processes on other computers nothing is known, nor of
+    any where there is no /proc.
     """
     work.mkdir(parents=True, exist_ok=True)
     path, mine = work / LOCK, work / f".{LOCK}-{os.getpid()}"
@@ -66,7 +67,8 @@ def _refuse_if_held(path: Path) -> None:
     except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
         raise InputError(path, "not a readable lock", "delete it if no run works there") from None
     by = f"process {process} on {host}"
-    if host != socket.gethostname():
+    nothing_known = _began(os.getpid()) is None and process != os.getpid()  # no /proc, as on macOS
+    if host != socket.gethostname() or nothing_known:
         raise InputError(
             path.parent, f"in use by {by}", f"if that has ended, delete {path}; or choose another --work"
         )

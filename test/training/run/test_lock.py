@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from model.errors import InputError
+from training.run import lock
 from training.run.lock import LOCK, give_back, take
 
 
@@ -84,3 +85,12 @@ def test_another_runs_lock_is_not_removed(tmp_path):
     assert (tmp_path / LOCK).exists()
     (tmp_path / LOCK).unlink()
     give_back(tmp_path / LOCK)
+
+
+def test_where_processes_cannot_be_looked_up_none_is_taken_over(tmp_path, other_process, monkeypatch):
+    monkeypatch.setattr(lock, "_began", lambda process: None)
+    lock_of(tmp_path, process=other_process.pid)
+    with pytest.raises(
+        InputError, match=f"in use by process {other_process.pid} .*if that has ended, delete"
+    ):
+        take(tmp_path)
