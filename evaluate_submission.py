@@ -18,15 +18,26 @@ from model.writing import save
 
 # Of the challenge.
 SETTINGS = Settings(STRUCTURES, (1.0,))
+EXAMPLES = (
+    "python evaluate_submission.py                          # in the container: once",
+    "python evaluate_submission.py --serve                  # in the container: whenever the platform asks",
+    "python evaluate_submission.py -i DOWNLOADED -o RESULT --ground-truth REFERENCES",
+)
 EXITS = "0 metrics.json is written, 2 it is not, 130 stopped"
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     """Command line; the defaults are the platform's."""
-    parser = Parser(description=__doc__, exits=EXITS)
+    parser = Parser(description=__doc__, examples=EXAMPLES, exits=EXITS)
     add = parser.add_argument
-    add("--input", type=Path, default="/input", help="folder with predictions.json and the jobs' results")
-    add("--output", type=Path, default="/output", help="folder for metrics.json")
+    add(
+        "-i",
+        "--input",
+        type=Path,
+        default="/input",
+        help="folder with predictions.json and the jobs' results",
+    )
+    add("-o", "--output", type=Path, default="/output", help="folder for metrics.json")
     truth = "/opt/ml/input/data/ground_truth"
     add("--ground-truth", type=Path, default=truth, help="folder with references, any layout")
     add("--jobs", type=whole(1, MOST_JOBS), metavar="N", help="processes that score; else what fits")

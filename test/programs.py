@@ -24,7 +24,8 @@ BENCHES = [
     "real_patients",
 ]
 BENCHES += ["robustness", "search", "train_vs_nnunet", "training_memory", "nnunet.inference", "nnunet.v1"]
-PROGRAMS = ["process.py", "evaluate.py", "train.py", "phantom", "model.importing", "dicom"]
+PROGRAMS = ["process.py", "evaluate.py", "evaluate_submission.py", "train.py"]
+PROGRAMS += ["phantom", "model.importing", "dicom"]
 PROGRAMS += [f"dicom {name}" for name in ("segment", "to-rtstruct", "to-seg", "from-rtstruct", "from-seg")]
 PROGRAMS += [f"training.{name}" for name in ("join", "least", "record_scores", "openkbp", "grafts")]
 PROGRAMS += [f"bench.{name}" for name in BENCHES]
