@@ -12,12 +12,10 @@ import numpy as np
 from dicom.choose import choose
 from dicom.from_rtstruct import add_names, check_out, names_asked, tell_of_both
 from dicom.masks import label_map
-from dicom.rois import MOST_ELEMENTS
 from dicom.segments import mask_on, read_segments
 from dicom.series import read_reference
 from dicom.to_rtstruct import tell
 from model.errors import InputError
-from model.images.dicom_elements import read_elements
 from model.images.write import write_image
 from model.terminal import log
 
@@ -36,12 +34,11 @@ def run(options: argparse.Namespace) -> int:
     check_out(options.out)
     chosen = choose(options.seg, read_segments(options.seg), names_asked(options))
     reference = read_reference(options.ct)
-    elements = read_elements(options.seg, MOST_ELEMENTS)
-    if elements and elements.text("FrameOfReferenceUID") not in ("", reference.frame_uid):
-        fact = f"drawn in another frame of reference than {reference.folder}"
-        raise InputError(options.seg, fact, "give the CT series that it was drawn on")
     masks = {}
     for structure, segments in chosen.items():
+        if any(segment.frame_uid not in ("", reference.frame_uid) for segment in segments):
+            fact = f"drawn in another frame of reference than {reference.folder}"
+            raise InputError(options.seg, fact, "give the CT series that it was drawn on")
         log(f"{structure} is {', '.join(segment.name for segment in segments)}")
         parts = [mask_on(segment, reference.grid, options.seg) for segment in segments]
         masks[structure] = reduce(np.logical_or, parts)

@@ -31,10 +31,11 @@ class Frame:
 
 @dataclass(frozen=True)
 class Segment:
-    """One structure by its label."""
+    """One structure by its label. frame_uid: of the frame of reference, empty where the file names none."""
 
     name: str
     frames: tuple[Frame, ...]
+    frame_uid: str = ""
 
     @property
     def drawn(self) -> bool:
@@ -50,18 +51,18 @@ def read_segments(path: Path) -> list[Segment]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # values that break a rule of the standard, as many do
             dataset = pydicom.dcmread(path, force=True)
-            frames, numbers = (
-                list(_frames(dataset, path)),
-                [int(one.SegmentNumber) for one in dataset.SegmentSequence],
-            )
+            frames = list(_frames(dataset, path))
+            numbers = [int(one.SegmentNumber) for one in dataset.SegmentSequence]
             if len(set(numbers)) < len(numbers) or not {number for number, _ in frames} <= set(numbers):
                 raise ValueError("its frames belong to no segment, or to two")
+            frame_uid = str(dataset.get("FrameOfReferenceUID", ""))
             return [
                 Segment(
                     str(item.get("SegmentLabel", "")).strip(),
-                    tuple(frame for number, frame in frames if number == int(item.SegmentNumber)),
+                    tuple(frame for of, frame in frames if of == number),
+                    frame_uid,
                 )
-                for item in dataset.SegmentSequence
+                for item, number in zip(dataset.SegmentSequence, numbers, strict=True)
             ]
     except InputError:
         raise

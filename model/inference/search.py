@@ -91,6 +91,8 @@ class SearchState:
     def promising(self) -> list[Corner]:
         """Windows not seen yet that would count at a candidate."""
         unseen = [corner for corner in self.windows.corners if corner not in self.seen]
+        if not unseen:
+            return []
         shares = self.windows.largest_shares(unseen, self.candidates)
         corners = [corner for corner, share in zip(unseen, shares, strict=True) if share > SEARCH_SHARE]
         return self.mirrors.worthwhile(corners, self.doubts)
