@@ -18,13 +18,13 @@ if __name__ == "__main__":
 
 import argparse
 import sys
-import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
 from model.errors import InputError, reason
 from model.network.placement import choose_device
 from model.terminal import STOPPED, log, own_stderr, report, stoppable, take_any_text
+from model.writing import check_writable
 from training.data.cache import cache_folder
 from training.data.memory import is_out_of_memory
 from training.data.phantoms import make_phantoms
@@ -91,25 +91,13 @@ def run(args: argparse.Namespace, team: Processes, command: list[str]) -> int:
 def check_outs(outs: list[Path]) -> None:
     """Raises InputError where any of the weights could not be written in the end."""
     for out in outs:
-        check_out(out)
+        check_writable(out, "choose another --out")
 
 
 def admit_all(folders: list[Path], args: argparse.Namespace, start: Start | None) -> None:
     """Raises InputError where a run may not begin in one of the folders."""
     for folder in folders:
         admit(folder, resume=args.resume, overwrite=args.overwrite, start=start)
-
-
-def check_out(out: Path) -> None:
-    """Raises InputError where the weights could not be written in the end."""
-    try:
-        if out.is_dir():
-            raise InputError("--out", f"{out} is a folder", "give the weights file to write")
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out.parent):
-            pass
-    except OSError as error:
-        raise InputError("--out", f"{out} cannot be written ({reason(error)})", "choose another") from None
 
 
 def prepared(

@@ -3,7 +3,6 @@
 import argparse
 import math
 import os
-import tempfile
 from pathlib import Path
 
 from evaluation.run import Settings
@@ -11,7 +10,7 @@ from model.errors import InputError
 from model.images.read import image_suffix
 from model.options import LONGEST_SHOWN, MOST_JOBS, Parser, whole
 from model.structures import STRUCTURES
-from model.writing import refusing
+from model.writing import check_writable
 
 EXAMPLES = (
     "python evaluate.py PREDICTIONS REFERENCES --csv scores.csv --report report.html",
@@ -115,7 +114,7 @@ def _check_paths(options: argparse.Namespace) -> None:
     )
     outputs = [path for path in named if path is not None]
     for path in outputs:
-        _check_writable(path)
+        check_writable(path, "choose another name")
         if image_suffix(path):
             raise InputError(
                 path, "the name of an image, which the result would replace", "choose another name"
@@ -125,13 +124,3 @@ def _check_paths(options: argparse.Namespace) -> None:
     ]  # devices may be shared
     if len(set(names)) < len(names):
         raise InputError(outputs[0], "two results would have one name", "give each its own")
-
-
-def _check_writable(path: Path) -> None:
-    """Before hours of scoring: a file without a name is made beside it. Raises InputError."""
-    with refusing(path, "choose another name"):
-        if path.is_dir():
-            path.open("ab").close()  # which the system refuses
-        if path.is_file() or not path.exists():
-            place = next(folder for folder in path.absolute().parents if folder.exists())
-            tempfile.TemporaryFile(dir=place).close()

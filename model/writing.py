@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,3 +71,16 @@ def save(path: Path, content: bytes, remedy: str) -> None:
     """Write a file whole, as write_bytes does. Raises InputError with this remedy."""
     with refusing(path, remedy):
         write_bytes(path, content)
+
+
+def check_writable(path: Path, remedy: str) -> None:
+    """Before hours of work: whether the file could be written, by making one without a name beside it.
+
+    Raises InputError with this remedy.
+    """
+    with refusing(path, remedy):
+        if path.is_dir():
+            path.open("ab").close()  # which the system refuses
+        if path.is_file() or not path.exists():
+            place = next(folder for folder in path.absolute().parents if folder.exists())
+            tempfile.TemporaryFile(dir=place).close()

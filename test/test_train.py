@@ -297,8 +297,8 @@ def test_too_little_memory_is_one_line_that_names_the_option(
         (("--splits", "none.json"), "error: none.json: no such file; "),
         (("--splits", "{folder}/config.json"), "error: {folder}/config.json: is "),
         (("--start", "none.pt"), "error: none.pt: no such weights file; "),
-        (("--out", "{folder}"), "error: --out: {folder} is a folder; "),
-        (("--out", "{folder}/config.json/w.pt"), "error: --out: {folder}/config.json/w.pt cannot be written"),
+        (("--out", "{folder}"), "error: {folder}: cannot be written (Is a directory); "),
+        (("--out", "{folder}/config.json/w.pt"), "error: {folder}/config.json/w.pt: cannot be written"),
         (("--work", "{folder}/config.json"), "error: {folder}/config.json: "),
     ],
 )
