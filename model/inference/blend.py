@@ -3,12 +3,14 @@
 Tensors are (z, y, x), with the class axis in front.
 """
 
+import math
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
-from model.inference.windows import Corner, Windows, box_of
+from model.inference.windows import Corner, Windows, box_of, weight_of
+from model.network.placement import sums_dtype
 
 # Where nothing was looked at; finite, since it is interpolated later.
 BACKGROUND_LOGIT = 1e3
@@ -18,7 +20,10 @@ ALL = slice(None)
 
 
 class Blend:
-    """The weighted mean of what the passes say, logits or probabilities: float32 (classes, z, y, x)."""
+    """The weighted mean of what the passes say, logits or probabilities: (classes, z, y, x).
+
+    The sums are float32, or bfloat16 in a very large volume.
+    """
 
     def __init__(
         self, windows: Windows, classes: int, device: torch.device, *, of_probabilities: bool
@@ -26,15 +31,30 @@ class Blend:
         self.of_probabilities = of_probabilities
         self.weight = windows.weight.to(device)
         self.patch = windows.patch
-        self.sums = torch.zeros((classes, *windows.shape), device=device)
-        self.weights = torch.zeros(windows.shape, device=device)
+        self.shape = windows.shape
+        self.sums = torch.zeros(
+            (classes, *self.shape), dtype=sums_dtype(math.prod(self.shape)), device=device
+        )
+        self.shares: dict[Corner, float] = {}
+        self._weights: Tensor | None = None
 
     def add(self, corner: Corner, output: Tensor, share: float) -> None:
         """A window's output (classes, z, y, x), of which this is the given share; shares add up to 1 per window."""
         box = box_of(corner, self.patch)
-        weight = self.weight * share
-        self.sums[(slice(None), *box)] += output.to(self.sums.device) * weight
-        self.weights[box] += weight
+        self.sums[(slice(None), *box)] += output.to(self.sums.device) * (self.weight * share)
+        self.shares[corner] = self.shares.get(corner, 0.0) + share
+        self.forget_weights()
+
+    @property
+    def weights(self) -> Tensor:
+        """What the sums are to be divided by, float32 (z, y, x)."""
+        if self._weights is None:
+            self._weights = weight_of(self.shares, self.weight, self.shape)
+        return self._weights
+
+    def forget_weights(self) -> None:
+        """Give back their memory: they are made anew when they are needed, which is not while passes run."""
+        self._weights = None
 
     def slabs(self) -> Iterator[slice]:
         """Planes (z) to be looked at together; all of them in turn."""
@@ -43,8 +63,8 @@ class Blend:
         return (slice(start, start + step) for start in range(0, depth, step))
 
     def mean(self, planes: slice = ALL) -> Tensor:
-        """A copy, of these planes; voxels that no window covers are background."""
-        return _divide(self.sums[:, planes].clone(), self.weights[planes])
+        """A copy in float32, of these planes; voxels that no window covers are background."""
+        return _divide(self.sums[:, planes].to(torch.float32, copy=True), self.weights[planes])
 
     def last_mean(self) -> Tensor:
         """The same of all planes in the sums' own memory: nothing can be added any more."""

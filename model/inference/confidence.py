@@ -32,7 +32,7 @@ class Trust:
 
 
 def trust_in(logits: Tensor, voxel_cm3: float, bundle: Bundle, *, of_probabilities: bool) -> Trust:
-    """Of logits, or probabilities, float32 (classes, z, y, x) on the network's grid with voxels of this volume."""
+    """Of logits, or probabilities, (classes, z, y, x) on the network's grid with voxels of this volume."""
     expected = expected_dsc(logits, voxel_cm3, bundle.least_cm3, of_probabilities=of_probabilities)
     confidence = None
     if bundle.confidence is not None:

@@ -57,8 +57,8 @@ def probabilities_of(values: Tensor, *, of_probabilities: bool) -> Tensor:
     What the search made background has probability 0.
     """
     if not of_probabilities:
-        return values.softmax(0)[1:]
-    return values[1:] * (values[:1] < BACKGROUND_LOGIT / 2)
+        return values.float().softmax(0)[1:]
+    return values[1:].float() * (values[:1] < BACKGROUND_LOGIT / 2)
 
 
 def probability_maps(

@@ -28,7 +28,7 @@ class HalfOverflow(ArithmeticError):
 class Passes:
     """Runs lists of passes of one image and counts them; with several networks a pass is their mean.
 
-    image: float32 (channels, z, y, x), at least a window large. Windows are cut where the sums are. On a GPU the host
+    image: (channels, z, y, x), at least a window large. Windows are cut where the sums are. On a GPU the host
     only waits at the end of a list. disagreement: is shown all passes, if there is one.
     """
 

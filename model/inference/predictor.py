@@ -50,8 +50,9 @@ Log = Callable[[str], None]
 class Prepared:
     """What the network will see of a pair.
 
-    image: float32 (channels, z, y, x), the part of the region's network grid that the windows need. corners: the lowest
-    voxel of each window, counted in the image after it is padded to at least a patch. voxel_cm3: of the input's grid.
+    image: (channels, z, y, x), the part of the region's network grid that the windows need, in image_dtype. corners:
+    the lowest voxel of each window, counted in the image after it is padded to at least a patch. voxel_cm3: of the
+    input's grid.
     """
 
     image: Tensor
@@ -69,7 +70,7 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Prediction:
-    """logits: float32 (classes, z, y, x) on the prepared image's grid; nnU-Net v1's weights give probabilities.
+    """logits: (classes, z, y, x) on the prepared image's grid, in its sums_dtype; nnU-Net v1's are probabilities.
 
     passes: how many windows went through a network. deviation: where it is wanted, of the looks at each voxel, float32
     (z, y, x).

@@ -7,6 +7,10 @@ import torch
 
 from model.errors import InputError
 
+# Voxels of the network's grid above which what covers all of it is kept in 16 bits: more than the largest scan
+# of the challenge has (1024 x 1024 x 127), and half a gigabyte of each channel in float32.
+MOST_IN_FLOAT32 = 2**27
+
 
 @dataclass(frozen=True)
 class Placement:
@@ -66,6 +70,16 @@ def choose_dtype(device: torch.device, precision: str) -> torch.dtype:
     path = Path("/proc/cpuinfo")
     cpuinfo = path.read_text(encoding="utf-8") if path.exists() else ""
     return torch.bfloat16 if gains_by_bfloat16(cpuinfo) else torch.float32
+
+
+def image_dtype(voxels: int) -> torch.dtype:
+    """The number format in which an image of so many voxels is kept."""
+    return torch.float32 if voxels <= MOST_IN_FLOAT32 else torch.float16
+
+
+def sums_dtype(voxels: int) -> torch.dtype:
+    """The same for sums over windows, whose corners weigh less than float16 has numbers for."""
+    return torch.float32 if voxels <= MOST_IN_FLOAT32 else torch.bfloat16
 
 
 def gains_by_bfloat16(cpuinfo: str) -> bool:

@@ -4,12 +4,15 @@ The network's grid covers the body's box edge to edge: along each axis n voxels 
 voxel centres correspond by c_in = (c_out + 1/2) n / m - 1/2. All arrays are (z, y, x) in canonical orientation.
 """
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from model.images.pair import AIR_HU, Pair
 from model.network.bundle import Normalisation
+from model.network.placement import image_dtype
 from model.network.plan import Spacing, triple
 from model.preprocessing.body import body_box, outside_circle
 from model.preprocessing.region import Region, blocks, in_plane, interpolation_matrix
@@ -27,8 +30,11 @@ def preprocess(
 
 
 def sample(pair: Pair, normalisation: tuple[Normalisation, ...], region: Region) -> Tensor:
-    """Both CTs, normalised, on the network's grid: float32 (2, z, y, x)."""
-    image = torch.empty((2, *region.network_shape))  # stacked at the end, both would be there twice
+    """Both CTs, normalised, on the network's grid: (2, z, y, x), in its image_dtype."""
+    dtype = image_dtype(math.prod(region.network_shape))
+    image = torch.empty(
+        (2, *region.network_shape), dtype=dtype
+    )  # stacked at the end, both would be there twice
     for channel, array, scheme in zip(image, (pair.ct, pair.ce), normalisation, strict=True):
         hu = resample_hu(array, outside_circle(array), region)
         channel.copy_(normalise_hu(hu, scheme))

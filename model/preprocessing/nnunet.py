@@ -5,6 +5,7 @@ spacing along one axis is more than three times another one (of the scan, else o
 slices and nearest across them. On the way back it is linear instead of cubic. All arrays are (z, y, x).
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from model.images.pair import Pair
 from model.network.bundle import Bundle, Normalisation
+from model.network.placement import image_dtype
 from model.network.plan import triple
 from model.preprocessing.body import body_box, outside_circle
 from model.preprocessing.gtvseg import normalise_hu
@@ -79,22 +81,30 @@ def find_region(pair: Pair, bundle: Bundle, version: Version) -> tuple[Region, B
 
 
 def sample(pair: Pair, bundle: Bundle, region: Region, part: Box, version: Version) -> Tensor:
-    """Both CTs, normalised, on a part of the network's grid: float32 (channels, z, y, x), in the bundle's order."""
+    """Both CTs, normalised, on a part of the network's grid: (channels, z, y, x), in its image_dtype.
+
+    The channels are in the bundle's order.
+    """
     resampling = cubic_resampling(
         triple(axis.stop - axis.start for axis in region.box),
         region.network_shape,
         part,
         separate_axis(pair.spacing_zyx, bundle.spacing_zyx),
     )
-    image = torch.empty((len(bundle.channels), *resampling.shape))
+    image = torch.empty(
+        (len(bundle.channels), *resampling.shape), dtype=image_dtype(math.prod(resampling.shape))
+    )
     for out, name, scheme in zip(image, bundle.channels, bundle.normalisation, strict=True):
         array = getattr(pair, name)[region.box]
         if version.normalise_first:
             mask = nonzero_mask(pair)[region.box] if scheme.scheme == "masked-zscore" else None
             resample(array, resampling, normaliser(scheme, array, mask), out)
         else:
-            resample(array, resampling, lambda plane, index: plane, out)
-            normaliser(scheme, out.numpy(), None)(out, ())
+            hu = (
+                out if out.dtype == torch.float32 else torch.empty(out.shape)
+            )  # half a thousand HU is a step of 0.5
+            resample(array, resampling, lambda plane, index: plane, hu)
+            out.copy_(normaliser(scheme, hu.numpy(), None)(hu, ()))
     return image
 
 

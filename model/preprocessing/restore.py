@@ -101,11 +101,11 @@ def _planes(values: Tensor, way: _Way) -> Iterator[tuple[int, Tensor]]:
 
     The host does not wait for a GPU.
     """
-    small = values[(slice(None), *way.columns)].float()
+    small = values[(slice(None), *way.columns)]
     used = [span(weights != 0) for weights in way.matrices[0]]
     to_z, to_y, to_x = (matrix.to(small.device) for matrix in way.matrices)
     for z, planes in enumerate(used):
-        plane = torch.einsum("z,czyx->cyx", to_z[z, planes], small[:, planes])
+        plane = torch.einsum("z,czyx->cyx", to_z[z, planes], small[:, planes].float())
         yield z, to_y @ plane @ to_x.T
 
 

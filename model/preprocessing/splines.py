@@ -58,7 +58,7 @@ def cubic_resampling(
 
 
 def resample(array: np.ndarray, resampling: Resampling, normalise: Normaliser, out: Tensor) -> None:
-    """An int16 volume, normalised and resampled slice by slice into `out`, float32 (z, y, x).
+    """An int16 volume, normalised and resampled slice by slice into `out` (z, y, x), in its number format.
 
     The result is limited to the range of what it comes from: of the slice with a separate axis, else of the whole
     volume, which then has to be looked at everywhere.
@@ -71,7 +71,8 @@ def resample(array: np.ndarray, resampling: Resampling, normalise: Normaliser, o
     used = (to_slice != 0).any(0)
     range_of_all = resampling.separate_axis is None and not resampling.same_grid
     low, high = float("inf"), -float("inf")
-    planes = torch.empty((int(used.sum()), len(to_row), len(to_column)))
+    nearest = to_slice.argmax(1)
+    planes = torch.empty((int(used.sum()) * range_of_all, len(to_row), len(to_column)))
     done = 0
     for k in range(len(volume)):
         if not (used[k] or range_of_all):
@@ -81,13 +82,13 @@ def resample(array: np.ndarray, resampling: Resampling, normalise: Normaliser, o
         if range_of_all:
             low, high = min(low, float(plane.min())), max(high, float(plane.max()))
         if used[k]:
-            planes[done] = in_plane(row_blocks, plane, column_blocks)
-            if not range_of_all:
-                planes[done].clamp_(float(plane.min()), float(plane.max()))
-            done += 1
-    if not range_of_all:
-        result.copy_(planes[to_slice[:, used].argmax(1)])  # one slice each
-    else:
+            sampled = in_plane(row_blocks, plane, column_blocks)
+            if range_of_all:
+                planes[done] = sampled
+                done += 1
+            else:  # one slice each
+                result[nearest == k] = sampled.clamp_(float(plane.min()), float(plane.max())).to(out.dtype)
+    if range_of_all:
         result.copy_((to_slice[:, used] @ planes.flatten(1)).unflatten(1, planes.shape[1:]))
         result.clamp_(low, high)
 

@@ -14,7 +14,8 @@ from model.images.grid import Grid
 from model.images.pair import Pair
 from model.inference.passes import Passes
 from model.inference.predictor import Predictor
-from model.inference.shortcuts import DEFAULT, Shortcuts
+from model.inference.shortcuts import DEFAULT, EXHAUSTIVE, Shortcuts
+from model.network import placement
 from model.network.bundle import Normalisation
 from model.network.placement import Placement
 from model.network.unet import UNet
@@ -98,6 +99,23 @@ def test_lesions_too_small_for_the_weights_are_left_out_on_the_input_grid(
     labels = predictor.segment(pair).labels
     assert ndimage.label(labels == 1)[1] == left
     assert any("1 x GTVp below 0.05 cm³" in line for line in lines) == (left == 1)
+
+
+@pytest.mark.parametrize("shortcuts", [EXHAUSTIVE, DEFAULT])
+@pytest.mark.parametrize("pipeline", ["gtvseg", "nnunet-v1", "nnunet-v2"])
+def test_a_very_large_scan_is_kept_in_16_bits(bundle, thresholding, monkeypatch, pipeline, shortcuts):
+    """With the same result but where a voxel was in doubt."""
+    noise = ndimage.gaussian_filter(np.random.default_rng(0).normal(size=(24, 48, 48)), 2)
+    ct = (100 + 50 * noise / noise.std()).astype(np.int16)
+    pair = Pair(ct, ct, (3.0, 2.0, 2.0), Grid((48, 48, 24), (2.0, 2.0, 3.0), (0.0,) * 3, IDENTITY))
+    bundle = replace(bundle, pipeline=pipeline, spacing_zyx=(3.0, 2.5, 2.5))
+    exact = thresholding(bundle, shortcuts)[0].segment(pair).labels
+    monkeypatch.setattr(placement, "MOST_IN_FLOAT32", 0)
+    predictor = thresholding(bundle, shortcuts)[0]
+    assert predictor.prepare(pair).image.dtype == torch.float16
+    small = predictor.segment(pair).labels
+    assert 0.1 < exact.mean() < 0.9
+    assert (small != exact).mean() < 2e-3
 
 
 def test_a_segmentation_counts_its_passes(bundle, thresholding):
