@@ -18,7 +18,7 @@ from model.options import Parser, add_device, whole
 from training.openkbp.folders import SPLITS, TABLE, Converted, find_converted, read_targets
 
 EXAMPLES = ("python -m bench.real_patients CASES --split validation",)
-EXITS = "0 done, 2 bad input"
+EXITS = "0 done, 2 bad input, 130 stopped"
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
@@ -48,7 +48,7 @@ from model.errors import InputError
 from model.images.grid import volume_cm3
 from model.images.read import read_labels, read_scan
 from model.structures import LABELS
-from model.terminal import report, take_any_text
+from model.terminal import STOPPED, log, report, stoppable, take_any_text
 from model.writing import write_bytes
 from training.openkbp.patient import ORGANS, TARGETS, at_nasopharynx_level
 
@@ -75,11 +75,15 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         patients = find_patients(args.cases, args.split)[: args.limit]
         write_pairs(args.work / "input", patients)
-        segment(args.work, args.weights, args.device)
+        with stoppable():
+            segment(args.work, args.weights, args.device)
         rows = [measured(patient, args.work / "output" / f"{patient.name}.nii.gz") for patient in patients]
     except InputError as error:
         report(error)
         return 2
+    except KeyboardInterrupt:
+        log("stopped; the patients that are done stay")
+        return STOPPED
     content = {
         "weights": str(args.weights),
         "weights_sha256": sha256_of(args.weights),
