@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from model import VERSION
 from model.cases import Case, find_cases, output_folders
+from model.cohort.earlier import remove_earlier
 from model.cohort.extras import Extras
 from model.cohort.manifest import (
     NAME,
@@ -106,7 +107,7 @@ def run(
             reader = ReadAhead(cases[0])  # while torch is imported
             # Where no case can be read, the weights are not needed.
             predictor = None if all(case.fault for case in cases) else predictor_of()
-            remove_earlier(cases, extras)
+            remove_earlier(cases, extras, manifest)
             # Patients named one by one may follow each other into one folder.
             if manifest and not resume and rank.count == 1 and not args.ct:
                 manifest.start_anew()
@@ -145,19 +146,6 @@ def unfinished(cases: list[Case], manifest: Manifest, origin: Origin, extras: Ex
     ]
     log(f"resume: {len(cases) - len(left)} of {len(cases)} cases are finished")
     return left
-
-
-def remove_earlier(cases: list[Case], extras: Extras) -> None:
-    """Results of an earlier run under the names of these: none may pass for a result of this one."""
-    masks = [case.output for case in cases if os.path.lexists(case.output)]  # also links that lead nowhere
-    earlier = masks + [path for case in cases for path in extras.earlier(case)]
-    for path in earlier:
-        try:
-            path.unlink()
-        except OSError as error:
-            raise InputError(path, f"cannot be removed ({reason(error)})", "remove it") from None
-    if masks:
-        log(f"removed {len(masks)} results of an earlier run")
 
 
 def entry_of(case: Case, outcome: Outcome, origin: Origin, extras: Extras) -> Entry:

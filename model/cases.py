@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from model.described import check_channels
 from model.errors import InputError, reason
 from model.images.read import IMAGE_SUFFIXES, image_stem, image_suffix
 from model.patients import folders, holds_dicom, is_one_patient, is_patient, scans, visible
@@ -233,6 +234,7 @@ def _folder_case(name: str, folder: Path, output: Path, suffix: str) -> Case:
 
 def _nnunet_cases(root: Path, output: Path) -> list[Case]:
     """nnU-Net's raw layout: channel 0000 without contrast, 0001 with."""
+    check_channels(root, NNUNET_FOLDERS)
     channels: dict[str, dict[str, list[Path]]] = {}
     for file in _nnunet_files(root):
         assert (match := _NNUNET.fullmatch(file.name))

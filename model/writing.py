@@ -19,7 +19,8 @@ def whole_file(path: Path) -> Iterator[Path]:
 
     The temporary name is used once: containers that share a folder all have the process number 1.
     """
-    suffix = "".join(path.suffixes[-2:]) if path.suffix == ".gz" else path.suffix
+    known = path.name.lower()  # writers know suffixes in lower case alone
+    suffix = "".join(Path(known).suffixes[-2:]) if known.endswith(".gz") else Path(known).suffix
     temporary = path.with_name(f".writing-{os.urandom(8).hex()}{suffix}")
     try:
         yield temporary

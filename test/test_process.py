@@ -4,6 +4,7 @@ import hashlib
 import http.client
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -294,6 +295,42 @@ def test_an_exec_case_without_contrast_leaves_no_earlier_result(tmp_path, capsys
     assert call(tmp_path) == 2
     assert f"{ce.parent}: empty" in one_error(capsys)
     assert not (tmp_path / "out").exists() or files_in(tmp_path / "out") == []
+
+
+def test_an_earlier_result_of_another_suffix_is_removed(tmp_path):
+    for suffix in (".mha", ".nrrd"):
+        shutil.rmtree(tmp_path / "in", ignore_errors=True)
+        save_pair(*(tmp_path / f"in/a/{stem}{suffix}" for stem in ("image", "image_contrast")))
+        assert call(tmp_path) == 0
+    assert files_in(tmp_path / "out") == ["a.nrrd"]
+
+
+def test_another_patients_mask_where_the_platform_takes_one_is_told(tmp_path, capsys):
+    ct, _ = save_exec(tmp_path / "in")
+    assert call(tmp_path) == 0
+    ct.rename(ct.with_name("other.mha"))
+    assert "the platform takes one" not in capsys.readouterr().out
+    assert call(tmp_path) == 0
+    assert "also holds plain.mha: the platform takes one file alone" in capsys.readouterr().out
+
+
+def test_channels_that_are_described_the_other_way_round_are_refused(tmp_path, capsys):
+    save_pair(*(tmp_path / f"in/imagesTs/a_{channel}.nii.gz" for channel in ("0000", "0001")))
+    names = {"0": "contrast-enhanced CT", "1": "non-contrast CT"}
+    description = tmp_path / "in/dataset.json"
+    description.write_text(json.dumps({"channel_names": names}))
+    for source in ("in", "in/imagesTs"):
+        assert call(tmp_path, source=source) == 2
+        assert f"{description}: channels are not first the CT without" in one_error(capsys)
+    description.write_text(json.dumps({"channel_names": {"0": "CT", "1": "CE"}}))
+    assert call(tmp_path) == 0
+
+
+@pytest.mark.parametrize("name", ["MASK.NII.GZ", "mask.MHA", "Mask.Nii"])
+def test_a_result_may_have_a_suffix_in_capitals(tmp_path, name):
+    save_pair(*(tmp_path / f"in/{stem}.nii.gz" for stem in ("image", "image_contrast")))
+    assert process.main(["--input", str(tmp_path / "in"), "--output", str(tmp_path / name)]) == 0
+    assert (tmp_path / name).stat().st_size
 
 
 def test_the_manifest_tells_what_came_of_each_case(tmp_path):

@@ -7,7 +7,7 @@ import numpy as np
 
 from model.errors import InputError, reason
 from model.images.grid import Grid, difference, to_input_grid
-from model.images.read import checked_grid, open_header
+from model.images.read import checked_grid, image_suffix, open_header
 from model.images.stored import holds
 from model.structures import LABELS
 from model.writing import whole_file
@@ -55,6 +55,8 @@ def _write(path: Path, image: "sitk.Image", grid: Grid, *, compress: bool) -> No
 
     from model.images.itk import pixels
 
+    if image_suffix(path) == ".mhd":  # its voxels' file would have the temporary name
+        raise InputError(path, "would be two files", "give one such as mask.mha or mask.nii.gz")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as temporary:

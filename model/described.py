@@ -1,0 +1,41 @@
+"""dataset.json, in which nnU-Net's raw layout says what its channels are."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from model.documents import read_object
+from model.errors import InputError
+from model.structures import channel_kinds
+
+NAME = "dataset.json"
+REMEDY = "correct it, or remove it where the files are right"
+
+
+def check_channels(root: Path, folders: Sequence[str]) -> None:
+    """Raises InputError where it says that channel 0 is the contrast CT, or 1 the other.
+
+    root: the folder that has it, or the folder of images beside it, called like one of these (in lower case).
+    """
+    places = [root, root.absolute().parent] if root.absolute().name.lower() in folders else [root]
+    for path in (place / NAME for place in places):
+        if not path.is_file():
+            continue
+        content = read_object(path, REMEDY)
+        for names in (content.get("channel_names"), content.get("modality")):  # nnU-Net v2 and v1
+            if names is not None and wrong_order(_kinds(names)):
+                fact = "channels are not first the CT without, then the one with contrast"
+                remedy = 'correct the files\' order, or the names to "CT" and "CT with contrast"'
+                raise InputError(path, fact, remedy)
+
+
+def wrong_order(kinds: list[str | None]) -> bool:
+    """Of what channel_kinds says."""
+    return kinds[:1] == ["ce"] or kinds[1:2] == ["ct"]
+
+
+def _kinds(names: object) -> list[str | None]:
+    """None of what is not clear: such names say nothing of the order."""
+    try:
+        return channel_kinds(names)
+    except ValueError:
+        return []
