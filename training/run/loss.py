@@ -26,7 +26,8 @@ class LossPlan:
     """alpha weighs false positives, beta false negatives (0.5 and 0.5: Dice); gamma 0 makes focal cross-entropy.
 
     smooth: voxels that count as true positives of every class, so that what is drawn where a class is absent has a
-    gradient; focal_weight: of the focal term; background: whether it is among the Tversky term's classes; lower_target:
+    gradient; absent: such voxels of classes that are in no part of the batch, and of no others, so that a trace costs
+    little; focal_weight: of the focal term; background: whether it is among the Tversky term's classes; lower_target:
     one of LOWER_TARGETS. The defaults are the published form.
     """
 
@@ -34,6 +35,7 @@ class LossPlan:
     beta: float = 0.5
     gamma: float = 2.0
     smooth: float = 0.0
+    absent: float = 0.0
     focal_weight: float = 1.0
     background: bool = True
     lower_target: str = NEAREST
@@ -45,7 +47,8 @@ PUBLISHED = LossPlan()
 def tversky_loss(logits: Tensor, target: Tensor, plan: LossPlan, *, together: bool = True) -> Tensor:
     """Mean over classes of 1 - TP / (TP + alpha FP + beta FN), summed over batch and voxels.
 
-    plan.smooth is added above and below; without plan.background the first class is left out.
+    plan.smooth is added above and below, and so is plan.absent for a class without a voxel of truth; without
+    plan.background the first class is left out.
 
     Where several processes train together, the batch is that of all; without together, this process's alone.
 
@@ -64,7 +67,8 @@ def tversky_loss(logits: Tensor, target: Tensor, plan: LossPlan, *, together: bo
     false_negative = present - true_positive
     tiny = torch.finfo(probabilities.dtype).tiny
     denominator = true_positive + plan.alpha * false_positive + plan.beta * false_negative
-    terms = 1 - (true_positive + plan.smooth) / (denominator + plan.smooth).clamp(min=tiny)
+    smooth = plan.smooth + plan.absent * (present == 0)
+    terms = 1 - (true_positive + smooth) / (denominator + smooth).clamp(min=tiny)
     return (terms if plan.background else terms[1:]).mean()
 
 
@@ -99,7 +103,8 @@ def deep_supervision_loss(
     for logits, weight in zip(used, weights, strict=True):
         truth = at_resolution(target, logits.shape, plan.lower_target)
         logits = logits.float()
-        of_level = replace(plan, smooth=plan.smooth * logits[:, 0].numel() / target.numel())
+        share = logits[:, 0].numel() / target.numel()
+        of_level = replace(plan, smooth=plan.smooth * share, absent=plan.absent * share)
         dice = tversky_loss(logits, truth, of_level, together=together)
         focal = plan.focal_weight * focal_loss(logits, truth, plan.gamma, together=together)
         total = total + weight / sum(weights) * (dice + focal)

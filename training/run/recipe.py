@@ -160,6 +160,7 @@ LOSS_READERS: dict[str, Reader] = {
     "beta": real(0, 10),
     "gamma": real(0, 10),
     "smooth": real(0, 1e6),
+    "absent": real(0, 1e6),
     "focal_weight": real(0, 1000),
     "background": _yes_or_no,
     "lower_target": _one_of(LOWER_TARGETS),

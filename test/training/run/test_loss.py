@@ -127,6 +127,19 @@ def test_smooth_voxels_push_down_what_is_drawn_where_a_class_is_absent(example):
     assert push(50) > push(0)
 
 
+def test_voxels_for_an_absent_class_count_where_it_is_absent_and_nowhere_else(example):
+    """A trace of it costs little, much of it nearly a whole term; classes that are there have their usual one."""
+    logits, target = example
+    present = tversky_loss(logits, target, LossPlan(absent=100))
+    assert present.item() == tversky_loss(logits, target, LossPlan()).item()
+    target = target.clamp(max=1)
+    p, g = probabilities_and_truth(logits, target)
+    tp, predicted, there = ((x).sum((0, 2, 3, 4)) for x in (p * g, p, g))
+    smooth = np.array([0, 0, 100])
+    expected = np.mean(1 - (tp + smooth) / (0.5 * (predicted + there) + smooth))
+    assert tversky_loss(logits, target, LossPlan(absent=100)).item() == pytest.approx(expected, abs=1e-12)
+
+
 def test_the_focal_term_can_be_scaled_and_background_left_out(example):
     logits, target = example
     base, scaled = (
