@@ -5,12 +5,13 @@ from pathlib import Path
 
 from model.errors import InputError
 from model.terminal import log, show
+from training.data.groups import GROUPS, read_groups
 from training.data.sources import TrainingCase
 from training.fold import Fold, Job, train_fold
 from training.options import USUAL_FOLDS
 from training.results import folds_table, read_results
 from training.run.processes import Processes
-from training.splits import ALL, Split, cut, read_splits
+from training.splits import ALL, Split, cut, first_cases, read_splits
 
 
 def divided(cases: list[TrainingCase], args: argparse.Namespace) -> tuple[list[TrainingCase], list[Fold]]:
@@ -19,7 +20,10 @@ def divided(cases: list[TrainingCase], args: argparse.Namespace) -> tuple[list[T
     Raises InputError where these make no sense of the cases.
     """
     names = [case.name for case in cases]
-    splits = read_splits(args.splits, names) if args.splits else _cut_by_seed(names, args)
+    patient_of = read_groups(args.data) if args.data else {}
+    if patient_of and (alone := sorted(set(names) - patient_of.keys())):
+        log(f"warning: {len(alone)} cases are not in {GROUPS}, such as {alone[0]}: each counts as a patient")
+    splits = read_splits(args.splits, names) if args.splits else _cut_by_seed(names, patient_of, args)
     used = {name for split in splits for name in split.named} if args.splits else set(names)
     if unused := len(cases) - len(used):
         log(f"{unused} of {len(cases)} cases are in no list of {args.splits} and are left out")
@@ -28,24 +32,42 @@ def divided(cases: list[TrainingCase], args: argparse.Namespace) -> tuple[list[T
         if name == ALL:
             folds.append(Fold(ALL, tuple(sorted(used)), ()))
         elif int(name) >= len(splits):
-            of = f"in {args.splits}" if args.splits else "as there are cases"
+            of = f"in {args.splits}" if args.splits else f"as there are {_units(patient_of)}"
             raise InputError("--fold", f"{name} of {len(splits)}, {of}", "give a lower one, or all")
         else:
             split = splits[int(name)]
             folds.append(Fold(name, split.training, split.held_out))
+            _warn_of_parted(folds[-1], patient_of)
     return [case for case in cases if case.name in used], folds
 
 
-def _cut_by_seed(names: list[str], args: argparse.Namespace) -> list[Split]:
+def _cut_by_seed(names: list[str], patient_of: dict[str, str], args: argparse.Namespace) -> list[Split]:
     if args.fold == (ALL,):
         return []
-    if len(names) == 1:
-        fact = "no case is left to train on besides the held-out one"
-        raise InputError(args.data or args.work, fact, "give more cases, or --fold all")
-    count = args.folds or min(USUAL_FOLDS, len(names))
-    if count > len(names):
-        raise InputError("--folds", f"{count} of {len(names)} cases", f"give at most {len(names)}")
-    return [cut(names, count, fold, args.seed) for fold in range(count)]
+    there = len(set(first_cases(names, patient_of).values()))
+    units = _units(patient_of)
+    if there == 1:
+        fact = f"no {units.removesuffix('s')} is left to train on besides the held-out one"
+        raise InputError(args.data or args.work, fact, f"give more {units}, or --fold all")
+    count = args.folds or min(USUAL_FOLDS, there)
+    if count > there:
+        raise InputError("--folds", f"{count} of {there} {units}", f"give at most {there}")
+    return [cut(names, count, fold, args.seed, patient_of) for fold in range(count)]
+
+
+def _units(patient_of: dict[str, str]) -> str:
+    """What is cut into folds."""
+    return "patients" if patient_of else "cases"
+
+
+def _warn_of_parted(fold: Fold, patient_of: dict[str, str]) -> None:
+    """Where a file of one's own has cases of one patient on both sides."""
+    trained, held_out = (
+        {patient_of[name] for name in names if name in patient_of} for names in (fold.training, fold.held_out)
+    )
+    if both := sorted(trained & held_out):
+        what = f"{len(both)} patients, such as {both[0]}, are trained on and held out"
+        log(f"warning: fold {fold.name}: {what} ({GROUPS}): its scores are too good")
 
 
 def weights_of(out: Path, folds: tuple[str, ...]) -> dict[str, Path]:

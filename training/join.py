@@ -76,8 +76,8 @@ def join(weights: list[Path], works: list[Path], out: Path, command: list[str]) 
     from training.results import read_results
 
     kept = [result for work in works for result in read_results(work)]
-    if not weights:
-        weights = [result.weights for result in kept if result.cases]
+    taken = [] if weights else [result for result in kept if result.cases]
+    weights = weights or [result.weights for result in taken]
     if len(weights) < 2:
         where = ", ".join(map(str, works))
         fact = f"{len(weights)} folds that are done and held cases out"
@@ -87,6 +87,7 @@ def join(weights: list[Path], works: list[Path], out: Path, command: list[str]) 
     if twice := [path for path in weights if weights.count(path) > 1]:
         raise InputError(twice[0], "given twice", "give each once")
     bundles = {path: load_bundle(path) for path in weights}
+    check_unchanged(bundles, taken)
     check_fit(bundles)
     results = results_of(bundles, kept)
     first = next(iter(bundles.values()))
@@ -103,6 +104,15 @@ def join(weights: list[Path], works: list[Path], out: Path, command: list[str]) 
         log("no scores of held-out cases: pieces of any size are kept; python -m training.least chooses")
     save_bundle(joined, out, None)
     log(f"wrote {out}, {len(joined.states)} networks")
+
+
+def check_unchanged(bundles: "dict[Path, Bundle]", results: "list[FoldResult]") -> None:
+    """Raises InputError where another run has put its weights in the place of a fold's."""
+    for result in results:
+        if bundles[result.weights].fingerprint_of_tensors != result.fingerprint:
+            fact = f"holds other weights than those of fold {result.fold}"
+            remedy = "train that fold again with --resume, which writes them anew, and with another --out"
+            raise InputError(result.weights, fact, remedy)
 
 
 def check_fit(bundles: "dict[Path, Bundle]") -> None:

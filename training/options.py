@@ -113,7 +113,8 @@ def _add_fold_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--folds",
         type=whole(2, MOST_CASES),
-        help=f"parts that the cases are cut into; {USUAL_FOLDS}, or as many as there are cases, if not given",
+        help=f"parts that the cases are cut into; {USUAL_FOLDS}, or as many as there are cases, if not given; "
+        "cases of one patient (DATA/groups.json) stay together",
     )
     add(
         "--fold",

@@ -45,7 +45,7 @@ def prepare(
         check(plan)
         missing = [case for case in cases if not is_cached(case, folder_of(plan))]
         check_space(work, checked(missing, jobs), plan)
-        log(f"going on with {plan_file}; options that would change it are not looked at")
+        log(f"going on with {plan_file}; options that would change it are ignored")
     else:
         surveys = checked(cases, jobs)
         plan = decide(surveys)

@@ -38,7 +38,7 @@ def provenance(
     recipe = Recipe(plan.augmentation, plan.sampling, plan.loss).changed
     phantoms = f"synthetic phantoms, seed {args.seed}; no patient data. Research use, not clinical."
     return {
-        "data": f"{len(plan.names)} {phantoms if args.phantoms else f'cases of {args.data.name}'}",
+        "data": f"{len(plan.names)} {phantoms if args.phantoms else f'cases of {args.data.resolve().name}'}",
         "command": " ".join(["python", *command]),
         "commit": code,
         "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),

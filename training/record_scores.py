@@ -9,6 +9,7 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # a Ctrl-C while all the rest is loaded ends without a word
 
 import dataclasses
+import math
 import sys
 from pathlib import Path
 
@@ -52,7 +53,7 @@ def read_summary(path: Path) -> list[dict[str, object]]:
     if (
         not isinstance(rows, list)
         or not rows
-        or not all(isinstance(row, dict) and isinstance(row.get("mean"), (int, float)) for row in rows)
+        or not all(isinstance(row, dict) and is_number(row.get("mean")) for row in rows)
     ):
         raise InputError(path, "no summary of an evaluation in it", REMEDY)
     if not all(is_figure(value) for row in rows for value in row.values()):
@@ -63,7 +64,12 @@ def read_summary(path: Path) -> list[dict[str, object]]:
 def is_figure(value: object) -> bool:
     """A name, a number, or some of these, as an interval has."""
     inner = value if isinstance(value, list) else [value]
-    return all(item is None or isinstance(item, (str, int, float)) for item in inner)
+    return all(item is None or isinstance(item, str) or is_number(item) for item in inner)
+
+
+def is_number(value: object) -> bool:
+    """Not true or false, which Python counts among them, nor NaN and infinities, which its JSON has."""
+    return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

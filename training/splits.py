@@ -32,11 +32,28 @@ class Split:
         return {*self.training, *self.held_out}
 
 
-def cut(names: list[str], folds: int, fold: int, seed: int) -> Split:
-    """A seeded permutation of the names, cut into folds of nearly equal size; one of them is held out."""
-    order = np.random.default_rng(seed).permutation(sorted(names))
-    held_out = {str(name) for name in order[fold::folds]}
+def cut(
+    names: list[str], folds: int, fold: int, seed: int, patient_of: dict[str, str] | None = None
+) -> Split:
+    """A seeded permutation of the patients, cut into folds of nearly equal size; the cases of one fold are held out.
+
+    patient_of: by case. Others are each a patient's of their own.
+    """
+    first_of = first_cases(names, patient_of or {})
+    # By the first case of each: without patient_of the cut stays that of runs from before there was any.
+    order = np.random.default_rng(seed).permutation(sorted(set(first_of.values())))
+    chosen = {str(first) for first in order[fold::folds]}
+    held_out = {name for name in names if first_of[name] in chosen}
     return Split(tuple(n for n in sorted(names) if n not in held_out), tuple(sorted(held_out)))
+
+
+def first_cases(names: list[str], patient_of: dict[str, str]) -> dict[str, str]:
+    """For each case the first one of its patient."""
+    first: dict[str, str] = {}
+    return {
+        name: first.setdefault(patient_of[name], name) if name in patient_of else name
+        for name in sorted(names)
+    }
 
 
 def read_splits(path: Path, names: list[str]) -> list[Split]:

@@ -9,6 +9,7 @@ import torch
 
 import training.folds
 from model.errors import InputError
+from training.data.groups import add_groups
 from training.data.sources import TrainingCase
 from training.folds import check_weights, divided, show_table, train_folds, weights_of
 from training.results import write_result
@@ -71,6 +72,47 @@ def test_folds_that_there_are_not(cases, given, words):
 def test_folds_that_a_file_has_not(splits):
     with pytest.raises(InputError, match=r"--fold: 2 of 2, in .*s\.json; give a lower one, or all"):
         divided(CASES, options("0,2", splits))
+
+
+@pytest.fixture
+def grouped(tmp_path):
+    """Options for a folder with a groups.json: a and b are of one patient, c and d of another."""
+    add_groups(tmp_path / "data", {"a": "pt_1", "b": "pt_1", "c": "pt_2", "d": "pt_2"})
+
+    def with_data(*given, **also) -> argparse.Namespace:
+        return argparse.Namespace(**(vars(options(*given, **also)) | {"data": tmp_path / "data"}))
+
+    return with_data
+
+
+def test_cases_of_one_patient_are_held_out_together(grouped, capsys):
+    _, folds = divided(CASES[:4], grouped("0-1"))
+    assert sorted(named(fold)[1:] for fold in folds) == [("ab", "cd"), ("cd", "ab")]
+    assert capsys.readouterr().out == ""
+    _, folds = divided(CASES, grouped("0-4"))
+    assert sorted(named(fold)[2] for fold in folds) == ["ab", "cd", "e", "f", "g"]
+    line = "warning: 3 cases are not in groups.json, such as e: each counts as a patient\n"
+    assert capsys.readouterr().out == line
+    for cases, given, words in (
+        (CASES[:4], grouped("0", folds=3), "--folds: 3 of 2 patients; give at most 2"),
+        (CASES[:4], grouped("4"), "--fold: 4 of 2, as there are patients; "),
+        (
+            CASES[:2],
+            grouped("0"),
+            "data: no patient is left to train on besides the held-out one; give more pat",
+        ),
+    ):
+        with pytest.raises(InputError, match=words):
+            divided(cases, given)
+
+
+def test_a_file_of_ones_own_that_parts_a_patient_gets_a_warning(grouped, tmp_path, capsys):
+    entries = [{"train": ["a", "b"], "val": ["c"]}, {"train": ["a", "c"], "val": ["b", "d"]}]
+    (tmp_path / "s.json").write_text(json.dumps(entries))
+    divided(CASES[:4], grouped("0-1", tmp_path / "s.json"))
+    (line,) = capsys.readouterr().out.splitlines()
+    what = "2 patients, such as pt_1, are trained on and held out"
+    assert line == f"warning: fold 1: {what} (groups.json): its scores are too good"
 
 
 def test_each_of_several_folds_has_a_file_of_its_own():

@@ -122,7 +122,13 @@ def test_scores_of_some_folds_alone_are_refused(work, capsys):
 def test_weights_that_a_fold_no_longer_has_are_refused(work, save_fold_weights, capsys):
     save_fold_weights(files(work)[1], 9)
     assert run(work) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {files(work)[1]}: holds other weights than those of fold 1; ")
+    assert run(work, *files(work)) == 2
     assert "no scores of its held-out cases" in capsys.readouterr().err
+    save_fold_weights(files(work)[0], 8)
+    assert run(work) == 2 and not (work.parent / "ensemble.pt").exists()
+    assert "than those of fold 0" in capsys.readouterr().err
     files(work)[1].unlink()
     assert run(work) == 2
     assert f"error: {files(work)[1]}: no such weights file" in capsys.readouterr().err

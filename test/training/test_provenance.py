@@ -35,6 +35,8 @@ def test_all_is_told_in_plain_values():
     state.start = {"weights": "0123", "lineage": {"file": "first.pt", "data": "y"}}
     told = provenance(args, plan, state, "abc", ["train.py", "raw/segrap"])
     assert told["data"] == "2 cases of segrap" and told["command"] == "python train.py raw/segrap"
+    here = argparse.Namespace(data=Path(), phantoms=None, seed=0)
+    assert provenance(here, plan, state, "abc", [])["data"] == f"2 cases of {Path.cwd().name}"
     assert (told["commit"], told["iterations"], told["minutes"]) == ("abc", 3, 1.5)
     assert told["start"] == {"file": "first.pt", "data": "y"} and "recipe" not in told
     assert told["weights"] == "last"

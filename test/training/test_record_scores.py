@@ -35,7 +35,8 @@ SCORES = json.dumps({"summary": [{"measure": "dsc", "mean": 0.5}]})
     "content",
     [
         None, "", "{", "[]", "3", "{}", '{"summary": 3}', '{"summary": []}', '{"summary": [3]}', '{"summary": [{}]}',
-        '{"summary": [{"mean": [1]}]}',
+        '{"summary": [{"mean": [1]}]}', '{"summary": [{"mean": NaN}]}', '{"summary": [{"mean": true}]}',
+        '{"summary": [{"mean": 1, "sd": Infinity}]}', '{"summary": [{"mean": 1, "ci95": [false, 1]}]}',
         '{"summary": [{"mean": 1, "ci95": [[1]]}]}',
         '{"summary": ' + "[" * 100_000, '{"summary": [{"mean": ' + "9" * 5000 + "}]}",
     ],

@@ -3,6 +3,7 @@
 import json
 from argparse import ArgumentTypeError
 
+import numpy as np
 import pytest
 
 from model.errors import InputError
@@ -18,6 +19,25 @@ def test_folds_share_the_cases_out_and_a_seed_gives_the_same_again():
     assert all(sorted(split.training + split.held_out) == NAMES for split in splits)
     assert splits == [cut(NAMES[::-1], 3, fold, seed=7) for fold in range(3)]
     assert splits != [cut(NAMES, 3, fold, seed=8) for fold in range(3)]
+
+
+def test_cases_of_one_patient_stay_together():
+    names = [f"pt_{patient:02d}_{kind}" for patient in range(7) for kind in "abc"] + ["x", "y", "pt_00"]
+    patient_of = {name: name[:5] for name in names if len(name) > 5}
+    splits = [cut(names, 4, fold, 3, patient_of) for fold in range(4)]
+    assert sorted(name for split in splits for name in split.held_out) == sorted(names)
+    patients = [{patient_of.get(name, f"{name} alone") for name in split.held_out} for split in splits]
+    assert sorted(map(len, patients)) == [2, 2, 3, 3] and len(set.union(*patients)) == 10
+    assert all(sorted(split.training + split.held_out) == sorted(names) for split in splits)
+    assert splits == [cut(names[::-1], 4, fold, 3, patient_of | {"of no case": "x"}) for fold in range(4)]
+
+
+def test_without_patients_the_cut_is_what_it_always_was():
+    names = [f"case_{k}" for k in range(11)]
+    order = np.random.default_rng(5).permutation(sorted(names))
+    for fold in range(4):
+        assert cut(names, 4, fold, 5).held_out == tuple(sorted(order[fold::4]))
+        assert cut(names, 4, fold, 5) == cut(names, 4, fold, 5, {name: f"of {name}" for name in names})
 
 
 def test_a_file_says_which_cases_and_others_are_in_no_list(tmp_path):

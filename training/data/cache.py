@@ -28,6 +28,9 @@ from training.data.survey import Survey
 
 # Beside a cached case: size and time of the files it was made from.
 SOURCE = "source.json"
+# To be raised by whatever makes other arrays of the same files: reading, cropping, resampling, how they are kept.
+# Else a folder that an earlier version filled would be taken for this one's.
+FORMAT = 1
 # Two channels in 16 bit and the label.
 BYTES_PER_VOXEL = 5
 
@@ -50,7 +53,7 @@ def cache_folder(work: Path, data: Path | None, seed: int, plan: DataPlan) -> Pa
     seed: of phantoms, where there are no data.
     """
     source = str(data.resolve()) if data else f"phantoms {seed}"
-    key = json.dumps([source, plan.spacing_zyx, repr(plan.normalisation)])
+    key = json.dumps([FORMAT, source, plan.spacing_zyx, repr(plan.normalisation)])
     return work / f"cache-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
 
 

@@ -1,10 +1,10 @@
 """Training cases on disk: SegRap's raw layout (both forms of labels) and nnU-Net's; found and read.
 
 SegRap: `<case>/image.nii.gz`, `<case>/image_contrast.nii.gz` and either `<case>/GTVp.nii.gz` and `<case>/GTVnd.nii.gz`
-or a label map `<case>.nii.gz` (0, 1 GTVp, 2 GTVnd), anywhere below the folder or below one beside it whose name begins
-alike and has "label" in it. nnU-Net: `imagesTr/<case>_0000.*` without and `_0001.*` with contrast,
-`labelsTr/<case>.*`. The phantoms' layouts `folder` and `nnunet` are these. What looks like a file of a case and is not
-understood is refused: a case, or one of its structures, would be left out without a word.
+(both, an empty one where there is none) or a label map `<case>.nii.gz` (0, 1 GTVp, 2 GTVnd), anywhere below the folder
+or below one beside it whose name begins alike and has "label" in it. nnU-Net: `imagesTr/<case>_0000.*` without and
+`_0001.*` with contrast, `labelsTr/<case>.*`. The phantoms' layouts `folder` and `nnunet` are these. What looks like a
+file of a case and is not understood is refused: a case, or one of its structures, would be left out without a word.
 
 Voxels of which nobody knows what they are can be left out of the loss: SegRap's layout has them in a mask
 `<case>/ignored.nii.gz`, nnU-Net's as its label "ignore", which is 3.
@@ -74,6 +74,8 @@ def read_training_case(
     """
     if not case.labels:
         raise InputError(case.ct.parent, f"no GTVp, GTVnd or label map of case {case.name}", "add one")
+    if "" not in case.labels and (missing := LABELS.keys() - case.labels.keys()):
+        raise _incomplete(case, " and ".join(missing))
     pair = read_pair(case.ct, case.ce, log)
     if "" in case.labels:
         label = read_labels(case.labels[""], pair.grid, case.highest)
@@ -85,6 +87,22 @@ def read_training_case(
     if case.ignored:
         label[(read_labels(case.ignored, pair.grid, 1) > 0) & (label == 0)] = IGNORED
     return pair, label
+
+
+def _incomplete(case: TrainingCase, missing: str) -> InputError:
+    """What to say of masks of which one is not there: its file may have a name that is not understood."""
+    folder = case.ct.parent
+    stems = {path.name: image_stem(path) for path in sorted(folder.iterdir()) if image_suffix(path)}
+    others = [
+        name
+        for name, stem in stems.items()
+        if not (stem.lower() in CTS or stem == IGNORED_MASK or structure_of(stem) or stem.startswith("."))
+    ]
+    fact = f"case {case.name} has {' and '.join(case.labels)} but no {missing}"
+    if others:
+        more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+        fact += f" (not understood: {', '.join(others[:3])}{more})"
+    return InputError(folder, fact, "add it: an empty mask where there is none")
 
 
 def _find_segrap(root: Path) -> list[TrainingCase]:

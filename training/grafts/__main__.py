@@ -4,6 +4,7 @@ OPENKBP is a folder that training.openkbp wrote. Of each patient of a split, OUT
 it is, twice; once as a pair whose other CT is made up; and so many variants with synthetic tumours set in, some with
 other tissues, too. PTV70 is where all gross disease lies: inside it nothing is counted but what was set in, and all
 else is background. Without synthetic tumours, the core of a PTV70 that takes in the nasopharynx counts as GTVp.
+OUT/groups.json says which cases are of one patient: train.py then holds patients out, not single cases.
 """
 
 import signal
@@ -22,6 +23,7 @@ from model.images.write import write_image
 from model.options import LARGEST_SEED, MOST_JOBS, Parser, whole
 from model.structures import LABELS
 from model.terminal import STOPPED, log, own_stderr, report, stoppable, take_any_text
+from training.data.groups import add_groups
 from training.data.sources import IGNORED_MASK
 from training.data.workers import on_workers
 from training.grafts.case import Case, as_it_is, as_pair, with_tumours
@@ -49,6 +51,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         with stoppable():
             patients = of_split(args.openkbp, args.split)
+            # Before the cases: one that is there while nobody knows whose it is would be held out by itself.
+            names = [patient.name for patient in patients]
+            add_groups(args.out, {case: name for name in names for case in makers_of(name, args.variants)})
             tasks = [(patient, args.out, args.seed, args.variants) for patient in patients]
             on_workers(make, tasks, args.jobs, "patients")
     except KeyboardInterrupt:
@@ -68,13 +73,20 @@ def of_split(root: Path, split: str) -> list[Converted]:
     return patients
 
 
-def make(converted: Converted, out: Path, seed: int, variants: int) -> None:
-    """All cases of one patient; those that are there stay. Raises InputError."""
-    patient, name = read_patient(converted), converted.name
+def makers_of(
+    name: str, variants: int
+) -> dict[str, Callable[[RealPatient, np.random.Generator], Case | None]]:
+    """What makes each case of a patient, by the case's name."""
     makers: dict[str, Callable[[RealPatient, np.random.Generator], Case | None]] = {}
     makers |= {f"{name}_as_it_is": lambda patient, _: as_it_is(patient)}
     makers |= {f"{name}_pair_1": as_pair}
     makers |= {f"{name}_set_{k + 1}": with_tumours for k in range(variants)}
+    return makers
+
+
+def make(converted: Converted, out: Path, seed: int, variants: int) -> None:
+    """All cases of one patient; those that are there stay. Raises InputError."""
+    patient, makers = read_patient(converted), makers_of(converted.name, variants)
     missing = {case: maker for case, maker in makers.items() if not (out / case).exists()}
     for case, maker in missing.items():
         if made := maker(patient, np.random.default_rng((seed, *case.encode()))):

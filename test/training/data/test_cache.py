@@ -145,6 +145,12 @@ def test_another_data_set_seed_or_preprocessing_has_another_folder(tmp_path):
     assert len(folders) == 5
 
 
+def test_what_another_version_prepared_is_not_met(tmp_path, monkeypatch):
+    before = cache_folder(tmp_path, tmp_path / "a", 0, PLAN)
+    monkeypatch.setattr(training.data.cache, "FORMAT", training.data.cache.FORMAT + 1)
+    assert cache_folder(tmp_path, tmp_path / "a", 0, PLAN) != before
+
+
 def test_a_disk_that_is_too_small_is_refused_before(make, tmp_path, monkeypatch):
     make(tmp_path / "raw", "masks")
     surveys = [survey_case(case) for case in find_training_cases(tmp_path / "raw")]

@@ -24,12 +24,35 @@ def test_layouts_give_the_same_case(make, truth, tmp_path, layout, direction):
     np.testing.assert_array_equal(pair.ce, 80 * expected.astype(np.int16) - 100)
 
 
-def test_a_structure_may_be_absent(make, truth, tmp_path):
+def test_an_empty_mask_says_that_there_is_none(make, write, truth, tmp_path):
     make(tmp_path, "masks")
-    (tmp_path / "cases" / "case_1" / "GTVnd.nii.gz").unlink()
+    write(np.zeros_like(truth()), tmp_path / "cases" / "case_1" / "GTVnd.nii.gz")
     (case,) = find_training_cases(tmp_path)
     _, label = read_training_case(case)
     np.testing.assert_array_equal(label, truth() * (truth() == 1))
+
+
+@pytest.mark.parametrize(
+    ("others", "words"),
+    [
+        ([], ""),
+        (["nodes.nii.gz", "note.txt", "ignored.nii.gz"], r" \(not understood: nodes\.nii\.gz\)"),
+        (
+            ["a.nii", "b.mha", "c.nrrd", "d.nii.gz", "e.nii"],
+            r" \(not understood: a.nii, b.mha, c.nrrd and 2 more\)",
+        ),
+    ],
+)
+def test_a_mask_that_is_not_there_is_not_taken_for_an_empty_one(make, tmp_path, others, words):
+    make(tmp_path, "masks")
+    folder = tmp_path / "cases" / "case_1"
+    (folder / "GTVnd.nii.gz").unlink()
+    for name in others:
+        (folder / name).touch()
+    (case,) = find_training_cases(tmp_path)
+    remedy = "add it: an empty mask where there is none"
+    with pytest.raises(InputError, match=f"case case_1 has GTVp but no GTVnd{words}; {remedy}"):
+        read_training_case(case)
 
 
 def test_label_maps_lie_in_a_folder_beside_the_cases(make, truth, tmp_path):
