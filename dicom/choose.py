@@ -61,6 +61,8 @@ def _named(path: Path, rois: Sequence[One], names: Sequence[str]) -> list[One]:
     chosen = []
     for name in names:
         found = [roi for roi in rois if roi.name == name.strip()]
+        # Planning systems keep ROIs that nobody drew, beside those of the same name that somebody did.
+        found = [roi for roi in found if roi.drawn] or found[:1]
         if len(found) != 1:
             fact = f"{'no ROI is' if not found else f'{len(found)} ROIs are'} called {name!r}"
             raise _unclear(path, fact, rois)

@@ -16,6 +16,8 @@ from contourpy import FillType, contour_generator
 LEVEL = 0.51
 # Of a voxel: borders so near to a voxel's centre have it inside, for systems that draw from centre to centre.
 ON_BORDER = 0.005
+# Of a voxel: points so near to each other are one, where polygons are compared.
+ONE_PLACE = 0.01
 # Of edges and rows: what is looked at together. A hostile contour crosses all rows with each of its edges.
 MOST_CROSSINGS = 1 << 20
 
@@ -69,14 +71,26 @@ def _without_needless(ring: np.ndarray) -> np.ndarray:
 def filled(polygons: list[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
     """The voxels (rows, columns) whose centres lie in an odd number of polygons, (n, 2) of (row, column), or on one.
 
-    Polygons given twice count once.
+    Polygons given twice count once, wherever and in whichever direction they are begun.
     """
-    different = {polygon.tobytes(): polygon for polygon in polygons}
+    different = {_edges(polygon): polygon for polygon in polygons}
     mask = np.zeros(shape, bool)
     for down in (-ON_BORDER, ON_BORDER):
         for right in (-ON_BORDER, ON_BORDER):
             mask |= _odd([polygon + (down, right) for polygon in different.values()], shape)
     return mask
+
+
+def _edges(polygon: np.ndarray) -> bytes:
+    """The same for polygons (n, 2) of the same edges, whichever comes first and whichever way it runs."""
+    points = np.rint(polygon / ONE_PLACE).astype(int)
+    edges = np.stack([points, np.roll(points, -1, axis=0)], axis=1)
+    edges = edges[(edges[:, 0] != edges[:, 1]).any(1)]  # some give the first point again at the end
+    start, stop = edges[:, 0], edges[:, 1]
+    backwards = (start[:, 0] > stop[:, 0]) | ((start[:, 0] == stop[:, 0]) & (start[:, 1] > stop[:, 1]))
+    edges[backwards] = edges[backwards, ::-1]
+    flat = edges.reshape(-1, 4)
+    return flat[np.lexsort(flat.T)].tobytes()
 
 
 def _odd(polygons: list[np.ndarray], shape: tuple[int, int]) -> np.ndarray:

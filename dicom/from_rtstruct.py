@@ -75,12 +75,10 @@ def _united(rois: list[Roi], structure: str, path: Path, reference: Reference) -
     log(f"{structure} is {', '.join(roi.name for roi in rois)}")
     united = np.zeros(reference.stack.grid.size_xyz[::-1], bool)
     for roi in rois:
-        mask, without = mask_of(roi, reference, path)
+        mask, oddities = mask_of(roi, reference, path)
         united |= mask
-        if without:
-            log(
-                f"warning: {path}: {roi.name} has no contour on {without} slices between its others: left empty"
-            )
+        for odd in oddities:
+            log(f"warning: {path}: {odd}")
         if count := misplaced(roi, reference):
             log(
                 f"warning: {path}: {count} contours of {roi.name} lie on other slices than they name: mirrored?"

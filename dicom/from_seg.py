@@ -40,8 +40,10 @@ def run(options: argparse.Namespace) -> int:
             fact = f"drawn in another frame of reference than {reference.folder}"
             raise InputError(options.seg, fact, "give the CT series that it was drawn on")
         log(f"{structure} is {', '.join(segment.name for segment in segments)}")
-        parts = [mask_on(segment, reference.grid, options.seg) for segment in segments]
-        masks[structure] = reduce(np.logical_or, parts)
+        parts = [mask_on(segment, reference.grid, options.seg, reference) for segment in segments]
+        for odd in (odd for _, oddities in parts for odd in oddities):
+            log(f"warning: {options.seg}: {odd}")
+        masks[structure] = reduce(np.logical_or, [mask for mask, _ in parts])
     tell_of_both(options.seg, masks)
     write_image(options.out, label_map(masks), reference.grid)
     tell(options.out, masks, reference)

@@ -27,12 +27,16 @@ PATIENT_AND_STUDY = (
     *("PatientName", "PatientID", "PatientBirthDate", "PatientSex"),
     *("StudyDate", "StudyTime", "AccessionNumber", "ReferringPhysicianName", "StudyID"),
 )
-PERHAPS = ("SpecificCharacterSet", "StudyDescription", "IssuerOfPatientID", "PatientAge", "PatientWeight")
+PERHAPS = ("StudyDescription", "IssuerOfPatientID", "PatientAge", "PatientWeight")
+UTF_8 = "ISO_IR 192"
 SEXES = ("M", "F", "O")
 
 
 def patient_and_study(header: Dataset) -> Dataset:
-    """A new dataset with what the CT says of both, and the study's UID. What is no date or no sex is left empty."""
+    """A new dataset with what the CT says of both, and the study's UID. What is no date or no sex is left empty.
+
+    Texts are in UTF-8, whatever the CT has: writers refuse several character sets, and misspelt ones.
+    """
     copied = Dataset()
     # Hospitals' headers are kept as they are, also where they break a rule of the standard.
     with disable_value_validation():
@@ -47,6 +51,7 @@ def patient_and_study(header: Dataset) -> Dataset:
                     copied[name].value = ""
         if str(copied.PatientSex or "") not in SEXES:
             copied.PatientSex = ""
+        copied.SpecificCharacterSet = UTF_8
         copied.StudyInstanceUID = str(header.StudyInstanceUID)
     return copied
 

@@ -48,21 +48,27 @@ def read_on_grid(path: Path, grid: Grid) -> tuple[dict[str, np.ndarray], list[st
     A structure that is named but has nothing drawn is empty; one that is not named is missing. Raises InputError for
     files that cannot be read, names that are not clear, and what does not lie on the grid.
     """
-    elements = read_elements(path, MOST_ELEMENTS)
+    elements, odd = read_elements(path, MOST_ELEMENTS), list[str]()
     if elements is not None and elements.text("SOPClassUID") in SEGMENTATIONS:
         segments = read_segments(path)
         of = {
-            structure: [mask_on(segment, grid, path) for segment in parts]
+            structure: [_told(mask_on(segment, grid, path), path, odd) for segment in parts]
             for structure, parts in choose(path, segments, {}).items()
         }
-        return _united(of) | _empty(segments, of, grid), []
-    structures, odd = read_structure_set(path), list[str]()
+        return _united(of) | _empty(segments, of, grid), odd
+    structures = read_structure_set(path)
     chosen = choose(path, structures.rois, {})
     drawn = {
         structure: [_rasterised(roi, grid, path, odd) for roi in rois] for structure, rois in chosen.items()
     }
     odd += not_closed(said_to_be(structures.rois, chosen), path)
     return _united(drawn) | _empty(structures.rois, drawn, grid), odd
+
+
+def _told(found: tuple[np.ndarray, list[str]], path: Path, odd: list[str]) -> np.ndarray:
+    """The mask alone; what is odd about it is added to the rest."""
+    odd += [f"{path}: {one}" for one in found[1]]
+    return found[0]
 
 
 def _united(parts: dict[str, list[np.ndarray]]) -> dict[str, np.ndarray]:
@@ -86,7 +92,5 @@ def _rasterised(roi: Roi, grid: Grid, path: Path, odd: list[str]) -> np.ndarray:
         grid.origin_xyz,
         tuple(directions[:, axes].ravel()),
     )
-    mask, without = mask_of(roi, GridPlanes(turned), path)
-    if without:
-        odd.append(f"{path}: {roi.name} has no contour on {without} slices between its others: left empty")
+    mask = _told(mask_of(roi, GridPlanes(turned), path), path, odd)
     return mask.transpose([2 - axes.index(axis) for axis in (2, 1, 0)])

@@ -21,6 +21,8 @@ from model.images.grid import Grid
 CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR", "CLOSED_PLANAR_XOR", "INTERPOLATED_PLANAR")
 # How far a contour's points may lie from one plane of the series, and how much of a plane's height is rounding.
 MOST_OFF_MM, ONE_PLANE_MM = 0.5, 0.05
+# Of the distance between slices: contours nearer to each other lie in one plane.
+ONE_PLANE = 0.1
 # Of a voxel: how far a point may lie beyond the rim of the outermost ones.
 MOST_BEYOND = 1.0
 # A hundred structures on three hundred slices, several contours on each.
@@ -192,39 +194,57 @@ class Planes(Protocol):
         ...
 
 
-def mask_of(roi: Roi, planes: Planes, path: Path) -> tuple[np.ndarray, int]:
-    """Bool (z, y, x) on the planes' grid, and how many slices have none between contours one above the other.
+def mask_of(roi: Roi, planes: Planes, path: Path) -> tuple[np.ndarray, list[str]]:
+    """Bool (z, y, x) on the planes' grid, and what is odd in words.
 
-    Each slice takes the contours of the nearest plane within half the distance of slices, so that contours drawn on
-    finer slices are not mixed. Raises InputError for contours across the slices, or outside the series.
+    Each plane of contours is the nearest slice's alone, or that of the slice which its contours name; of several each
+    slice takes the nearest, so that contours drawn on finer slices are not mixed. Raises InputError for contours across
+    the slices, or outside the series.
     """
-    contours = _by_plane(roi, planes, path)
     mask, heights = np.zeros(planes.grid.size_xyz[::-1], bool), planes.heights_mm
+    at = _heights(roi, planes, path)
     half = planes.grid.spacing_zyx[0] / 2 + ONE_PLANE_MM
-    drawn = np.array(sorted(contours))
     outside = InputError(
         path,
         f"contours of {roi.name!r} lie outside {planes.name}",
         "give the CT series that it was drawn on",
     )
-    if len(drawn) and (drawn[0] < heights[0] - half or drawn[-1] > heights[-1] + half):
+    if len(at) and (at.min() < heights[0] - half or at.max() > heights[-1] + half):
         raise outside
     first, last = -0.5 - MOST_BEYOND, np.array(mask.shape[1:]) - 0.5 + MOST_BEYOND
-    used = []
-    for k, height in enumerate(heights) if len(drawn) else ():
-        nearest = float(drawn[abs(drawn - height).argmin()])
-        if abs(nearest - height) <= half:
-            polygons = [planes.on_plane(k, points) for points in contours[nearest]]
+    left_out, named = 0, _named_slices(roi, planes, at)
+    found = _of_slices(planes, at, named)
+    for k, by_plane in found.items():
+        nearest_first = sorted(by_plane, key=lambda plane: abs(plane - heights[k]))
+        for plane in nearest_first:
+            numbers = by_plane[plane]
+            # A piece beside those of the nearest plane is of the slice too, where it names it; one above them is not.
+            of_slice = plane == nearest_first[0] or all(named[one] == k for one in numbers)
+            polygons = [planes.on_plane(k, roi.contours[one]) for one in numbers] if of_slice else []
             if any((points < first).any() or (points > last).any() for points in polygons):
                 raise outside
-            mask[k] = filled(polygons, mask[k].shape)
-            used.append(k)
-    gaps = [(a, b) for a, b in pairwise(used) if b - a > 1 and (mask[a] & mask[b]).any()]
-    return mask, sum(b - a - 1 for a, b in gaps)
+            drawn = filled(polygons, mask[k].shape)
+            if not of_slice or (drawn & mask[k]).any():
+                left_out += len(numbers)
+            else:
+                mask[k] |= drawn
+    odd = []
+    if left_out:
+        odd.append(f"{left_out} contours of {roi.name} lie between the slices: left out")
+    if without := skipped(mask, sorted(found)):
+        odd.append(f"{roi.name} has no contour on {without} slices between its others: left empty")
+    if roi.drawn and not mask.any():
+        odd.append(f"no voxel lies in the contours of {roi.name}: left empty")
+    return mask, odd
 
 
-def _by_plane(roi: Roi, planes: Planes, path: Path) -> dict[float, list[np.ndarray]]:
-    """Contours by their plane's height in mm along the slices' normal."""
+def skipped(mask: np.ndarray, used: Iterable[int]) -> int:
+    """How many slices of a mask (z, y, x) are not used between two that are and have voxels one above the other."""
+    return sum(b - a - 1 for a, b in pairwise(used) if b - a > 1 and (mask[a] & mask[b]).any())
+
+
+def _heights(roi: Roi, planes: Planes, path: Path) -> np.ndarray:
+    """Of each contour along the slices' normal, in mm. Raises InputError where one lies across the slices."""
     at = []
     for points in roi.contours:
         along = points @ planes.normal
@@ -232,9 +252,32 @@ def _by_plane(roi: Roi, planes: Planes, path: Path) -> dict[float, list[np.ndarr
             fact = f"a contour of {roi.name!r} runs across the slices, over {np.ptp(along):.1f} mm"
             raise InputError(path, fact, "give the CT series that it was drawn on, or contours on its slices")
         at.append(float(np.median(along)))
-    contours: dict[float, list[np.ndarray]] = {}
+    return np.array(at)
+
+
+def _named_slices(roi: Roi, planes: Planes, at: np.ndarray) -> list[int]:
+    """The slice that each contour names and lies on, to half the distance of slices; -1 where it names no such one.
+
+    at: the heights of the contours in mm.
+    """
+    index = {uid: k for k, uid in enumerate(planes.uids)} if isinstance(planes, Reference) else {}
+    most, heights = planes.grid.spacing_zyx[0] / 2 + ONE_PLANE_MM, planes.heights_mm
+    named = [index.get(uid, -1) for uid in roi.slices or [""] * len(at)]
+    return [k if k >= 0 and abs(at[one] - heights[k]) <= most else -1 for one, k in enumerate(named)]
+
+
+def _of_slices(planes: Planes, at: np.ndarray, named: list[int]) -> dict[int, dict[float, list[int]]]:
+    """The numbers of the contours by their slice, and there by their plane: the height in mm of its lowest contour.
+
+    at: the heights of the contours in mm; named: the slices that they name, -1 where they name none.
+    """
+    heights, apart = planes.heights_mm, max(ONE_PLANE_MM, ONE_PLANE * planes.grid.spacing_zyx[0])
+    found: dict[int, dict[float, list[int]]] = {}
     plane = -np.inf
-    for k in np.argsort(at, kind="stable"):
-        plane = plane if at[k] - plane <= ONE_PLANE_MM else at[k]
-        contours.setdefault(plane, []).append(roi.contours[k])
-    return contours
+    for one in np.argsort(at, kind="stable"):
+        plane = plane if at[one] - plane <= apart else float(at[one])
+        off = abs(heights - plane)
+        # Half-way between two it is the lower one's alone, also where numbers are rounded.
+        k = named[one] if named[one] >= 0 else int(np.flatnonzero(off <= off.min() + ONE_PLANE_MM)[0])
+        found.setdefault(k, {}).setdefault(plane, []).append(int(one))
+    return found

@@ -22,7 +22,7 @@ from dicom.labelling import (
     patient_and_study,
 )
 from dicom.masks import Masks
-from dicom.saving import save
+from dicom.saving import encoded, making, store
 from dicom.series import Reference, places
 from model import VERSION
 from model.errors import InputError
@@ -36,13 +36,20 @@ def write_rtstruct(path: Path, masks: Masks, reference: Reference) -> None:
 
     Raises InputError where none has any, and where the file cannot be written.
     """
+    store(path, rtstruct_bytes(path, masks, reference))
+
+
+def rtstruct_bytes(path: Path, masks: Masks, reference: Reference) -> bytes:
+    """The content of that file. Raises InputError as write_rtstruct does."""
     outlined = {structure: list(contours(mask, reference)) for structure, mask in masks.items()}
     outlined = {structure: found for structure, found in outlined.items() if found}
     if not outlined:
         raise InputError(
             path, "no structure has a voxel, so that there is nothing to write", "check the masks"
         )
-    save(path, structure_set(outlined, reference))
+    with making(path):
+        dataset = structure_set(outlined, reference)
+    return encoded(path, dataset)
 
 
 def contours(mask: np.ndarray, reference: Reference) -> Iterator[tuple[int, np.ndarray]]:

@@ -20,7 +20,7 @@ from dicom.labelling import (
     patient_and_study,
 )
 from dicom.masks import Masks
-from dicom.saving import save
+from dicom.saving import encoded, making, store
 from dicom.series import Reference
 from model import VERSION
 from model.errors import InputError
@@ -36,6 +36,11 @@ def write_seg(path: Path, masks: Masks, reference: Reference) -> None:
 
     Raises InputError where none has any, and where the file cannot be written.
     """
+    store(path, seg_bytes(path, masks, reference))
+
+
+def seg_bytes(path: Path, masks: Masks, reference: Reference) -> bytes:
+    """The content of that file. Raises InputError as write_seg does."""
     logging.getLogger("highdicom").setLevel(logging.ERROR)
     masks = {structure: on_slices(mask, reference.stack) for structure, mask in masks.items()}
     masks = {structure: mask for structure, mask in masks.items() if mask.any()}
@@ -43,24 +48,25 @@ def write_seg(path: Path, masks: Masks, reference: Reference) -> None:
         raise InputError(
             path, "no structure has a voxel, so that there is nothing to write", "check the masks"
         )
-    segmentation = hd.seg.Segmentation(
-        source_images=[_source(reference, k) for k in range(len(reference.slices))],
-        pixel_array=np.stack(list(masks.values()), axis=-1),
-        segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
-        segment_descriptions=[_described(number, name) for number, name in enumerate(masks, 1)],
-        series_instance_uid=new_uid(),
-        series_number=SERIES_NUMBERS["SEG"],
-        sop_instance_uid=new_uid(),
-        instance_number=1,
-        manufacturer=MANUFACTURER,
-        manufacturer_model_name=SOFTWARE,
-        software_versions=VERSION,
-        device_serial_number=VERSION,  # the standard wants one
-        content_description=RESEARCH_USE[:64],
-        content_label="GTV",
-        series_description=SERIES_DESCRIPTION,
-    )
-    save(path, segmentation)
+    with making(path):
+        segmentation = hd.seg.Segmentation(
+            source_images=[_source(reference, k) for k in range(len(reference.slices))],
+            pixel_array=np.stack(list(masks.values()), axis=-1),
+            segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
+            segment_descriptions=[_described(number, name) for number, name in enumerate(masks, 1)],
+            series_instance_uid=new_uid(),
+            series_number=SERIES_NUMBERS["SEG"],
+            sop_instance_uid=new_uid(),
+            instance_number=1,
+            manufacturer=MANUFACTURER,
+            manufacturer_model_name=SOFTWARE,
+            software_versions=VERSION,
+            device_serial_number=VERSION,  # the standard wants one
+            content_description=RESEARCH_USE[:64],
+            content_label="GTV",
+            series_description=SERIES_DESCRIPTION,
+        )
+    return encoded(path, segmentation)
 
 
 def _source(reference: Reference, k: int) -> Dataset:

@@ -13,16 +13,17 @@ import numpy as np
 
 import process
 from dicom.masks import labels_on_series
-from dicom.rtstruct import write_rtstruct
-from dicom.seg import write_seg
-from dicom.series import Reference, reference_of
+from dicom.rtstruct import rtstruct_bytes
+from dicom.saving import store
+from dicom.seg import seg_bytes
+from dicom.series import reference_of
 from dicom.to_rtstruct import tell
-from model.cohort.extras import write_picture
+from model.cohort.extras import taken_back
 from model.cohort.segmenting import CaseLog, in_words, memory_errors, volumes_cm3, warn_of_low_confidence
 from model.errors import InputError, reason
 from model.images.choice import SINGLE, Choice, choose, left_out
 from model.images.dicom import read_series
-from model.images.grid import Grid, to_input_grid
+from model.images.grid import to_input_grid
 from model.images.pair import read_pair
 from model.images.read import MAX_VOXELS
 from model.images.series_files import Below, SeriesFiles, check_beside, series_below
@@ -31,6 +32,7 @@ from model.options import OUT
 from model.preview.kept import Kept, keep
 from model.preview.picture import Said, picture
 from model.terminal import choose_loudness, log
+from model.writing import check_writable, refusing
 
 if TYPE_CHECKING:  # torch takes seconds to import
     from model.inference.predictor import Segmentation
@@ -71,10 +73,13 @@ def run(options: argparse.Namespace) -> int:
     settings = process.parse_arguments(handed_on(options))
     choose_loudness(settings.loudness)
     below = series_below(options.study)
-    check_outputs([path for path in (options.out, options.seg, options.preview) if path], below)
+    outputs = [path for path in (options.out, options.seg, options.preview) if path]
+    check_outputs(outputs, below)
     for line in listing(below):
         log(line)
-    choice = named(below, options.ct, options.ce) if options.ct else choose(below, options.single_ct)
+    said = named(below, options.ct, options.ce) if options.ct else None
+    remove_earlier(outputs)
+    choice = said or choose(below, options.single_ct)
     for series in (choice.ct, choice.ce):
         check_beside(series, below)
     log(choice.why)
@@ -87,13 +92,35 @@ def run(options: argparse.Namespace) -> int:
     if not segmentation.labels.any():
         raise InputError(options.study, "nothing was outlined, so no file is written", "look at the two CTs")
     labels = to_input_grid(segmentation.labels, kept.grid)
-    write(labels, kept.grid, reference, options.out, options.seg)
+    masks = labels_on_series(labels, kept.grid, reference)
+    # All are made before the first is written, and none stays where a later one cannot be written.
+    contents = {options.out: rtstruct_bytes(options.out, masks, reference)}
+    if options.seg:
+        contents[options.seg] = seg_bytes(options.seg, masks, reference)
     if options.preview:
         name = choice.ct.text("PatientID") or options.study.absolute().name
-        said = Said(name, in_words(segmentation, volumes_cm3(segmentation, kept.grid)), case_log.warnings)
-        write_picture(options.preview, picture(kept, segmentation.labels, said))
-        log(f"write {options.preview}")
+        words = Said(name, in_words(segmentation, volumes_cm3(segmentation, kept.grid)), case_log.warnings)
+        contents[options.preview] = picture(kept, segmentation.labels, words)
+    with taken_back([path for path in outputs if not path.exists()]):
+        for path, content in contents.items():
+            store(path, content)
+    for path in contents:
+        if path == options.preview:
+            log(f"write {path}")
+        else:
+            tell(path, masks, reference)
     return 0
+
+
+def remove_earlier(outputs: list[Path]) -> None:
+    """Results of an earlier run: none may pass for one of this run. Raises InputError where one cannot be written."""
+    for path in outputs:
+        check_writable(path, "choose another name")
+    for path in outputs:
+        if path.is_file():
+            with refusing(path, "choose another name"):
+                path.unlink()
+            log(f"removed {path} of an earlier run")
 
 
 def handed_on(options: argparse.Namespace) -> list[str]:
@@ -173,13 +200,3 @@ def outlined(choice: Choice, settings: argparse.Namespace, case_log: CaseLog) ->
         raise InputError(choice.ct.folder, fact, "close other programs or take --device cpu") from None
     warn_of_low_confidence(segmentation, case_log)
     return segmentation, keep(pair.ct, pair.ce, pair.spacing_zyx, pair.grid)
-
-
-def write(labels: np.ndarray, grid: Grid, reference: Reference, out: Path, seg: Path | None) -> None:
-    """The files that were asked for, and what is in them. Raises InputError where they cannot be written."""
-    masks = labels_on_series(labels, grid, reference)
-    write_rtstruct(out, masks, reference)
-    tell(out, masks, reference)
-    if seg:
-        write_seg(seg, masks, reference)
-        tell(seg, masks, reference)

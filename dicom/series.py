@@ -16,6 +16,7 @@ from model.images.dicom_slice import Slice
 from model.images.grid import Grid
 from model.images.read import MAX_VOXELS
 from model.images.tilt import Stack
+from model.terminal import log
 
 COMPLETE = "export the series anew, with all its UIDs"
 
@@ -62,11 +63,18 @@ class Reference:
 
 
 def read_reference(folder: Path) -> Reference:
-    """The one CT series in a folder. Raises InputError for anything else, and where UIDs are missing."""
+    """The one CT series in a folder. Prints what else lies there and was passed over.
+
+    Raises InputError for anything else, and where UIDs are missing.
+    """
     if not folder.is_dir():
         fact = "no folder" if folder.exists() else "no such folder"
         raise InputError(folder, fact, "give the folder with the files of the CT series")
-    return reference_of(read_series(folder, MAX_VOXELS))
+    series = read_series(folder, MAX_VOXELS)
+    for oddity in series.oddities:
+        if oddity.startswith("passed over"):  # the others are about voxels, and images made of them
+            log(f"warning: {folder}: {oddity}")
+    return reference_of(series)
 
 
 def reference_of(series: Series) -> Reference:

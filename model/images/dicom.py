@@ -50,7 +50,7 @@ def read_series(source: Path | SeriesFiles, most_voxels: int) -> Series:
 
     Raises InputError for anything else, and where its grid has more voxels.
     """
-    folder, others = str(source), list[Path]()
+    folder, others = str(source), dict[Path, str]()
     if not isinstance(source, SeriesFiles):
         source, others = files_of_one_series(source)
     slices = _ordered(folder, [slice_of(path, elements) for path, elements in source.files.items()])
@@ -64,10 +64,10 @@ def read_series(source: Path | SeriesFiles, most_voxels: int) -> Series:
     return Series(array, stack, tuple(slices), patient_id, frame, tuple(_oddities(slices, stack, others)))
 
 
-def _oddities(slices: list[Slice], stack: Stack, others: Sequence[Path]) -> Iterator[str]:
+def _oddities(slices: list[Slice], stack: Stack, others: dict[Path, str]) -> Iterator[str]:
     """What is odd about a series but usable."""
-    if others:
-        yield f"passed over {_listed(others)}: no DICOM"
+    for what in dict.fromkeys(others.values()):
+        yield f"passed over {_listed([path for path in others if others[path] == what])}: {what}"
     down, across = slices[0].spacing_yx
     if abs(down / across - 1) > SQUARE:
         yield f"its pixels are not square: {down:g} x {across:g} mm"

@@ -7,16 +7,18 @@ from model.images.dicom_elements import Elements, read_elements
 from model.images.series_files import DICOMDIR, SLICE_SUFFIXES, SeriesFiles, no_slice, shape_of_name
 
 MOST_NAMED = 3
+# What planning systems and viewers export beside the CT's slices: it is about images, and is none.
+NO_IMAGES = ("RTSTRUCT", "RTPLAN", "RTDOSE", "SEG", "SR", "PR", "REG", "KO")
 
 
-def files_of_one_series(folder: Path) -> tuple[SeriesFiles, list[Path]]:
-    """Those of the one CT series, by name, and the other files that are not hidden. Raises InputError."""
+def files_of_one_series(folder: Path) -> tuple[SeriesFiles, dict[Path, str]]:
+    """Those of the one CT series, by name, and what the other files are that are not hidden. Raises InputError."""
     try:
         paths = sorted(path for path in folder.iterdir() if not path.is_dir())
         folders = [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
     except OSError as error:
         raise InputError(folder, f"cannot be read ({reason(error)})", "make it readable") from None
-    files, others = {}, []
+    files, others, beside = {}, list[Path](), dict[Path, Elements]()
     for path in paths:
         usable = (
             path.is_file() or not path.exists()
@@ -24,8 +26,11 @@ def files_of_one_series(folder: Path) -> tuple[SeriesFiles, list[Path]]:
         elements = read_elements(path) if usable else None
         if elements is None:
             others.append(path)
+        elif elements.text("Modality") in NO_IMAGES:
+            beside[path] = elements
         elif elements.text("MediaStorageSOPClassUID") != DICOMDIR:
             files[path] = elements
+    files = files or beside  # which is refused by its name
     if not files:
         hint = ", only folders" if folders and not others else ""
         raise InputError(folder, f"no DICOM series{hint}", "put the files of one CT series in the folder")
@@ -39,7 +44,9 @@ def files_of_one_series(folder: Path) -> tuple[SeriesFiles, list[Path]]:
     for path in visible:
         if path.suffix.lower() in SLICE_SUFFIXES or shape_of_name(path) in shapes:
             raise no_slice(path)
-    return SeriesFiles(folder, files), visible
+    what = {path: "no DICOM" for path in visible}
+    what |= {path: f"{elements.text('Modality')}, no image" for path, elements in beside.items()}
+    return SeriesFiles(folder, files), what
 
 
 def _nothing_below(folders: list[Path], series: set[str]) -> None:

@@ -91,3 +91,9 @@ def test_what_is_not_there_is_said(tmp_path, name, fact):
 
 def test_rois_without_contours_are_not_chosen(tmp_path):
     assert chosen(tmp_path, ["GTV"], empty=["GTVp", "GTVn"]) == {"GTVp": ["GTV"]}
+
+
+def test_of_two_of_one_name_the_one_that_is_drawn_is_meant(tmp_path):
+    assert chosen(tmp_path, ["Lump"], empty=["Lump"], GTVp=["Lump"]) == {"GTVp": ["Lump"]}
+    rois = [Roi("Lump", ()), Roi("Lump", CONTOUR)]
+    assert choose(tmp_path / "rtss.dcm", rois, {"GTVp": ["Lump"]})["GTVp"] == rois[1:]

@@ -96,3 +96,11 @@ def test_many_edges_are_filled_as_few_are():
     comb = np.concatenate([comb, comb[:, ::-1] + (0, 2e-4)], 1).reshape(-1, 2)
     mask = filled([comb], (256, 16))
     assert mask[:, 5:9].all() and mask.sum() == 4 * 256
+
+
+def test_polygons_given_twice_count_once_however_they_are_begun():
+    square = np.array([[2, 2], [2, 9], [7, 9], [7, 2]], float)
+    once = np.zeros((12, 12), bool)
+    once[2:8, 2:10] = True
+    for again in (np.roll(square, 1, 0), square[::-1], np.vstack([square, square[:1]]), square + 1e-4):
+        np.testing.assert_array_equal(filled([square, again], once.shape), once)

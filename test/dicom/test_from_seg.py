@@ -2,10 +2,13 @@
 
 import numpy as np
 import pydicom
+import pytest
 
 from dicom.__main__ import main
+from dicom.series import read_reference
 from model.images.grid import difference
 from model.images.read import read_label_map
+from model.images.write import write_image
 
 
 def test_there_and_back_every_voxel_and_the_grid(a_series, tmp_path, capsys):
@@ -35,3 +38,24 @@ def test_another_frame_of_reference_and_numbers_that_are_not_clear_are_refused(
         assert main(["from-seg", str(tmp_path / "odd.dcm"), str(a_series.folder), str(out)]) == 2
         assert "belong to no segment, or to two" in capsys.readouterr().err
     assert not out.exists()
+
+
+@pytest.mark.parametrize("positions", ["rounded", "tilted"])
+def test_our_own_files_come_back_where_slices_lie_off_the_straight_grid(
+    positions, all_series, write_series, tmp_path
+):
+    """As 0.625 mm written with one digit, and under a gantry that leans."""
+    series = all_series("tilted")
+    if positions == "rounded":
+        series = write_series(tmp_path / "ct", "head first supine", step=0.65)
+        for path in series.folder.iterdir():
+            dataset = pydicom.dcmread(path)
+            x, y, z = dataset.ImagePositionPatient
+            dataset.ImagePositionPatient = [x, y, round(float(z), 1)]
+            dataset.save_as(path)
+    seg, back = tmp_path / "seg.dcm", tmp_path / "back.nii.gz"
+    reference = read_reference(series.folder)
+    write_image(tmp_path / "m.nii.gz", series.labels, reference.grid)
+    assert main(["to-seg", str(tmp_path / "m.nii.gz"), str(series.folder), str(seg)]) == 0
+    assert main(["from-seg", str(seg), str(series.folder), str(back)]) == 0
+    np.testing.assert_array_equal(read_label_map(back, 2)[0], series.labels)

@@ -33,8 +33,8 @@ def test_what_rt_utils_draws_through_the_centres_of_voxels_is_the_mask(a_series,
     builder.add_roi(mask=np.moveaxis(written.labels == 2, 0, 2), name="Knoten")
     builder.save(str(tmp_path / "theirs"))
     (roi,) = read_structure_set(tmp_path / "theirs.dcm").rois
-    mask, missing = mask_of(roi, written.reference, tmp_path)
-    assert roi.name == "Knoten" and not missing and dsc(mask, written.labels == 2) > 0.99
+    mask, odd = mask_of(roi, written.reference, tmp_path)
+    assert roi.name == "Knoten" and not odd and dsc(mask, written.labels == 2) > 0.99
 
 
 def test_inner_contours_are_holes(a_series):
@@ -49,17 +49,18 @@ def test_inner_contours_are_holes(a_series):
 def test_contours_of_finer_slices_are_not_mixed(a_series):
     """Half a slice's distance apart; those on the slice itself count, and not every second of both."""
     roi = Roi("GTV", tuple(square(z, -8, 8) for z in np.arange(396, 404.1, 0.5)))
-    mask, missing = mask_of(roi, a_series.reference, a_series.mask)
+    mask, odd = mask_of(roi, a_series.reference, a_series.mask)
     counts = mask.sum((1, 2))
     assert list(np.flatnonzero(counts)) == [11, 12, 13, 14, 15] and set(counts[11:16]) == {17 * 17}
-    assert not missing
+    assert odd == ["12 contours of GTV lie between the slices: left out"]
 
 
 def test_slices_without_contours_between_others_are_counted(a_series):
-    mask, missing = mask_of(Roi("GTV", (square(396), square(402))), a_series.reference, a_series.mask)
-    assert list(np.flatnonzero(mask.any((1, 2)))) == [11, 14] and missing == 2
+    mask, odd = mask_of(Roi("GTV", (square(396), square(402))), a_series.reference, a_series.mask)
+    assert list(np.flatnonzero(mask.any((1, 2)))) == [11, 14]
+    assert odd == ["GTV has no contour on 2 slices between its others: left empty"]
     apart = Roi("GTV", (square(396, -20, -12), square(402, 12, 20)))  # two nodes
-    assert mask_of(apart, a_series.reference, a_series.mask)[1] == 0
+    assert mask_of(apart, a_series.reference, a_series.mask)[1] == []
 
 
 @pytest.mark.parametrize(
@@ -219,3 +220,30 @@ def test_a_contour_of_more_than_64_kb_is_read_whichever_way_it_is_written(a_seri
         np.testing.assert_allclose(points, circle, atol=1e-3)
         back = mask_of(Roi("GTV", (points,)), a_series.reference, rtss)[0]
         assert back.sum() == np.count_nonzero(np.hypot(*np.mgrid[-9:10, -9:10]) <= 8)
+
+
+def on_slices(contours, uids, a_series):
+    mask, odd = mask_of(Roi("GTV", tuple(contours), slices=tuple(uids)), a_series.reference, a_series.mask)
+    return [int(count) for count in mask.sum((1, 2)) if count], odd
+
+
+def test_pieces_of_one_slice_at_heights_that_differ_a_little_are_both_there(a_series):
+    pieces = [square(400, -20, -10), square(400.1, 5, 15)]
+    assert on_slices(pieces, ["", ""], a_series) == ([2 * 11 * 11], [])
+    # Farther apart they are of one slice where both name it, and told where they do not.
+    pieces[1][:, 2] = 400.5
+    uid = a_series.reference.uids[13]
+    assert on_slices(pieces, [uid, uid], a_series) == ([2 * 11 * 11], [])
+    told = ["1 contours of GTV lie between the slices: left out"]
+    assert on_slices(pieces, ["", ""], a_series) == ([11 * 11], told)
+
+
+def test_contours_half_way_between_slices_are_of_one_each(a_series):
+    z = (395.0, 397.004, 398.996)  # as numbers are rounded
+    assert on_slices(map(square, z), [""] * 3, a_series)[0] == [21 * 21] * 3
+
+
+def test_contours_without_a_voxel_in_them_are_told(a_series):
+    assert on_slices([square(400, 0.3, 0.6)], [""], a_series) == (
+        *([], ["no voxel lies in the contours of GTV: left empty"]),
+    )

@@ -7,6 +7,7 @@ import pytest
 import SimpleITK as sitk
 
 from dicom.masks import labels_on_series
+from dicom.rtstruct import write_rtstruct
 from dicom.seg import write_seg
 from model.errors import InputError
 from model.images.tilt import on_slices
@@ -97,3 +98,29 @@ def test_headers_that_break_rules_do_no_harm(write_series, tmp_path):
     write_seg(tmp_path / "seg.dcm", masks, written.reference)
     dataset = pydicom.dcmread(tmp_path / "seg.dcm")
     assert not dataset.StudyDate and not dataset.PatientSex and not dataset.PatientBirthDate
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("sets", [["", "ISO 2022 IR 87"], ["", "ISO 2022 IR 149"], "ISO-IR 100", "latin1"])
+def test_texts_in_any_character_set_come_back_in_utf_8(write_series, tmp_path, sets):
+    names = {"ISO 2022 IR 87": "山田^太郎", "ISO 2022 IR 149": "홍^길동"}
+    name = names.get(sets[-1], "Muster^Jorg")
+    written = write_series(
+        tmp_path / "ct", "oblique", size=40, **{"PatientName": name, "SpecificCharacterSet": sets}
+    )
+    masks = labels_on_series(written.labels, written.grid, written.reference)
+    for write in (write_seg, write_rtstruct):
+        write(tmp_path / "new.dcm", masks, written.reference)
+        dataset = pydicom.dcmread(tmp_path / "new.dcm")
+        assert (str(dataset.PatientName), dataset.SpecificCharacterSet) == (name, "ISO_IR 192")
+
+
+def test_what_highdicom_raises_is_one_line(a_series, tmp_path, monkeypatch):
+    def refuse(*args, **options):
+        raise TypeError("no such value")
+
+    monkeypatch.setattr(hd.seg, "Segmentation", refuse)
+    with pytest.raises(
+        InputError, match=r"seg.dcm: cannot be written \(no such value\); correct the patient"
+    ):
+        write_seg(tmp_path / "seg.dcm", {"GTVp": a_series.labels == 1}, a_series.reference)

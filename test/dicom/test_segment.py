@@ -8,8 +8,10 @@ import pytest
 from faults.slices import write_slice
 
 import process
+from dicom import segment
 from dicom.__main__ import main
 from dicom.segment import FLAGS, VALUES
+from model.errors import InputError
 from model.images.tilt import on_slices
 from model.inference.predictor import Segmentation
 from model.terminal import Loudness, choose_loudness
@@ -228,3 +230,30 @@ def test_a_rule_of_process_py_holds(study, capsys):
     with pytest.raises(SystemExit) as ended:
         call(study, "--no-tta", "--all-mirrors")
     assert ended.value.code == 2 and "--all-mirrors" in capsys.readouterr().err
+
+
+def test_no_file_of_an_earlier_run_stays_where_nothing_is_outlined(study, tmp_path, capsys):
+    for name in ("out.dcm", "seg.dcm"):
+        (tmp_path / name).write_text("earlier")
+    save_series(study / "a", 1, SeriesDescription="Hals nativ")
+    save_series(study / "a", 2, SeriesDescription="Hals", ContrastBolusAgent="Omnipaque")
+    assert call(study, "--seg", str(tmp_path / "seg.dcm")) == 2
+    said = capsys.readouterr()
+    assert (
+        "nothing was outlined" in said.err and f"removed {tmp_path / 'out.dcm'} of an earlier run" in said.out
+    )
+    assert not list(tmp_path.glob("*.dcm"))
+
+
+@pytest.mark.parametrize("fails", ["seg_bytes", "store"])
+def test_no_file_stays_where_a_later_one_fails(study, tmp_path, monkeypatch, capsys, fails):
+    real = getattr(segment, fails)
+
+    def full(path, *rest):
+        if path.name == "seg.dcm":
+            raise InputError(path, "cannot be written (no space)", "free space")
+        return real(path, *rest)
+
+    monkeypatch.setattr(segment, fails, full)
+    assert call(study, "--seg", str(tmp_path / "seg.dcm")) == 2
+    assert "no space" in capsys.readouterr().err and not list(tmp_path.glob("*.dcm"))

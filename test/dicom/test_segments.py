@@ -1,5 +1,7 @@
 """Other people's SEGs."""
 
+from dataclasses import replace
+
 import highdicom as hd
 import numpy as np
 import pydicom
@@ -30,7 +32,9 @@ def test_every_voxel_comes_back_however_the_slices_lie(straight_series, tmp_path
     segments = read_segments(tmp_path / "seg.dcm")
     assert [segment.name for segment in segments] == list(STRUCTURES)
     for segment in segments:
-        np.testing.assert_array_equal(mask_on(segment, straight_series.grid, tmp_path), masks[segment.name])
+        np.testing.assert_array_equal(
+            mask_on(segment, straight_series.grid, tmp_path)[0], masks[segment.name]
+        )
 
 
 @pytest.mark.parametrize("kind", ["LABELMAP", "FRACTIONAL"])
@@ -70,7 +74,7 @@ def test_other_kinds_that_highdicom_writes(a_series, seg, tmp_path, kind):
     segments = {segment.name: segment for segment in read_segments(tmp_path / "theirs.dcm")}
     for number, structure in enumerate(STRUCTURES, 1):
         np.testing.assert_array_equal(
-            mask_on(segments[structure], a_series.grid, tmp_path), a_series.labels == number
+            mask_on(segments[structure], a_series.grid, tmp_path)[0], a_series.labels == number
         )
 
 
@@ -101,3 +105,33 @@ def test_shares_of_voxels_and_damage_are_refused(seg, tmp_path):
     for name, fact in (("damaged", "damaged"), ("none", "no DICOM file")):
         with pytest.raises(InputError, match=rf"{name}.dcm: {fact}"):
             read_segments(tmp_path / f"{name}.dcm")
+
+
+@pytest.mark.parametrize(
+    ("coarse", "fact"),
+    [
+        ({"step": 4.0}, "slices of 'GTVp' are 4 mm apart, those of the reference or the CT 2 mm"),
+        ({"size": 36, "mm": 2.0}, r"pixels of 'GTVp' \(2 x 2 mm\) are not those"),
+    ],
+)
+def test_a_coarser_grid_on_whose_voxels_every_centre_lies_is_refused(write_series, tmp_path, coarse, fact):
+    """Its mask would have holes."""
+    fine, drawn = (
+        write_series(tmp_path / str(n), "head first supine", **t) for n, t in enumerate(({}, coarse))
+    )
+    write_seg(
+        tmp_path / "seg.dcm", labels_on_series(drawn.labels, drawn.grid, drawn.reference), drawn.reference
+    )
+    (segment, _) = read_segments(tmp_path / "seg.dcm")
+    for reference in (fine.reference, None):
+        with pytest.raises(InputError, match=fact):
+            mask_on(segment, fine.grid, tmp_path, reference)
+
+
+def test_slices_that_a_segment_lacks_between_others_are_told(a_series, seg):
+    (segment, _) = read_segments(seg)
+    assert mask_on(segment, a_series.grid, seg)[1] == []
+    frames = sorted(segment.frames, key=lambda frame: frame.first[2])
+    without = replace(segment, frames=(*frames[:3], *frames[5:]))
+    told = ["GTVp has no voxel on 2 slices between its others: left empty"]
+    assert mask_on(without, a_series.grid, seg)[1] == told

@@ -62,3 +62,15 @@ def test_what_is_no_folder_is_said(tmp_path):
     for path, fact in ((tmp_path / "none", "no such folder"), (__file__, "no folder")):
         with pytest.raises(InputError, match=fact):
             read_reference(tmp_path / path)
+
+
+def test_contours_beside_the_slices_are_passed_over_and_told(write_series, tmp_path, capsys):
+    """As planning systems export both to one folder."""
+    written = write_series(tmp_path / "ct", "oblique", size=8)
+    dataset = pydicom.dcmread(written.folder / "001.dcm")
+    dataset.Modality, dataset.SeriesInstanceUID = "RTSTRUCT", "1.2.9"
+    del dataset.PixelData
+    dataset.save_as(written.folder / "RS.1.2.9.dcm")
+    assert read_reference(written.folder).uids == written.reference.uids
+    told = f"warning: {written.folder}: passed over RS.1.2.9.dcm: RTSTRUCT, no image\n"
+    assert capsys.readouterr().out == told
