@@ -87,10 +87,15 @@ def _as_read(content: Any) -> Any:
 
 
 def _files(case: MatchedCase) -> list[list[Any]]:
-    """Path, size and time of change (ns) of each file of both sides; empty where one cannot be read."""
+    """Path, size and time of change (ns) of each file of both sides, and of the CT that gives the grid.
+
+    Empty where one cannot be read.
+    """
     try:
         paths = [path for side in (case.reference, case.prediction) if side for path in _paths(side)]
         paths += sorted((case.maps or {}).values())
+        if case.ct:  # a folder of slices changes with each of them
+            paths += sorted(case.ct.iterdir()) if case.ct.is_dir() else _with_voxels(case.ct)
         return [[str(path), (found := path.stat()).st_size, found.st_mtime_ns] for path in paths]
     except (OSError, InputError):
         return []
@@ -98,11 +103,11 @@ def _files(case: MatchedCase) -> list[list[Any]]:
 
 def _paths(files: CaseFiles) -> list[Path]:
     """With the files of voxels that headers name."""
-    return [
-        part
-        for path in sorted(files.paths)
-        for part in dict.fromkeys((path, open_header(path).voxels.path if image_suffix(path) else path))
-    ]
+    return [part for path in sorted(files.paths) for part in _with_voxels(path)]
+
+
+def _with_voxels(path: Path) -> list[Path]:
+    return list(dict.fromkeys((path, open_header(path).voxels.path if image_suffix(path) else path)))
 
 
 def _result(content: dict[str, Any]) -> CaseResult:

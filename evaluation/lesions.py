@@ -4,6 +4,7 @@ Lesions are 26-connected components. Of all ways to pair them, each with at most
 largest sum of IoUs counts; only pairs that reach the threshold may be made.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from evaluation.metrics import Spacing, around_both, checked_masks
+from evaluation.metrics import around_both, checked_masks, checked_spacing
 
 # Least IoU of a pair by name; 0: a voxel in common.
 THRESHOLDS = {"any": 0.0, "iou10": 0.1, "iou50": 0.5}
@@ -45,9 +46,10 @@ class Matching:
         return sum(threshold in lesion.found for lesion in self.lesions)
 
 
-def match_lesions(prediction: np.ndarray, reference: np.ndarray, spacing_zyx: Spacing) -> Matching:
+def match_lesions(prediction: np.ndarray, reference: np.ndarray, spacing_zyx: Sequence[float]) -> Matching:
     """Pairs of two masks' (z, y, x) lesions; spacing in mm. Raises InputError as metrics.score does."""
-    prediction, reference = checked_masks(prediction, reference, spacing_zyx)
+    prediction, reference = checked_masks(prediction, reference)
+    spacing_zyx = checked_spacing(spacing_zyx)
     box = around_both(prediction, reference)
     ours, theirs = components(prediction[box]), components(reference[box])
     in_ours, in_theirs = (np.bincount(labels.ravel())[1:] for labels in (ours, theirs))

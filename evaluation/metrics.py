@@ -7,6 +7,7 @@ Conventions for empty masks (those of the SegRap challenge's own script): both e
 DSC = NSD = 0. Distances between borders are nan unless both masks have voxels.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, isnan, nan
 
@@ -26,12 +27,16 @@ Box = tuple[slice, slice, slice]
 
 @dataclass(frozen=True)
 class Lesions:
-    """Lesion-wise detection: how many lesions (26-connected components) each side has and how many were met."""
+    """Lesion-wise detection: how many lesions (26-connected components) each side has and how many were met.
+
+    missing: there is no prediction that could be right about an empty reference.
+    """
 
     reference: int
     found: int
     predicted: int
     true: int
+    missing: bool = False
 
     @property
     def sensitivity(self) -> float:
@@ -45,9 +50,12 @@ class Lesions:
 
     @property
     def f1(self) -> float:
-        """Harmonic mean of sensitivity and precision; 1 where neither side has a lesion, 0 where none was met."""
+        """Harmonic mean of sensitivity and precision; 1 where neither side has a lesion, 0 where none was met.
+
+        0 also for a prediction that is missing, as DSC is.
+        """
         if not self.reference and not self.predicted:
-            return 1.0
+            return float(not self.missing)
         if not self.found:
             return 0.0
         return 2 * self.sensitivity * self.precision / (self.sensitivity + self.precision)
@@ -102,15 +110,16 @@ class Distances:
 def score(
     prediction: np.ndarray,
     reference: np.ndarray,
-    spacing_zyx: Spacing,
-    tolerances_mm: tuple[float, ...] = (1.0,),
+    spacing_zyx: Sequence[float],
+    tolerances_mm: Sequence[float] = (1.0,),
 ) -> Score:
     """All measures of two masks (z, y, x) on one grid; voxels above 0 are inside. spacing_zyx: mm, in the same order.
 
     tolerances_mm: of the NSD, one value for each. Works on the box around both, which holds both surfaces. Raises
-    InputError for arrays that are not three-dimensional and of one shape, and for a spacing that is none.
+    InputError for arrays that are not three-dimensional and of one shape, and for an invalid spacing or tolerance.
     """
-    prediction, reference = checked_masks(prediction, reference, spacing_zyx)
+    prediction, reference = checked_masks(prediction, reference)
+    spacing_zyx, tolerances_mm = checked_spacing(spacing_zyx), _checked_tolerances(tolerances_mm)
     worst_mm = float(np.linalg.norm(np.multiply(reference.shape, spacing_zyx)))
     box = around_both(prediction, reference)
     prediction, reference = prediction[box], reference[box]
@@ -122,11 +131,11 @@ def score(
         nsd=nsd(prediction, reference, spacing_zyx, tolerances_mm),
         hd95_mm=distances.hd95_mm,
         assd_mm=distances.assd_mm,
-        reference_cm3=np.count_nonzero(reference) * voxel_cm3,
-        prediction_cm3=np.count_nonzero(prediction) * voxel_cm3,
-        tp_cm3=np.count_nonzero(prediction & reference) * voxel_cm3,
-        fp_cm3=np.count_nonzero(prediction & ~reference) * voxel_cm3,
-        fn_cm3=np.count_nonzero(reference & ~prediction) * voxel_cm3,
+        reference_cm3=float(np.count_nonzero(reference) * voxel_cm3),
+        prediction_cm3=float(np.count_nonzero(prediction) * voxel_cm3),
+        tp_cm3=float(np.count_nonzero(prediction & reference) * voxel_cm3),
+        fp_cm3=float(np.count_nonzero(prediction & ~reference) * voxel_cm3),
+        fn_cm3=float(np.count_nonzero(reference & ~prediction) * voxel_cm3),
         lesions=lesion_detection(prediction, reference),
         iou=overlap / (2 - overlap),
         hd100_mm=distances.hd100_mm,
@@ -136,9 +145,30 @@ def score(
     )
 
 
-def checked_masks(
-    prediction: np.ndarray, reference: np.ndarray, spacing_zyx: Spacing
-) -> tuple[np.ndarray, np.ndarray]:
+def checked_spacing(spacing_zyx: Sequence[float]) -> Spacing:
+    """As plain floats. Raises InputError as score does."""
+    spacing = _floats(spacing_zyx)
+    if len(spacing) != 3 or not all(0 < mm < inf for mm in spacing):
+        raise InputError("spacing", f"{spacing_zyx} is none", "give (z, y, x) in mm, each above 0")
+    return spacing[0], spacing[1], spacing[2]
+
+
+def _checked_tolerances(tolerances_mm: Sequence[float]) -> tuple[float, ...]:
+    tolerances = _floats(tolerances_mm)
+    if not tolerances or not all(0 <= mm < inf for mm in tolerances):
+        raise InputError("tolerances_mm", f"{tolerances_mm} makes no sense", "give a list of 0 or more mm")
+    return tolerances
+
+
+def _floats(values: Sequence[float]) -> tuple[float, ...]:
+    """Of a sequence of numbers; empty where it is none."""
+    try:
+        return tuple(float(value) for value in values)
+    except (TypeError, ValueError):
+        return ()
+
+
+def checked_masks(prediction: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Both as bool arrays. Raises InputError as score does."""
     masks = []
     for name, mask in (("prediction", np.asarray(prediction)), ("reference", np.asarray(reference))):
@@ -151,15 +181,13 @@ def checked_masks(
     if masks[0].shape != masks[1].shape or not masks[0].size:
         fact = f"arrays of {masks[0].shape} and {masks[1].shape} voxels"
         raise InputError("prediction and reference", fact, "give both on one grid")
-    if len(spacing_zyx) != 3 or not all(0 < mm < float("inf") for mm in spacing_zyx):
-        raise InputError("spacing", f"{tuple(spacing_zyx)} is none", "give (z, y, x) in mm, each above 0")
     return masks[0], masks[1]
 
 
 def dsc(prediction: np.ndarray, reference: np.ndarray) -> float:
     """Dice similarity coefficient, 2 |P ∩ R| / (|P| + |R|) (Dice, Ecology 1945); 1 where both are empty."""
     total = np.count_nonzero(prediction) + np.count_nonzero(reference)
-    return 2 * np.count_nonzero(prediction & reference) / total if total else 1.0
+    return float(2 * np.count_nonzero(prediction & reference) / total) if total else 1.0
 
 
 def nsd(

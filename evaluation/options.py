@@ -60,7 +60,7 @@ def parse_arguments(
     add("--jobs", type=_jobs, default=1, metavar="N", help="processes that score; auto: cores and memory say")
     add("--resume", action="store_true", help="go on with a run that was stopped (same --csv or --json)")
     options = parser.parse_intermixed_args(arguments)
-    asked = options.structures.split(",")
+    asked = [name.strip() for name in options.structures.split(",")]
     if unknown := set(asked) - set(STRUCTURES):
         fact = f"unknown structure {', '.join(sorted(unknown))[:LONGEST_SHOWN]}"
         raise InputError("--structures", fact, f"known are {', '.join(STRUCTURES)}")

@@ -77,7 +77,11 @@ def ranking(
     by_cohort = {name: mean_ranks(table[:, cases]) for name, cases in groups.items()}
     tests = {name: _tests(table[:, cases]) for name, cases in groups.items()}
     values = overall(by_cohort)
-    statistical = overall({name: _significant_ranks(p) for name, (_, p) in tests.items()})
+    by_tests = {name: _significant_ranks(p) for name, (_, p) in tests.items()}
+    # Where nobody was scored, equal ranks would only draw all teams together.
+    statistical = overall(
+        {name: np.where(np.isnan(by_cohort[name]), np.nan, r) for name, r in by_tests.items()}
+    )
     drawn = _drawn_values(table, groups, draws)
     drawn_places = places(-drawn)
     standings = [

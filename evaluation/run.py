@@ -89,6 +89,7 @@ def _evaluate(case: MatchedCase, settings: Settings) -> CaseResult:
         result = score(mask, truth, reference.grid.spacing_zyx, settings.tolerances_mm)
         if structure not in predicted:
             result = replace(result, dsc=0.0, iou=0.0, nsd=(0.0,) * len(settings.tolerances_mm))
+            result = replace(result, lesions=replace(result.lesions, missing=True))
         scores[structure] = result
         lesions[structure] = match_lesions(mask, truth, reference.grid.spacing_zyx)
     probable = _probable(case, reference, problems)

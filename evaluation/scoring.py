@@ -61,7 +61,7 @@ def score_all(
     cases, extra = match_cases(predicted, true)
     cases = [_with_ct(case, way.cts) for case in cases]
     if way.maps is not None:
-        cases = [replace(case, maps=way.maps.get(case.name, {})) for case in cases]
+        cases = [replace(case, maps=_maps_of(case, way.maps)) for case in cases]
     unclear = [f"{team}{problem} (not scored)" for problem in true.problems + predicted.problems]
     if cases and not any(case.prediction for case in cases):
         _show(unclear)
@@ -82,6 +82,12 @@ def score_all(
     if not stopped and not any(r.scores for r in results):
         raise InputError(predictions, "no case could be evaluated", "see the lines above")
     return Scored(cases, results, problems, stopped)
+
+
+def _maps_of(case: MatchedCase, maps: dict[str, dict[str, Path]]) -> dict[str, Path]:
+    """They are the prediction's: where both sides hold one case, its name may be another one than the reference's."""
+    names = (case.prediction.name if case.prediction else case.name, case.name)
+    return next((maps[name] for name in names if name in maps), {})
 
 
 def _with_ct(case: MatchedCase, cts: Path | None) -> MatchedCase:

@@ -18,7 +18,7 @@ from evaluation.run import CaseResult, Settings
 from evaluation.statistics import statistics
 from evaluation.summary import average_score, summarise
 from model.documents import read_json
-from model.errors import InputError, one_line
+from model.errors import InputError, one_line, reason
 from model.images.read import image_stem, image_suffix
 
 PREDICTIONS, METRICS = "predictions.json", "metrics.json"
@@ -52,7 +52,7 @@ def read_jobs(folder: Path) -> list[Job]:
 def _job(entry: dict[str, Any], folder: Path) -> Job:
     """Raises KeyError, TypeError, ValueError or AttributeError."""
     pk = str(entry["pk"])
-    if Path(pk).name != pk:
+    if Path(pk).name != pk or pk in ("", "..") or not pk.isprintable():  # not a folder's name
         raise ValueError(f"pk {pk}")
     given, written = _value(entry["inputs"], CT_SOCKET), _value(entry["outputs"], RESULT_SOCKET)
     name, place = str(given["image"]["name"]), Path(_socket(written)["relative_path"])
@@ -104,7 +104,11 @@ def match_jobs(jobs: list[Job], references: Found, root: Path) -> list[tuple[Mat
 
 def _prediction(name: str, job: Job) -> CaseFiles | None:
     """The one image in the folder of its result; None without any."""
-    files, problems = image_files(job.result) if job.result.is_dir() else ([], [])
+    try:
+        files, problems = image_files(job.result) if job.result.is_dir() else ([], [])
+    except (OSError, ValueError) as error:  # such as a path too long, or of another's folder
+        fault = InputError(job.result, f"cannot be looked into ({reason(error)})", "make it readable")
+        return CaseFiles(name, None, {}, fault)
     if len(files) == 1 and not problems:
         return CaseFiles(name, files[0], {})
     if not files and not problems:

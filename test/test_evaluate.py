@@ -580,3 +580,25 @@ def test_cases_that_the_report_cannot_show_are_named(tmp_path, capsys):
     assert main([*arguments, "--image", str(tmp_path / "cts")]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("a: not shown: ") and "0 images for case a" in line and report.exists()
+
+
+def test_where_nobody_predicted_the_f1_of_an_empty_reference_is_0(tmp_path):
+    for name in "ab":
+        write(0 * labels(0), tmp_path / "r" / f"{name}.mha")
+    write(0 * labels(0), tmp_path / "p" / "a.mha")
+    files = [str(tmp_path / "p"), str(tmp_path / "r"), "--csv", str(tmp_path / "s.csv")]
+    assert main(files) == 1
+    rows = scores(tmp_path / "s.csv")
+    for name, value in (("a", 1), ("b", 0)):
+        assert {float(rows[name, "GTVp"][c]) for c in ("dsc", "iou", "nsd", "lesion_f1")} == {value}
+
+
+def test_the_maps_of_a_single_pair_are_found_by_the_predictions_name(tmp_path, capsys):
+    write(labels(0), tmp_path / "p" / "x.mha")
+    write(labels(0), tmp_path / "r" / "y.mha")
+    for label, structure in enumerate(("GTVp", "GTVnd"), 1):
+        levels = (200 * (labels(0) == label)).astype(np.uint8)
+        write(levels, tmp_path / "m" / f"probability_{structure}" / "x.mha")
+    arguments = [str(tmp_path / "p"), str(tmp_path / "r"), "--probabilities", str(tmp_path / "m")]
+    assert main(arguments) == 0
+    assert "GTVnd FROC, 2 lesions in 1 cases" in capsys.readouterr().out

@@ -61,6 +61,19 @@ def test_voxels_beside_a_header_count_too(case, label_map, tmp_path):
     assert not known(case, tmp_path)
 
 
+@pytest.mark.parametrize("folder", [False, True])
+def test_the_ct_that_gives_the_grid_counts_too(case, kept, save, label_map, tmp_path, folder):
+    """Contours are drawn on it: another CT, or one that changed, makes other masks."""
+    (tmp_path / "one").mkdir()
+    paths = [save(label_map, tmp_path / "one" / name) for name in ("1.mha", "2.mha")]
+    drawn = replace(case, ct=tmp_path / "one" if folder else paths[0])
+    Journal(tmp_path / "s.csv", SETTINGS, resume=False).append("team", drawn, kept)
+    assert known(drawn, tmp_path) and not known(case, tmp_path)
+    assert not known(replace(case, ct=paths[1]), tmp_path)
+    os.utime(paths[0], (1, 1))
+    assert not known(drawn, tmp_path)
+
+
 def test_lines_that_are_none_are_passed_over(case, kept, tmp_path):
     path = tmp_path / "s.csv.partial"
     good = path.read_text()

@@ -231,3 +231,21 @@ def test_an_array_with_values_that_are_no_numbers_is_no_mask():
     mask[1, 1, 1] = np.nan
     with pytest.raises(InputError, match="reference: values that are no numbers; "):
         score(np.zeros((3, 4, 5)), mask, (1.0, 1.0, 1.0))
+
+
+def test_spacings_are_any_three_numbers_and_fields_plain_floats():
+    mask = np.zeros((5, 6, 7), bool)
+    mask[1:4, 2:4, 2:5] = True
+    moved = np.roll(mask, 1, axis=1)
+    expected = score(moved, mask, (3.0, 1.0, 2.0), (1.0, 2.0))
+    for spacing in ([3, 1, 2], np.array([3, 1, 2], np.float32)):
+        found = score(moved, mask, spacing, np.array([1, 2]))
+        assert found == expected
+        assert {type(v) for v in (found.dsc, found.iou, found.hd95_mm, found.tp_cm3, *found.nsd)} == {float}
+
+
+@pytest.mark.parametrize("tolerances", [1.0, (), (-1.0,), (float("nan"),), (1.0, float("inf")), ("a",)])
+def test_tolerances_that_make_no_sense_are_refused(tolerances):
+    mask = np.ones((2, 2, 2), bool)
+    with pytest.raises(InputError, match="tolerances_mm: .* makes no sense; give a list"):
+        score(mask, mask, (1.0, 1.0, 1.0), tolerances)

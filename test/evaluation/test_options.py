@@ -26,3 +26,8 @@ def test_what_cannot_be_written_is_said_before_any_work_and_nothing_is_left(tmp_
             parse_arguments([str(tmp_path / "p"), str(tmp_path / "p"), "--json", str(tmp_path / name)])
     parse_arguments([str(tmp_path / "p"), str(tmp_path / "p"), "--json", str(tmp_path / "new" / "s.json")])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "p"]
+
+
+def test_structures_may_have_spaces_between(tmp_path):
+    _, settings = parse_arguments([str(tmp_path), str(tmp_path), "--structures", "GTVp, GTVnd"])
+    assert settings.structures == ("GTVp", "GTVnd")

@@ -123,3 +123,11 @@ def test_designs_of_challenger_are_ranked_as_they_were_made():
     worst = np.array(list(permutations(np.linspace(0.8, 1, 5)))).T
     assert mean_ranks(worst[:, :, None]).tolist() == [[1] * 5]
     assert not (holm_of_pairs(p_values(worst)) <= 0.05).any()
+
+
+def test_by_a_structure_that_nobody_was_scored_on_no_team_is_ranked():
+    """Of both rules the values are then those without that structure: (1, 2) of two teams are 1/2 and 1."""
+    many = np.arange(12) / 100
+    teams = {"A": team(0.8 + many, np.nan, 0.8 + many, np.nan), "B": team(many, np.nan, many, np.nan)}
+    for standing, value in zip(ranking(teams, {}, SETTINGS, 20).teams, (0.5, 1.0), strict=True):
+        assert standing.value == standing.statistical_value == value

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from evaluation.significance import holm, holm_of_pairs, p_values
+from evaluation.significance import holm, holm_of_pairs, p_values, signed_rank_p
 
 
 def test_p_values_are_scipys_of_each_pair():
@@ -23,6 +23,32 @@ def test_what_differs_by_rounding_alone_does_not_differ():
     scores = np.full((2, 9), 0.3)
     scores[1] = 0.1 + 0.2
     assert (scores[0] != scores[1]).all() and p_values(scores).tolist() == [[1, 1], [1, 1]]
+
+
+@pytest.mark.parametrize("better", [3, 5, 10])
+@pytest.mark.parametrize("equal", [0, 1, 20, 60])
+def test_of_n_cases_that_all_favour_one_p_is_two_to_the_minus_n_however_many_are_equal(better, equal):
+    scores = np.full((2, better + equal + 2), 0.3)
+    scores[0, :better] += np.arange(1, better + 1) / 100
+    scores[1, better:] = 0.1 + 0.2  # equal but for rounding
+    scores[1, -2:] = np.nan
+    assert p_values(scores)[0, 1] == pytest.approx(2.0**-better)
+    assert signed_rank_p(scores[0] - scores[1]) == pytest.approx(2 * 2.0**-better)
+
+
+@pytest.mark.parametrize("count", [12, 50, 60])
+def test_of_both_sides_and_on_either_side_of_the_most_it_is_scipys(count):
+    change = np.random.default_rng(count).normal(0.1, 0.3, count)
+    assert signed_rank_p(change) == pytest.approx(stats.wilcoxon(change).pvalue)
+    one_sided = stats.wilcoxon(change, alternative="greater").pvalue
+    assert signed_rank_p(change, "greater") == pytest.approx(one_sided)
+
+
+def test_differences_of_one_size_are_tested_as_signs_are():
+    """All ranks are then alike: the binomial distribution."""
+    change = np.array([0.25] * 8 + [-0.25] * 2 + [0] * 20)
+    expected = stats.binomtest(8, 10, alternative="greater").pvalue
+    assert signed_rank_p(change, "greater") == pytest.approx(expected)
 
 
 def test_holm_by_hand():

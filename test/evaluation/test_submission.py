@@ -98,6 +98,23 @@ def test_a_reference_without_a_job_counts_zero(platform):
     assert metrics(folder)["results"][1]["GTVp"]["dsc"] == 0
 
 
+@pytest.mark.parametrize("pk", ["x" * 300, "closed"])
+def test_a_folder_that_cannot_be_looked_into_counts_zero(platform, monkeypatch, pk):
+    run, folder = platform
+    is_dir = Path.is_dir
+
+    def refuse(path: Path) -> bool:
+        if "closed" in path.parts:
+            raise PermissionError(13, "Permission denied", str(path))
+        return is_dir(path)
+
+    monkeypatch.setattr(Path, "is_dir", refuse)
+    assert run([job(pk, "case_1.mha"), job("bbb", "case_2.mha")]) == 0
+    first, second = metrics(folder)["results"]
+    assert first["GTVp"]["dsc"] == 0 and second["GTVp"]["dsc"] == 1
+    assert len(first["problems"]) == 1
+
+
 def test_near_names_belong_together(platform):
     run, folder = platform
     assert run([job("aaa", "CASE-1.mha"), job("bbb", "case_002.mha")]) == 0
@@ -115,6 +132,10 @@ def test_near_names_belong_together(platform):
             [job("aaa", "case_1.mha", place="../../x")],
             "not what the platform writes (ValueError: relative_path ../../x",
         ),
+        ([job("", "case_1.mha")], "not what the platform writes (ValueError: pk "),
+        ([job("..", "case_1.mha")], "not what the platform writes (ValueError: pk .."),
+        ([job("a\0", "case_1.mha")], "not what the platform writes (ValueError: pk a"),
+        ([job("\ud800", "case_1.mha")], "not what the platform writes (ValueError: pk "),
         ([job("aaa", "case_3.mha")], "no reference for the CT case_3 of job aaa"),
         ([job("aaa", "case_1.mha"), job("bbb", "case_1.mha")], "two jobs are of case_1"),
     ],

@@ -1,12 +1,14 @@
 """Means over patients."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from evaluation.metrics import score
 from evaluation.run import CaseResult, Settings
-from evaluation.summary import average_score, bootstrap_ci95, columns, measures, summarise
+from evaluation.summary import average_score, bootstrap_ci95, columns, compare, measures, summarise
 
 SETTINGS = Settings(("GTVp", "GTVnd"), (1.0, 2.0))
 
@@ -71,3 +73,17 @@ def test_of_several_structures_patients_are_drawn_and_not_values():
     both[:10, 1] = np.nan
     low, high = bootstrap_ci95(both)
     assert low < np.nanmean(both) < high
+
+
+def test_a_comparison_is_exact_where_few_cases_differ():
+    """Of 25 cases 5 are better: all five signs of one kind, on either side."""
+    few = Settings(("GTVp",), (1.0,))
+    empty = score(*np.zeros((2, 2, 2, 2), bool), (1.0, 1.0, 1.0))
+    gains = np.r_[np.arange(1, 6) / 100, np.zeros(20)]
+    ours, theirs = (
+        [CaseResult(str(k), {"GTVp": replace(empty, dsc=0.9 + g)}, ()) for k, g in enumerate(by)]
+        for by in (gains, 0 * gains)
+    )
+    dsc, nsd = compare(ours, theirs, few)
+    assert dsc.p == pytest.approx(2 * 2.0**-5) and dsc.mean == pytest.approx(0.15 / 25)
+    assert (nsd.count, nsd.p) == (25, 1)
