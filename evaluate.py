@@ -40,19 +40,27 @@ write = partial(save, remedy=ANOTHER_NAME)
 def draw(options: argparse.Namespace, cases: list[MatchedCase], found: Findings) -> list[str]:
     """Overlay and report, and what they do not show; the drawing packages are loaded only when they are used."""
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # silent about its cache and fonts
+    problems = []
     if options.overlay:
         from evaluation.pictures import picture
 
-        write(options.overlay, picture(cases[0], found.results[0], found.settings, options.image))
+        pairs = zip(cases, found.results, strict=True)
+        case, result = next(pair for pair in pairs if pair[1].scores)
+        try:
+            content = picture(case, result, found.settings, options.image)
+        except (InputError, OSError) as error:
+            problems.append(f"{case.name}: {error} (not drawn)")
+        else:
+            write(options.overlay, content)
     if options.report:
         from evaluation.report import report
 
-        text, problems = report(cases, found, options.image)
+        text, not_shown = report(cases, found, options.image)
         write(options.report, text.encode())
-        for problem in problems:
-            print(problem, file=sys.stderr)
-        return problems
-    return []
+        problems += not_shown
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    return problems
 
 
 def rank_teams(options: argparse.Namespace, cases: list[MatchedCase], found: Findings, way: Way) -> Findings:

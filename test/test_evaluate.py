@@ -602,3 +602,21 @@ def test_the_maps_of_a_single_pair_are_found_by_the_predictions_name(tmp_path, c
     arguments = [str(tmp_path / "p"), str(tmp_path / "r"), "--probabilities", str(tmp_path / "m")]
     assert main(arguments) == 0
     assert "GTVnd FROC, 2 lesions in 1 cases" in capsys.readouterr().out
+
+
+def test_the_first_case_with_scores_is_drawn_and_the_report_written_where_none_can_be(tmp_path, capsys):
+    for name in "ab":
+        write(labels(0), tmp_path / "p" / f"{name}.mha")
+        write(labels(0), tmp_path / "r" / f"{name}.mha")
+    (tmp_path / "r" / "a.mha").write_bytes(b"rubbish")
+    files = [str(tmp_path / "p"), str(tmp_path / "r")]
+    outputs = [tmp_path / "o.png", tmp_path / "r.html"]
+    drawing = ["--overlay", str(outputs[0]), "--report", str(outputs[1])]
+    assert main([*files, *drawing]) == 1
+    assert all(path.stat().st_size for path in outputs)
+    for path in outputs:
+        path.unlink()
+    capsys.readouterr()
+    (tmp_path / "no cts").mkdir()
+    assert main([*files, *drawing, "--image", str(tmp_path / "no cts")]) == 1
+    assert outputs[1].exists() and "(not drawn)" in capsys.readouterr().err

@@ -107,7 +107,8 @@ def _score(content: dict[str, Any]) -> Score:
     numbers = [field for field in fields(Score) if field.name not in ("nsd", "lesions")]
     newer = {field.name: None for field in numbers if field.default is not MISSING}
     (nsd,) = (_number(value) for value in content["nsd"])
-    lesions = Lesions(**{name: int(_number(value)) for name, value in content["lesions"].items()})
+    counts = {name: value for name, value in content["lesions"].items() if name != "missing"}
+    lesions = Lesions(**{name: int(_number(value)) for name, value in counts.items()})
     return Score(nsd=(nsd,), lesions=lesions, **{f.name: _number((newer | content)[f.name]) for f in numbers})
 
 

@@ -78,7 +78,8 @@ def _start() -> "subprocess.Popen[bytes]":
     pipe = subprocess.PIPE
     folder = str(Path(__file__).parents[2])
     command = [sys.executable, "-m", "model.images.decompress"]
-    env = {**os.environ, "PYTHONPATH": folder}
+    paths = os.pathsep.join(filter(None, (folder, os.environ.get("PYTHONPATH"))))
+    env = {**os.environ, "PYTHONPATH": paths}
     return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=env)
 
 

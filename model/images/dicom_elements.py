@@ -209,6 +209,8 @@ class _Walk:
                 return self._pixels(header)
             elif header.length == UNDEFINED_LENGTH:
                 self._may_be_open(header, len(opened))
+                if not opened and (keyword := WANTED.get(header.tag)):
+                    self.values.setdefault(keyword, b"")  # that it is there says enough
                 opened.append(self.explicit)
                 self.explicit = self.explicit and header.representation != "UN"
                 position = header.content
