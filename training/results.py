@@ -107,8 +107,8 @@ def _score(content: dict[str, Any]) -> Score:
     numbers = [field for field in fields(Score) if field.name not in ("nsd", "lesions")]
     newer = {field.name: None for field in numbers if field.default is not MISSING}
     (nsd,) = (_number(value) for value in content["nsd"])
-    counts = {name: value for name, value in content["lesions"].items() if name != "missing"}
-    lesions = Lesions(**{name: int(_number(value)) for name, value in counts.items()})
+    counts: dict[str, Any] = {k: int(_number(v)) for k, v in content["lesions"].items() if k != "missing"}
+    lesions = Lesions(**counts)
     return Score(nsd=(nsd,), lesions=lesions, **{f.name: _number((newer | content)[f.name]) for f in numbers})
 
 
