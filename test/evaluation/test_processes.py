@@ -75,7 +75,7 @@ def test_results_until_a_process_is_killed_are_given(cases, monkeypatch, number)
     with pytest.raises(InputError, match="a process was killed"):
         for result in evaluate_cases(cases, SETTINGS, 2):
             names.append(result.name)
-    assert names == list("cad") and not multiprocessing.active_children()
+    assert sorted(names) == list("acd") and not multiprocessing.active_children()  # as they finish
 
 
 def test_where_nobody_waits_any_more_the_processes_are_gone(cases):
