@@ -362,8 +362,8 @@ for what, (spoil, expected) in WORK.items():
 
 # Places. -------------------------------------------------------------------------------------------------------------
 for what, options, error in (
-    ("--out is a folder", ("--out", "{}/data"), r"^error: --out: .*/data is a folder; "),
-    ("--out below a file", ("--out", "{}/config.json/w.pt"), r"^error: --out: .* cannot be written \(.*\); "),
+    ("--out is a folder", ("--out", "{}/data"), r"^error: .*/data: cannot be written \(Is a directory\); "),
+    ("--out below a file", ("--out", "{}/config.json/w.pt"), r"^error: .*/w\.pt: cannot be written \(.*\); "),
     ("--work is a file", ("--work", "{}/config.json"), r"^error: .*/config\.json: "),
     ("--start is not there", ("--start", "{}/none.pt"), r"^error: .*/none\.pt: no such weights file; "),
     ("--start is no weights file", ("--start", "{}/config.json"), r"^error: .*/config\.json: "),
