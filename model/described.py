@@ -8,7 +8,6 @@ from model.errors import InputError
 from model.structures import channel_kinds
 
 NAME = "dataset.json"
-REMEDY = "correct it, or remove it where the files are right"
 
 
 def check_channels(root: Path, folders: Sequence[str]) -> None:
@@ -18,14 +17,20 @@ def check_channels(root: Path, folders: Sequence[str]) -> None:
     """
     places = [root, root.absolute().parent] if root.absolute().name.lower() in folders else [root]
     for path in (place / NAME for place in places):
-        if not path.is_file():
-            continue
-        content = read_object(path, REMEDY)
-        for names in (content.get("channel_names"), content.get("modality")):  # nnU-Net v2 and v1
+        for names in _named(path):
             if names is not None and wrong_order(_kinds(names)):
                 fact = "channels are not first the CT without, then the one with contrast"
                 remedy = 'correct the files\' order, or the names to "CT" and "CT with contrast"'
                 raise InputError(path, fact, remedy)
+
+
+def _named(path: Path) -> list[object]:
+    """As nnU-Net v2 and v1 have them. A file that is not there or no JSON says nothing: only training needs it."""
+    try:
+        content = read_object(path, "") if path.is_file() else {}
+    except InputError:
+        return []
+    return [content.get("channel_names"), content.get("modality")]
 
 
 def wrong_order(kinds: list[str | None]) -> bool:

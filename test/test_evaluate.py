@@ -456,9 +456,10 @@ def test_what_is_scored_is_kept_where_other_predictions_or_pictures_fail(tmp_pat
     for number, options in enumerate(
         (["--compare"], ["--rank"], ["--overlay", str(tmp_path / "o.png"), "--image"])
     ):
+        expected = 1 if "--overlay" in options else 2
         outputs = [str(tmp_path / f"{number}.{kind}") for kind in ("csv", "json")]
         arguments = [str(tmp_path / "p"), str(tmp_path / "r"), "--csv", outputs[0], "--json", outputs[1]]
-        assert main([*arguments, *options, str(tmp_path / "empty")]) == 2
+        assert main([*arguments, *options, str(tmp_path / "empty")]) == expected
         assert len(scores(Path(outputs[0]))) == 2
         assert json.loads(Path(outputs[1]).read_text())["average_score"] == 1
     assert len(capsys.readouterr().err.splitlines()) == 3

@@ -50,7 +50,7 @@ def test_a_description_beside_another_folder_is_not_its_own(tmp_path):
     check_channels(tmp_path / "patients", FOLDERS)
 
 
-def test_a_description_that_is_no_json_is_refused(tmp_path):
-    (tmp_path / "dataset.json").write_text("{")
-    with pytest.raises(InputError, match="cannot be read as JSON"):
-        check_channels(tmp_path, FOLDERS)
+@pytest.mark.parametrize("content", ["", "{", "[]", "7"])
+def test_a_description_that_is_none_says_nothing(tmp_path, content):
+    (tmp_path / "dataset.json").write_text(content)
+    check_channels(tmp_path, FOLDERS)
