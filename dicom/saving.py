@@ -2,13 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
 from pydicom.dataset import Dataset
 
 from model.errors import InputError, reason
-from model.writing import write_bytes
+from model.writing import save
+
+# A file of this content, whole; makes its folder. Raises InputError where that fails.
+store = partial(save, remedy="free space or choose another name")
 
 
 @contextmanager
@@ -29,17 +33,3 @@ def encoded(path: Path, dataset: Dataset) -> bytes:
     with making(path):
         dataset.save_as(content, enforce_file_format=True)
     return content.getvalue()
-
-
-def save(path: Path, dataset: Dataset) -> None:
-    """One file, with its meta information; makes its folder. Raises InputError where that fails."""
-    store(path, encoded(path, dataset))
-
-
-def store(path: Path, content: bytes) -> None:
-    """One file, whole; makes its folder. Raises InputError where that fails."""
-    try:
-        write_bytes(path, content)
-    except OSError as error:
-        fact = f"cannot be written ({reason(error)})"
-        raise InputError(path, fact, "free space or choose another name") from None

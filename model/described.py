@@ -17,11 +17,8 @@ def check_channels(root: Path, folders: Sequence[str]) -> None:
     """
     places = [root, root.absolute().parent] if root.absolute().name.lower() in folders else [root]
     for path in (place / NAME for place in places):
-        for names in _named(path):
-            if names is not None and wrong_order(_kinds(names)):
-                fact = "channels are not first the CT without, then the one with contrast"
-                remedy = 'correct the files\' order, or the names to "CT" and "CT with contrast"'
-                raise InputError(path, fact, remedy)
+        if any(wrong_order(_kinds(names)) for names in _named(path)):
+            raise order_error(path)
 
 
 def _named(path: Path) -> list[object]:
@@ -31,6 +28,12 @@ def _named(path: Path) -> list[object]:
     except InputError:
         return []
     return [content.get("channel_names"), content.get("modality")]
+
+
+def order_error(path: Path) -> InputError:
+    """What to say of such a file."""
+    fact = "channels are not first the CT without, then the one with contrast"
+    return InputError(path, fact, 'correct the files\' order, or the names to "CT" and "CT with contrast"')
 
 
 def wrong_order(kinds: list[str | None]) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from model.inference.windows import Corner, Windows, box_of, weight_of
+from model.inference.windows import Corner, Windows, box_of
 from model.network.placement import sums_dtype
 
 # Where nothing was looked at; finite, since it is interpolated later.
@@ -31,30 +31,16 @@ class Blend:
         self.of_probabilities = of_probabilities
         self.weight = windows.weight.to(device)
         self.patch = windows.patch
-        self.shape = windows.shape
-        self.sums = torch.zeros(
-            (classes, *self.shape), dtype=sums_dtype(math.prod(self.shape)), device=device
-        )
-        self.shares: dict[Corner, float] = {}
-        self._weights: Tensor | None = None
+        dtype = sums_dtype(math.prod(windows.shape))
+        self.sums = torch.zeros((classes, *windows.shape), dtype=dtype, device=device)
+        self.weights = torch.zeros(windows.shape, device=device)
 
     def add(self, corner: Corner, output: Tensor, share: float) -> None:
         """A window's output (classes, z, y, x), of which this is the given share; shares add up to 1 per window."""
         box = box_of(corner, self.patch)
-        self.sums[(slice(None), *box)] += output.to(self.sums.device) * (self.weight * share)
-        self.shares[corner] = self.shares.get(corner, 0.0) + share
-        self.forget_weights()
-
-    @property
-    def weights(self) -> Tensor:
-        """What the sums are to be divided by, float32 (z, y, x)."""
-        if self._weights is None:
-            self._weights = weight_of(self.shares, self.weight, self.shape)
-        return self._weights
-
-    def forget_weights(self) -> None:
-        """Give back their memory: they are made anew when they are needed, which is not while passes run."""
-        self._weights = None
+        weight = self.weight * share
+        self.sums[(slice(None), *box)] += output.to(self.sums.device) * weight
+        self.weights[box] += weight
 
     def slabs(self) -> Iterator[slice]:
         """Planes (z) to be looked at together; all of them in turn."""

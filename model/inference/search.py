@@ -76,7 +76,6 @@ class SearchState:
         self.candidates |= near(likely, self.spacing_zyx, SEARCH_MARGIN_MM)
         self.measure_doubt()
         self.mirrors.forget(self.doubts)
-        self.blend.forget_weights()
 
     def measure_doubt(self) -> None:
         """At the candidates alone."""

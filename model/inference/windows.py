@@ -4,7 +4,6 @@ Arrays and tensors are (z, y, x), with the channel or class axis in front.
 """
 
 import itertools
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,7 +39,10 @@ class Windows:
 
     def total_weight(self) -> Tensor:
         """The sum of all windows' weights at each voxel, float32 (z, y, x). Made anew: kept, it would be in the way."""
-        return weight_of(dict.fromkeys(self.corners, 1.0), self.weight, self.shape)
+        total = torch.zeros(self.shape)
+        for corner in self.corners:
+            total[box_of(corner, self.patch)] += self.weight
+        return total
 
     def largest_shares(self, corners: list[Corner], voxels: Tensor) -> list[float]:
         """For each window its largest share in the weighted mean at any of the voxels (bool, z, y, x); 0 where none."""
@@ -128,14 +130,6 @@ def pad_to_patch(image: Tensor, patch: Triple) -> tuple[Tensor, Box]:
     pads = [side for m, b in zip(missing[::-1], before[::-1], strict=True) for side in (b, m - b)]
     inside = box_from(slice(b, b + n) for b, n in zip(before, image.shape[1:], strict=True))
     return (nn.functional.pad(image, pads) if any(pads) else image), inside
-
-
-def weight_of(shares: Mapping[Corner, float], weight: Tensor, shape: Triple) -> Tensor:
-    """The sum at each voxel of the weight that windows have there, times each window's share, float32 (z, y, x)."""
-    total = torch.zeros(shape, device=weight.device)
-    for corner, share in shares.items():
-        total[box_of(corner, triple(weight.shape))].add_(weight, alpha=share)
-    return total
 
 
 def near(voxels: Tensor, spacing_zyx: Spacing, margin_mm: float) -> Tensor:

@@ -32,9 +32,8 @@ def preprocess(
 def sample(pair: Pair, normalisation: tuple[Normalisation, ...], region: Region) -> Tensor:
     """Both CTs, normalised, on the network's grid: (2, z, y, x), in its image_dtype."""
     dtype = image_dtype(math.prod(region.network_shape))
-    image = torch.empty(
-        (2, *region.network_shape), dtype=dtype
-    )  # stacked at the end, both would be there twice
+    # Stacked at the end, both would be there twice.
+    image = torch.empty((2, *region.network_shape), dtype=dtype)
     for channel, array, scheme in zip(image, (pair.ct, pair.ce), normalisation, strict=True):
         hu = resample_hu(array, outside_circle(array), region)
         channel.copy_(normalise_hu(hu, scheme))

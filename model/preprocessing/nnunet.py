@@ -91,18 +91,16 @@ def sample(pair: Pair, bundle: Bundle, region: Region, part: Box, version: Versi
         part,
         separate_axis(pair.spacing_zyx, bundle.spacing_zyx),
     )
-    image = torch.empty(
-        (len(bundle.channels), *resampling.shape), dtype=image_dtype(math.prod(resampling.shape))
-    )
+    dtype = image_dtype(math.prod(resampling.shape))
+    image = torch.empty((len(bundle.channels), *resampling.shape), dtype=dtype)
     for out, name, scheme in zip(image, bundle.channels, bundle.normalisation, strict=True):
         array = getattr(pair, name)[region.box]
         if version.normalise_first:
             mask = nonzero_mask(pair)[region.box] if scheme.scheme == "masked-zscore" else None
             resample(array, resampling, normaliser(scheme, array, mask), out)
         else:
-            hu = (
-                out if out.dtype == torch.float32 else torch.empty(out.shape)
-            )  # half a thousand HU is a step of 0.5
+            # Not yet in float16, whose steps are 0.5 from 512 HU on.
+            hu = out if out.dtype == torch.float32 else torch.empty(out.shape)
             resample(array, resampling, lambda plane, index: plane, hu)
             out.copy_(normaliser(scheme, hu.numpy(), None)(hu, ()))
     return image

@@ -4,7 +4,7 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 
-from dicom.saving import save
+from dicom.saving import encoded, store
 from model.errors import InputError
 
 
@@ -21,7 +21,7 @@ def dataset() -> Dataset:
 
 
 def test_a_file_with_its_folder(dataset, tmp_path):
-    save(tmp_path / "a" / "b.dcm", dataset)
+    store(tmp_path / "a" / "b.dcm", encoded(tmp_path / "a" / "b.dcm", dataset))
     assert (tmp_path / "a" / "b.dcm").read_bytes()[128:132] == b"DICM"
     assert pydicom.dcmread(tmp_path / "a" / "b.dcm").PatientID == "P7"
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["b.dcm"]
@@ -30,11 +30,11 @@ def test_a_file_with_its_folder(dataset, tmp_path):
 def test_what_a_header_brought_along_is_no_traceback(dataset, tmp_path):
     dataset.add_new("PatientWeight", "SL", "heavy")
     with pytest.raises(InputError, match="b.dcm: cannot be written .*; correct the patient's"):
-        save(tmp_path / "b.dcm", dataset)
+        encoded(tmp_path / "b.dcm", dataset)
     assert not list(tmp_path.iterdir())
 
 
 def test_what_cannot_be_written_is_said(dataset, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="b.dcm: cannot be written .*; free space or choose another name"):
-        save(tmp_path / "file" / "b.dcm", dataset)
+        store(tmp_path / "file" / "b.dcm", encoded(tmp_path / "file" / "b.dcm", dataset))

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from model.described import wrong_order
+from model.described import order_error, wrong_order
 from model.documents import read_object
 from model.errors import InputError
 from model.images.pair import Pair, read_pair
@@ -220,8 +220,5 @@ def _check_description(path: Path) -> bool:
         if len(kinds) != len(ENDS):
             raise InputError(path, f"{len(kinds)} channel(s)", "two are needed: CT, CT with contrast")
         if None in kinds or wrong_order(kinds):
-            fact = "channels are not first the CT without, then the one with contrast"
-            raise InputError(
-                path, fact, 'correct the files\' order, or the names to "CT" and "CT with contrast"'
-            )
+            raise order_error(path)
     return ignore is not None
