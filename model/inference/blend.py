@@ -50,11 +50,20 @@ class Blend:
 
     def mean(self, planes: slice = ALL) -> Tensor:
         """A copy in float32, of these planes; voxels that no window covers are background."""
-        return _divide(self.sums[:, planes].to(torch.float32, copy=True), self.weights[planes])
+        mean, weights = self.sums[:, planes].to(torch.float32, copy=True), self.weights[planes]
+        uncovered = weights == 0
+        mean /= weights.masked_fill(uncovered, 1)
+        mean[0].masked_fill_(uncovered, BACKGROUND_LOGIT)
+        return mean
 
     def last_mean(self) -> Tensor:
-        """The same of all planes in the sums' own memory: nothing can be added any more."""
-        return _divide(self.sums, self.weights)
+        """The same of all planes in the sums' own memory: nothing can be added any more.
+
+        Slab by slab, since torch divides 16-bit numbers by others in copies of them all.
+        """
+        for planes in self.slabs():
+            self.sums[:, planes] = self.mean(planes)
+        return self.sums
 
     def likelihoods(self, planes: slice = ALL) -> Tensor:
         """The probability of each class so far, in these planes."""
@@ -64,11 +73,3 @@ class Blend:
             mean.exp_()
             mean /= mean.sum(0)
         return mean
-
-
-def _divide(sums: Tensor, weights: Tensor) -> Tensor:
-    """In place."""
-    uncovered = weights == 0
-    sums /= weights.masked_fill(uncovered, 1)
-    sums[0].masked_fill_(uncovered, BACKGROUND_LOGIT)
-    return sums
