@@ -13,11 +13,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from evaluation.contours import has_slices, kind_of, readable, unreadable
-from evaluation.folders import case_stem, image_files, stem
+from evaluation.folders import case_stem, image_files, stem, structure_above
 from evaluation.names import cohort_in, says_nothing, what_name_says, without_last_word
 from model.errors import InputError, one_line
 from model.images.read import IMAGE_SUFFIXES
 from model.structures import MAP_FOLDERS, STRUCTURES
+from model.terminal import log
 
 CTS = ("imagestr", "imagests", "head-neck-ct", "head-neck-contrast-enhanced-ct")
 NO_MASKS = (*CTS, *map(str.lower, MAP_FOLDERS))  # folders that are passed over
@@ -76,15 +77,20 @@ def find_cases(root: Path) -> Found:
 
     Raises InputError if it does not exist or holds no masks.
     """
-    above = _structure_above(root)
+    above, folder = structure_above(root)
     if root.is_file():
-        case = _only_file(root, above)
+        case = _only_file(root, above, folder)
         return Found({case.name: case})
     if not root.is_dir():
         raise InputError(root, "no such file or folder", "give one with masks")
     files, problems = image_files(root, NO_MASKS, with_contours=readable())
     masks, unclear = _without_strangers(_resolve_hints([_describe(path, root) for path in files]), root)
-    masks = [replace(mask, structure=mask.structure or above) for mask in masks]
+    if above and not all(mask.structure for mask in masks):
+        if folder != Path(os.path.abspath(root)):
+            log(
+                f"{root}: masks whose names say no structure are of {above}, as the folder {folder.name} says"
+            )
+        masks = [replace(mask, structure=mask.structure or above) for mask in masks]
     problems += unclear
     cases: dict[str, CaseFiles] = {}
     for case in _named_cases(masks, root):
@@ -96,7 +102,7 @@ def find_cases(root: Path) -> Found:
     return Found(cases, problems)
 
 
-def _only_file(path: Path, above: str | None) -> CaseFiles:
+def _only_file(path: Path, above: str | None, folder: Path) -> CaseFiles:
     """A case of one file, which was given as it is."""
     kind = kind_of(path)
     if kind and not readable():
@@ -108,23 +114,9 @@ def _only_file(path: Path, above: str | None) -> CaseFiles:
     if fault := mask.fault or ("its name says another structure" if mask.other else None):
         raise InputError(path, fault, "rename it")
     structure = mask.structure or above
+    if structure != mask.structure:
+        log(f"{path}: a mask of {above}, as the folder {folder.name} says")
     return CaseFiles(one_line(name), None if structure else path, {structure: path} if structure else {})
-
-
-def _structure_above(root: Path) -> str | None:
-    """What the folder that was given says, or, where its name is one like "predictions", the folder above it.
-
-    A file's own folder has to say nothing else; its name speaks for itself.
-    """
-    folder = Path(os.path.abspath(root))
-    if not root.is_dir():
-        folder = folder.parent
-    elif said := what_name_says(folder.name).structure:
-        return said
-    while folder.name and says_nothing(folder.name):
-        folder = folder.parent
-    said_above = what_name_says(folder.name)
-    return None if said_above.rest else said_above.structure
 
 
 def _describe(path: Path, root: Path) -> _Mask:

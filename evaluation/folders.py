@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from evaluation.contours import SUFFIX, has_slices, kind_of, readable, unreadable
+from evaluation.names import says_nothing, what_name_says
 from model.errors import InputError, reason
 from model.images.read import IMAGE_SUFFIXES, image_stem, image_suffix
 
@@ -115,3 +116,19 @@ def _without_images(folders: list[Path], files: list[Path]) -> Iterator[InputErr
     """Folders that have the name of an image but hold none."""
     parents = {parent for file in files for parent in file.parents}
     return (InputError(f, "a folder with an image's name", _REMEDY) for f in folders if f not in parents)
+
+
+def structure_above(root: Path) -> tuple[str | None, Path]:
+    """What the folder that was given says, or, where its name is one like "predictions", the folder above; and which.
+
+    A file's own folder has to say nothing else; its name speaks for itself.
+    """
+    folder = Path(os.path.abspath(root))
+    if not root.is_dir():
+        folder = folder.parent
+    elif said := what_name_says(folder.name).structure:
+        return said, folder
+    while folder.name and says_nothing(folder.name):
+        folder = folder.parent
+    said_above = what_name_says(folder.name)
+    return None if said_above.rest else said_above.structure, folder

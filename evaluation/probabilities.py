@@ -9,10 +9,13 @@ from evaluation.cases import find_cases
 from evaluation.lesions import THRESHOLDS, match_lesions
 from evaluation.metrics import Spacing, bounding_box
 from model.errors import InputError
+from model.images.read import read_map
 from model.structures import STRUCTURES
 
 # Where a mask may begin.
 PROBABILITIES = tuple(round(0.05 * k, 2) for k in range(1, 20))
+# What 32 bits may lose of a fraction: one that was written as 0.7 reaches 0.7.
+_ROUNDING = 1e-6
 # As process.py calls the folders of the maps.
 _FOLDER = "probability_{}"
 
@@ -30,7 +33,7 @@ class LesionCounts:
 def find_maps(root: Path) -> dict[str, dict[str, Path]]:
     """Files by case and structure: in folders as process.py names them, or in those of any layout of a file each.
 
-    Raises InputError where there are none, or it is not clear whose they are.
+    Raises InputError where there are none, it is not clear whose they are, or all of a structure are masks.
     """
     folders = {structure: root / _FOLDER.format(structure) for structure in STRUCTURES}
     found: dict[str, dict[str, Path]] = {}
@@ -45,20 +48,42 @@ def find_maps(root: Path) -> dict[str, dict[str, Path]]:
     if not any(found.values()):
         remedy = f"name folders {' and '.join(path.name for path in folders.values())}"
         raise InputError(root, "no file whose name says GTVp or GTVnd", remedy)
+    for structure in STRUCTURES:
+        _check_no_masks(root, structure, [files[structure] for files in found.values() if structure in files])
     return found
 
 
+def _check_no_masks(root: Path, structure: str, paths: list[Path]) -> None:
+    """Raises InputError where 0 and 1 are all that they hold. A single map may, of a case where hardly anything is.
+
+    The first map that goes above 1 settles it. What cannot be read is left to those who score its case.
+    """
+    highest = 0
+    for path in paths:
+        try:
+            array, _ = read_map(path)
+        except (InputError, OSError, MemoryError):
+            continue
+        highest = max(highest, int(array.max()))
+        if highest > 1 or array.dtype.kind == "f":
+            return
+    if highest == 1:
+        fact = f"no value but 0 and 1 in the maps of {structure}, as in masks"
+        raise InputError(root, fact, "give probabilities as whole numbers 0 to 255, or as fractions 0 to 1")
+
+
 def lesion_counts(
-    levels: np.ndarray, reference: np.ndarray, spacing_zyx: Spacing
+    map_of: np.ndarray, reference: np.ndarray, spacing_zyx: Spacing
 ) -> tuple[LesionCounts, ...]:
-    """At each of the probabilities. levels: uint8 (z, y, x), 255 is certain; reference: bool; spacing in mm."""
-    least = [int(np.ceil(255 * probability)) for probability in PROBABILITIES]
-    box = bounding_box((levels >= least[0]) | reference)
+    """At each of the probabilities. map_of: as read_map has it; reference: bool (z, y, x); spacing in mm."""
+    certain = 1 if map_of.dtype.kind == "f" else 255
+    least = [certain * (probability - _ROUNDING) for probability in PROBABILITIES]
+    box = bounding_box((map_of >= least[0]) | reference)
     if box is not None:
-        levels, reference = levels[box], reference[box]
+        map_of, reference = map_of[box], reference[box]
     counts = []
     for probability, level in zip(PROBABILITIES, least, strict=True):
-        matching = match_lesions(levels >= level, reference, spacing_zyx)
+        matching = match_lesions(map_of >= level, reference, spacing_zyx)
         matched = {name: matching.matched(name) for name in THRESHOLDS}
         counts.append(LesionCounts(probability, len(matching.lesions), matching.predicted, matched))
     return tuple(counts)

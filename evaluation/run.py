@@ -109,10 +109,10 @@ def _probable(
             problems.append(f"{case.name}: no map of {structure}'s probability, left out of the FROC")
             continue
         try:
-            levels, grid = read_map(case.maps[structure])
+            map_of, grid = read_map(case.maps[structure])
             check_same_grid(grid, reference.grid, case.maps[structure], reference.path)
         except UNUSABLE as error:
             problems.append(f"{case.name}: {_words(error)} (left out of the FROC)")
         else:
-            found[structure] = lesion_counts(levels, truth, reference.grid.spacing_zyx)
+            found[structure] = lesion_counts(map_of, truth, reference.grid.spacing_zyx)
     return found

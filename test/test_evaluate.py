@@ -540,12 +540,23 @@ def test_maps_of_probability_give_a_froc(tmp_path, capsys):
     assert main(arguments) == 0  # a map may hold any level
 
 
-def test_a_mask_is_no_map_of_probability(tmp_path, capsys):
+def test_masks_are_no_maps_of_probability(tmp_path, capsys):
     for folder in ("r", "m/probability_GTVp", "m/probability_GTVnd"):
         write((labels(0) > 0).astype(np.uint8), tmp_path / folder / "a.mha")
     arguments = [str(tmp_path / "r"), str(tmp_path / "r"), "--probabilities", str(tmp_path / "m")]
-    assert main(arguments) == 1
-    assert capsys.readouterr().err.count("values from 0 to 1, as in a mask; give probabilities") == 2
+    assert main(arguments) == 2
+    assert "no value but 0 and 1 in the maps of GTVp, as in masks; give" in capsys.readouterr().err
+
+
+def test_a_faint_map_counts_where_another_is_none(tmp_path, capsys):
+    for name, high in (("a", 1), ("b", 200)):
+        write(labels(0), tmp_path / "r" / f"{name}.mha")
+        for structure in ("GTVp", "GTVnd"):
+            levels = (high * (labels(0) > 0)).astype(np.uint8)
+            write(levels, tmp_path / "m" / f"probability_{structure}" / f"{name}.mha")
+    arguments = [str(tmp_path / "r"), str(tmp_path / "r"), "--probabilities", str(tmp_path / "m")]
+    assert main(arguments) == 0
+    assert "GTVp FROC, 2 lesions in 2 cases" in capsys.readouterr().out
 
 
 def test_summaries_as_csv_and_as_nnunet_has_them(tmp_path):

@@ -136,18 +136,18 @@ def read_mask(path: Path) -> tuple[np.ndarray, Grid]:
 
 
 def read_map(path: Path) -> tuple[np.ndarray, Grid]:
-    """A map of probability, uint8 (z, y, x), 255 is certain, and its grid. Raises InputError.
+    """A map of probability (z, y, x), and its grid. Raises InputError.
 
-    The file holds whole numbers up to 255, or fractions up to 1.
+    It holds whole numbers up to 255, which is certain, and is uint8; or fractions up to 1, and is float32.
     """
     header = open_header(path)
     grid = checked_grid(header, path, least_size=1)
     array = _scaled(*_read_voxels(path, header))
     low, high, whole = array.min(), array.max(), array.dtype.kind in "iu"
-    if not (low >= 0 and high <= (255 if whole else 1)) or (whole and high == 1):
-        fact = f"values from {low} to {high}{', as in a mask' if whole and high == 1 else ''}"
+    if not (low >= 0 and high <= (255 if whole else 1)):
+        fact = f"values from {low} to {high}"
         raise InputError(path, fact, "give probabilities as whole numbers 0 to 255, or as fractions 0 to 1")
-    return array.astype(np.uint8) if whole else np.rint(array * 255).astype(np.uint8), grid
+    return array.astype(np.uint8 if whole else np.float32, copy=False), grid
 
 
 def open_header(path: Path) -> Header:

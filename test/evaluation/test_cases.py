@@ -181,3 +181,18 @@ def test_a_ct_may_be_a_folder_of_slices(tmp_path, save_head):
         (folder / "1.dcm").write_bytes(bytes(400))
     save_head(tmp_path / "b" / "rtss.dcm", "481.3")
     assert find_ct(tmp_path, "b") == tmp_path / "b" and find_ct(tmp_path / "a", "x") == tmp_path / "a"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"), [("nodes", ""), ("nodes/predictions", "GTVnd, as the folder nodes says")]
+)
+def test_a_folder_above_that_says_the_structure_is_told(tmp_path, capsys, given, said):
+    touch(tmp_path, f"{given}/a.nii.gz")
+    case = find_cases(tmp_path / given).cases["a"]
+    assert set(case.by_structure) == {"GTVnd"} and capsys.readouterr().out.strip().endswith(said)
+
+
+def test_of_one_file_it_is_told_too(tmp_path, capsys):
+    touch(tmp_path, "nodes/a.nii.gz")
+    assert set(find_cases(tmp_path / "nodes/a.nii.gz").cases["a"].by_structure) == {"GTVnd"}
+    assert "a.nii.gz: a mask of GTVnd, as the folder nodes says" in capsys.readouterr().out

@@ -32,6 +32,14 @@ def test_at_each_probability_lesions_are_those_of_its_mask(levels):
     assert [(of.predicted, of.matched["any"]) for of in counts][::6] == [(3, 2), (2, 1), (1, 1), (1, 1)]
 
 
+@pytest.mark.parametrize("probability", PROBABILITIES)
+def test_a_fraction_reaches_itself(probability):
+    fractions = np.zeros((3, 8, 8), np.float32)
+    fractions[1, 2:5, 2:5] = probability
+    counts = lesion_counts(fractions, fractions > 0, SPACING)
+    assert {of.probability for of in counts if of.predicted} == {p for p in PROBABILITIES if p <= probability}
+
+
 def test_without_any_lesion_there_are_none():
     counts = lesion_counts(np.zeros((3, 4, 5), np.uint8), np.zeros((3, 4, 5), bool), SPACING)
     assert {(of.reference, of.predicted, *of.matched.values()) for of in counts} == {(0, 0, 0, 0, 0)}
