@@ -23,3 +23,10 @@ class Header:
     direction: tuple[float, ...]
     voxels: Stored
     oddities: tuple[str, ...] = ()
+
+
+def longer_axes(size_xyz: tuple[int, ...]) -> tuple[int, ...]:
+    """x, y, z and more axes as far as they are longer than 1: some programs write one volume as several with one."""
+    while len(size_xyz) > 3 and size_xyz[-1] == 1:
+        size_xyz = size_xyz[:-1]
+    return size_xyz

@@ -15,7 +15,7 @@ from model.images.fields import (
     text_line,
     whole_numbers,
 )
-from model.images.header import Header
+from model.images.header import Header, longer_axes
 from model.images.stored import Damage, Stored
 
 # MET_LONG has four bytes for some programs and eight for others, so it is not read.
@@ -58,7 +58,7 @@ def read_header(path: Path) -> Header:
     # A row is an axis; SimpleITK has the axes in columns.
     direction = np.reshape(axes, (dimensions, dimensions)).T[:3, :3].ravel()
     stored = _voxels(path, fields, offset, size)
-    return Header(size, spacing[:3], origin[:3], tuple(map(float, direction)), stored)
+    return Header(longer_axes(size), spacing[:3], origin[:3], tuple(map(float, direction)), stored)
 
 
 def _fields(file: BinaryIO) -> dict[str, str]:

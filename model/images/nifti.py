@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from model.images.header import Header
+from model.images.header import Header, longer_axes
 from model.images.stored import MOST_BEHIND, Damage, Stored
 
 HEADER_BYTES = 348
@@ -67,13 +67,11 @@ def read_header(path: Path) -> Header:
 
 
 def _size(dim: list[int]) -> tuple[int, ...]:
-    """x, y, z and more axes where they are longer than 1."""
+    """Raises Damage."""
     dimensions = dim[0]
     if not 3 <= dimensions <= 7:
         raise Damage(f"an image of {dimensions} dimensions")
-    while dimensions > 3 and dim[dimensions] == 1:  # some scanners write three as four
-        dimensions -= 1
-    return tuple(dim[1 : dimensions + 1])
+    return longer_axes(tuple(dim[1 : dimensions + 1]))
 
 
 def _geometry(

@@ -1,6 +1,7 @@
 """NRRD (.nrrd): a header of lines "field: value" to an empty line, the voxels behind it or in a file beside it."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,7 +17,7 @@ from model.images.fields import (
     text_line,
     whole_numbers,
 )
-from model.images.header import Header
+from model.images.header import Header, longer_axes
 from model.images.stored import MOST_BEHIND, Damage, Stored
 
 # All names that the format has for them.
@@ -64,7 +65,7 @@ def read_header(path: Path) -> Header:
     if len(kinds) != dimensions or not set(kinds[:3]) <= {"domain", "space", "none", "???"}:
         raise Damage(f"axes of the kinds {' '.join(kinds)[:LONGEST_SHOWN]!r}, not of space")
     stored = _voxels(path, fields, offset, size)
-    return _header(fields, size, stored)
+    return replace(_header(fields, size, stored), size_xyz=longer_axes(size))
 
 
 def _fields(file: BinaryIO) -> dict[str, str]:

@@ -68,6 +68,14 @@ def test_other_than_scalar_3d_is_refused(save, error_of, tmp_path, image):
         read_grid(path)
 
 
+@pytest.mark.parametrize("suffix", IMAGE_SUFFIXES)
+def test_several_volumes_of_which_there_is_one_are_one(ct_image, save, read_one, tmp_path, suffix):
+    image = ct_image()
+    pair = read_one(save(sitk.JoinSeries([image]), tmp_path / f"one{suffix}"))
+    np.testing.assert_array_equal(to_input_grid(pair.ct, pair.grid), sitk.GetArrayFromImage(image))
+    assert read_grid(tmp_path / f"one{suffix}") == read_grid(save(image, tmp_path / f"ct{suffix}"))
+
+
 @pytest.mark.parametrize("size", ["100000 100000 1000", "0 4 4"])
 def test_absurd_size_is_refused(ct_image, save, error_of, tmp_path, size):
     path = save(ct_image(), tmp_path / "ct.mhd", compress=False)
