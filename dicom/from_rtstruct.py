@@ -13,9 +13,7 @@ from dicom.masks import Masks, label_map
 from dicom.rois import Roi, check_reference, mask_of, misplaced, not_closed, read_structure_set
 from dicom.series import Reference, read_reference
 from dicom.to_rtstruct import tell
-from model.errors import InputError
-from model.images.read import IMAGE_SUFFIXES, image_suffix
-from model.images.write import write_image
+from model.images.write import check_one_file, write_image
 from model.structures import STRUCTURES
 from model.terminal import log
 
@@ -45,15 +43,9 @@ def names_asked(options: argparse.Namespace) -> dict[str, list[str]]:
     return {name: getattr(options, name.lower()) for name in STRUCTURES}
 
 
-def check_out(path: Path) -> None:
-    """Raises InputError for what is no name of an image."""
-    if not image_suffix(path):
-        raise InputError(path, "no name of an image", f"end it with one of {' '.join(IMAGE_SUFFIXES)}")
-
-
 def run(options: argparse.Namespace) -> int:
     """Returns the exit code. Raises InputError."""
-    check_out(options.out)
+    check_one_file(options.out)
     structures = read_structure_set(options.rtstruct)
     chosen = choose(structures.path, structures.rois, names_asked(options))
     reference = read_reference(options.ct)

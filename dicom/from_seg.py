@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from dicom.choose import choose
-from dicom.from_rtstruct import add_names, check_out, names_asked, tell_of_both
+from dicom.from_rtstruct import add_names, names_asked, tell_of_both
 from dicom.masks import label_map
 from dicom.segments import mask_on, read_segments
 from dicom.series import read_reference
 from dicom.to_rtstruct import tell
 from model.errors import InputError
-from model.images.write import write_image
+from model.images.write import check_one_file, write_image
 from model.terminal import log
 
 EXAMPLES = ("python -m dicom from-seg SEG.dcm CT_FOLDER mask.nii.gz",)
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Returns the exit code. Raises InputError."""
-    check_out(options.out)
+    check_one_file(options.out)
     chosen = choose(options.seg, read_segments(options.seg), names_asked(options))
     reference = read_reference(options.ct)
     masks = {}

@@ -7,7 +7,7 @@ import numpy as np
 
 from model.errors import InputError, reason
 from model.images.grid import Grid, difference, to_input_grid
-from model.images.read import checked_grid, image_suffix, open_header
+from model.images.read import IMAGE_SUFFIXES, checked_grid, image_suffix, open_header
 from model.images.stored import holds
 from model.structures import LABELS
 from model.writing import whole_file
@@ -49,14 +49,22 @@ def write_image(path: Path, array: np.ndarray, grid: Grid, *, compress: bool = T
     _write(path, to_image(array, grid), grid, compress=compress)
 
 
+def check_one_file(path: Path) -> None:
+    """Raises InputError for a name of no image, and of one in two files: the one of voxels could not be renamed."""
+    if not image_suffix(path):
+        suffixes = " ".join(suffix for suffix in IMAGE_SUFFIXES if suffix != ".mhd")
+        raise InputError(path, "no name of an image", f"end it with one of {suffixes}")
+    if image_suffix(path) == ".mhd":
+        raise InputError(path, "would be two files", "give one such as mask.mha or mask.nii.gz")
+
+
 def _write(path: Path, image: "sitk.Image", grid: Grid, *, compress: bool) -> None:
     """What was written is read back before it takes its name: ITK says nothing where a disk is full."""
     import SimpleITK as sitk
 
     from model.images.itk import pixels
 
-    if image_suffix(path) == ".mhd":  # its voxels' file would have the temporary name
-        raise InputError(path, "would be two files", "give one such as mask.mha or mask.nii.gz")
+    check_one_file(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as temporary:

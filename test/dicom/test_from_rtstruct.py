@@ -105,6 +105,8 @@ def test_unclear_names_and_a_name_that_is_no_image(a_series, there_and_back, tmp
     )
     assert there_and_back(a_series, out="back.txt") == 2
     assert "back.txt: no name of an image; end it with one of .mha" in capsys.readouterr().err
+    assert main(["from-rtstruct", "none.dcm", "none", "back.mhd"]) == 2  # before anything is read
+    assert "back.mhd: would be two files; give one such as mask.mha" in capsys.readouterr().err
     assert not list(tmp_path.glob("back*"))
 
 
