@@ -29,18 +29,22 @@ class Blend:
         self, windows: Windows, classes: int, device: torch.device, *, of_probabilities: bool
     ) -> None:
         self.of_probabilities = of_probabilities
+        self.windows = windows
         self.weight = windows.weight.to(device)
         self.patch = windows.patch
+        self.shares: dict[Corner, float] = {}
         dtype = sums_dtype(math.prod(windows.shape))
         self.sums = torch.zeros((classes, *windows.shape), dtype=dtype, device=device)
-        self.weights = torch.zeros(windows.shape, device=device)
 
     def add(self, corner: Corner, output: Tensor, share: float) -> None:
         """A window's output (classes, z, y, x), of which this is the given share; shares add up to 1 per window."""
         box = box_of(corner, self.patch)
-        weight = self.weight * share
-        self.sums[(slice(None), *box)] += output.to(self.sums.device) * weight
-        self.weights[box] += weight
+        self.sums[(slice(None), *box)] += output.to(self.sums.device) * (self.weight * share)
+        self.shares[corner] = self.shares.get(corner, 0.0) + share
+
+    def weights(self, planes: slice = ALL) -> Tensor:
+        """What the sums in these planes are to be divided by: float32 (z, y, x)."""
+        return self.windows.total_weight(self.shares, planes, self.weight)
 
     def slabs(self) -> Iterator[slice]:
         """Planes (z) to be looked at together; all of them in turn."""
@@ -50,7 +54,7 @@ class Blend:
 
     def mean(self, planes: slice = ALL) -> Tensor:
         """A copy in float32, of these planes; voxels that no window covers are background."""
-        mean, weights = self.sums[:, planes].to(torch.float32, copy=True), self.weights[planes]
+        mean, weights = self.sums[:, planes].to(torch.float32, copy=True), self.weights(planes)
         uncovered = weights == 0
         mean /= weights.masked_fill(uncovered, 1)
         mean[0].masked_fill_(uncovered, BACKGROUND_LOGIT)

@@ -25,6 +25,7 @@ KEPT_BYTES = 5 * 10**8
 LEAST_CM3 = 1.0
 
 Axes = tuple[int, ...]
+Doubts = dict[Corner, float]
 
 
 class Pass(NamedTuple):
@@ -39,21 +40,21 @@ class Pass(NamedTuple):
 
 
 class Mirrors(Protocol):
-    """Which passes windows get, and when. doubts: what `doubt` says at each voxel (z, y, x), on the CPU."""
+    """Which passes windows get, and when. doubts: of each window, its part of what `doubt` says."""
 
     def first_passes(self, corners: list[Corner]) -> list[Pass]:
         """For windows that had none yet."""
 
-    def worthwhile(self, corners: list[Corner], doubts: Tensor) -> list[Corner]:
+    def worthwhile(self, corners: list[Corner], doubts: Doubts) -> list[Corner]:
         """Those of the windows that should be looked into at all."""
 
-    def further_passes(self, doubts: Tensor) -> list[Pass]:
+    def further_passes(self, doubts: Doubts) -> list[Pass]:
         """Further ones for windows looked into already; none when all have what they deserve."""
 
     def record(self, corner: Corner, output: Tensor, share: float) -> None:
         """Called with what a pass has added to the blend."""
 
-    def forget(self, doubts: Tensor) -> None:
+    def forget(self, doubts: Doubts) -> None:
         """Give back the memory of what will hardly be needed any more."""
 
 
@@ -75,16 +76,16 @@ class SameMirrors:
     def first_passes(self, corners: list[Corner]) -> list[Pass]:
         return [Pass(corner, axes, 1 / len(self.mirrors)) for corner in corners for axes in self.mirrors]
 
-    def worthwhile(self, corners: list[Corner], doubts: Tensor) -> list[Corner]:
+    def worthwhile(self, corners: list[Corner], doubts: Doubts) -> list[Corner]:
         return corners
 
-    def further_passes(self, doubts: Tensor) -> list[Pass]:
+    def further_passes(self, doubts: Doubts) -> list[Pass]:
         return []
 
     def record(self, corner: Corner, output: Tensor, share: float) -> None:
         pass
 
-    def forget(self, doubts: Tensor) -> None:
+    def forget(self, doubts: Doubts) -> None:
         pass
 
 
@@ -96,7 +97,6 @@ class MirrorsByDoubt:
     """
 
     def __init__(self, axes: Axes, windows: Windows, blend: Blend) -> None:
-        self.windows = windows
         self.blend = blend
         self.orders = mirror_orders(windows.corners, axes)
         self.used: dict[Corner, int] = {}
@@ -106,11 +106,10 @@ class MirrorsByDoubt:
         self.used.update(dict.fromkeys(corners, 1))
         return [Pass(corner, self.orders[corner][0], 1.0) for corner in corners]
 
-    def worthwhile(self, corners: list[Corner], doubts: Tensor) -> list[Corner]:
-        parts = self.windows.shared_out(corners, doubts, self.windows.total_weight())
-        return [corner for corner, part in zip(corners, parts, strict=True) if part > WINDOW_DOUBT]
+    def worthwhile(self, corners: list[Corner], doubts: Doubts) -> list[Corner]:
+        return [corner for corner in corners if doubts[corner] > WINDOW_DOUBT]
 
-    def further_passes(self, doubts: Tensor) -> list[Pass]:
+    def further_passes(self, doubts: Doubts) -> list[Pass]:
         """Twice as many mirrors as before for windows with much doubt, of which the blend loses half at once."""
         passes: list[Pass] = []
         for corner in self._in_doubt(doubts):
@@ -132,19 +131,17 @@ class MirrorsByDoubt:
         elif share == 1 and (len(self.kept) + 1) * output.numel() * 2 <= KEPT_BYTES:
             self.kept[corner] = output.half().to(self.blend.sums.device)
 
-    def forget(self, doubts: Tensor) -> None:
+    def forget(self, doubts: Doubts) -> None:
         """Results of windows that would get no more mirrors as it is now; with more windows around they get fewer."""
         in_doubt = set(self._in_doubt(doubts))
         self.kept = {corner: result for corner, result in self.kept.items() if corner in in_doubt}
 
-    def _in_doubt(self, doubts: Tensor) -> list[Corner]:
+    def _in_doubt(self, doubts: Doubts) -> list[Corner]:
         """Windows that deserve more mirrors than they had."""
-        parts = self.windows.shared_out(list(self.used), doubts, self.blend.weights.cpu())
-        pairs = zip(self.used.items(), parts, strict=True)
         return [
             corner
-            for (corner, used), part in pairs
-            if used < len(self.orders[corner]) and part > MIRROR_DOUBT * used
+            for corner, used in self.used.items()
+            if used < len(self.orders[corner]) and doubts[corner] > MIRROR_DOUBT * used
         ]
 
 

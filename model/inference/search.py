@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from model.inference.blend import BACKGROUND_LOGIT, Blend
-from model.inference.mirrors import Mirrors, doubt, expected_volumes
+from model.inference.mirrors import Doubts, Mirrors, doubt, expected_volumes
 from model.inference.passes import Passes
 from model.inference.windows import Corner, Windows, covering, near
 from model.network.plan import Spacing
@@ -37,7 +37,7 @@ def search(
     state.look_into("search", covering(windows.corners, windows.patch))
     state.look_into("predict", state.promising())
     state.look_into("second look", state.promising())
-    log(f"search: looked into {len(state.seen)} of {len(windows.corners)} windows")
+    log(f"search: looked into {len(blend.shares)} of {len(windows.corners)} windows")
     while more := mirrors.further_passes(state.doubts):
         passes.run("mirrors", more)
         state.measure_doubt()
@@ -47,9 +47,9 @@ def search(
 
 
 class SearchState:
-    """What is known so far: windows seen, candidate voxels (bool), and the doubt at each voxel.
+    """What is known so far: candidate voxels (bool), and each window's part of the doubt there.
 
-    The doubt is added up over windows, for which the 8 bits of bfloat16 are enough: half the memory.
+    The windows seen are those that have a share in the blend.
     """
 
     def __init__(
@@ -60,16 +60,14 @@ class SearchState:
         self.mirrors = mirrors
         self.blend = blend
         self.spacing_zyx = spacing_zyx
-        self.seen: list[Corner] = []
         self.candidates = torch.zeros(windows.shape, dtype=torch.bool)
-        self.doubts = torch.zeros(windows.shape, dtype=torch.bfloat16)
+        self.doubts: Doubts = {}
 
     def look_into(self, name: str, corners: list[Corner]) -> None:
         """The first passes of these windows, and what they change."""
         if not corners:
             return
         self.passes.run(name, self.mirrors.first_passes(corners))
-        self.seen += corners
         likely = torch.zeros(self.windows.shape, dtype=torch.bool)
         for planes in self.blend.slabs():
             likely[planes] = (self.blend.likelihoods(planes)[0] < 1 - SEARCH_PROBABILITY).cpu()
@@ -78,21 +76,29 @@ class SearchState:
         self.mirrors.forget(self.doubts)
 
     def measure_doubt(self) -> None:
-        """At the candidates alone."""
+        """As the windows seen are averaged; the others' parts are those that they would have if all had been seen."""
         voxel_cm3 = float(np.prod(self.spacing_zyx)) / 1000
-        parts = [expected_volumes(self.blend.likelihoods(planes)) for planes in self.blend.slabs()]
-        volumes = torch.stack(parts).sum(0)
-        for planes in self.blend.slabs():
+        slabs = list(self.blend.slabs())
+        volumes = torch.stack([expected_volumes(self.blend.likelihoods(planes)) for planes in slabs]).sum(0)
+        seen, every = self.blend.shares, dict.fromkeys(self.windows.corners, 1.0)
+        self.doubts = dict.fromkeys(self.windows.corners, 0.0)
+        for planes in slabs:
             candidates = self.candidates[planes]
-            if candidates.any():
-                doubts = doubt(self.blend.likelihoods(planes), voxel_cm3, volumes)
-                self.doubts[planes] = doubts.cpu() * candidates
+            if not candidates.any():
+                continue
+            doubts = doubt(self.blend.likelihoods(planes), voxel_cm3, volumes).cpu() * candidates
+            for corners, counted in ((seen, seen), (self.unseen(), every)):
+                if corners:
+                    total_weight = self.windows.total_weight(counted, planes)
+                    parts = self.windows.shared_out(corners, doubts, total_weight, planes)
+                    for corner, part in parts.items():
+                        self.doubts[corner] += part
+
+    def unseen(self) -> list[Corner]:
+        return [corner for corner in self.windows.corners if corner not in self.blend.shares]
 
     def promising(self) -> list[Corner]:
         """Windows not seen yet that would count at a candidate."""
-        unseen = [corner for corner in self.windows.corners if corner not in self.seen]
-        if not unseen:
-            return []
-        shares = self.windows.largest_shares(unseen, self.candidates)
-        corners = [corner for corner, share in zip(unseen, shares, strict=True) if share > SEARCH_SHARE]
+        shares = self.windows.largest_shares(self.unseen(), self.candidates, self.blend.slabs())
+        corners = [corner for corner, share in shares.items() if share > SEARCH_SHARE]
         return self.mirrors.worthwhile(corners, self.doubts)

@@ -4,6 +4,7 @@ Arrays and tensors are (z, y, x), with the channel or class axis in front.
 """
 
 import itertools
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,26 +38,59 @@ class Windows:
         """The size of a window (z, y, x)."""
         return triple(self.weight.shape)
 
-    def total_weight(self) -> Tensor:
-        """The sum of all windows' weights at each voxel, float32 (z, y, x). Made anew: kept, it would be in the way."""
-        total = torch.zeros(self.shape)
-        for corner in self.corners:
-            total[box_of(corner, self.patch)] += self.weight
+    def in_planes(self, corners: Iterable[Corner], planes: slice) -> Iterator[tuple[Corner, slice, Box]]:
+        """Those of the windows that reach into these planes: which of their own planes, and where in these planes."""
+        first, stop, _ = planes.indices(self.shape[0])
+        depth, height, width = self.patch
+        for z, y, x in corners:
+            low, high = max(z, first), min(z + depth, stop)
+            if low < high:
+                place = box_from(
+                    (slice(low - first, high - first), slice(y, y + height), slice(x, x + width))
+                )
+                yield (z, y, x), slice(low - z, high - z), place
+
+    def total_weight(
+        self, shares: Mapping[Corner, float], planes: slice, weight: Tensor | None = None
+    ) -> Tensor:
+        """The sum of windows' weights times their shares in these planes, float32 (z, y, x).
+
+        Made anew each time: kept for all planes, it would be as large as a channel of the image. weight: on a device
+        of its own.
+        """
+        weight = self.weight if weight is None else weight
+        total = torch.zeros(
+            (len(range(*planes.indices(self.shape[0]))), *self.shape[1:]), device=weight.device
+        )
+        for corner, own, place in self.in_planes(shares, planes):
+            total[place].add_(weight[own], alpha=shares[corner])
         return total
 
-    def largest_shares(self, corners: list[Corner], voxels: Tensor) -> list[float]:
-        """For each window its largest share in the weighted mean at any of the voxels (bool, z, y, x); 0 where none."""
-        shares, total_weight = [], self.total_weight()
-        for box in (box_of(corner, self.patch) for corner in corners):
-            hits = voxels[box]
-            shares.append(float((self.weight * (hits / total_weight[box])).max()) if hits.any() else 0.0)
-        return shares
+    def largest_shares(
+        self, corners: list[Corner], voxels: Tensor, slabs: Iterable[slice]
+    ) -> dict[Corner, float]:
+        """For each window its largest share in the weighted mean of all at any of the voxels (bool, z, y, x), or 0.
 
-    def shared_out(self, corners: list[Corner], values: Tensor, total_weight: Tensor) -> list[float]:
-        """For each window its part of the sum of the values (z, y, x), each shared out as in the weighted mean."""
-        parts, flat = [], self.weight.flatten()
-        for box in (box_of(corner, self.patch) for corner in corners):
-            parts.append(float(torch.dot(flat, (values[box] / total_weight[box]).flatten())))
+        slabs: planes that are looked at together, all in turn.
+        """
+        largest = dict.fromkeys(corners, 0.0)
+        for planes in slabs:
+            hits = voxels[planes]
+            if hits.any():
+                total_weight = self.total_weight(dict.fromkeys(self.corners, 1.0), planes)
+                for corner, own, place in self.in_planes(corners, planes):
+                    share = (self.weight[own] * (hits[place] / total_weight[place])).max()
+                    largest[corner] = max(largest[corner], float(share))
+        return largest
+
+    def shared_out(
+        self, corners: Iterable[Corner], values: Tensor, total_weight: Tensor, planes: slice
+    ) -> dict[Corner, float]:
+        """For each window its part of the sum of these planes' values (z, y, x), shared out as in the weighted mean."""
+        parts = {}
+        for corner, own, place in self.in_planes(corners, planes):
+            shares = values[place] / total_weight[place]
+            parts[corner] = float(torch.dot(self.weight[own].flatten(), shares.flatten()))
         return parts
 
 

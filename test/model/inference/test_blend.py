@@ -71,6 +71,6 @@ def test_a_very_large_volume_is_kept_in_16_bits(monkeypatch):
 def test_weights_are_those_of_the_windows_times_their_shares():
     _, blend = blend_over(8, 16, 24)
     blend.add((0, 0, 0), torch.randn(3, *PATCH), 1.0)
-    torch.testing.assert_close(blend.weights[..., :16], gaussian(PATCH), rtol=0, atol=0)
+    torch.testing.assert_close(blend.weights()[..., :16], gaussian(PATCH), rtol=0, atol=0)
     blend.add((0, 0, 8), torch.randn(3, *PATCH), 0.5)
-    torch.testing.assert_close(blend.weights[..., 16:], gaussian(PATCH)[..., 8:] / 2)
+    torch.testing.assert_close(blend.weights()[..., 16:], gaussian(PATCH)[..., 8:] / 2)

@@ -89,11 +89,8 @@ def test_windows_end_with_the_mean_of_the_mirrors_they_deserve(bundle, room, mon
     assert run(by_doubt.first_passes(windows.corners)) == 4
     assert len(by_doubt.kept) == room
     limit = mirrors.MIRROR_DOUBT
-    doubts = torch.zeros(8, 16, 64)
-    for (_, _, x), part in zip(
-        windows.corners, (3 * limit, 9 * limit, 1.5 * limit, 0.5 * limit), strict=True
-    ):
-        doubts[..., x : x + 16] = part / (8 * 16 * 16)
+    parts = (3 * limit, 9 * limit, 1.5 * limit, 0.5 * limit)
+    doubts = dict(zip(windows.corners, parts, strict=True))
     by_doubt.forget(doubts)
     # Of the last one nothing will have to be taken back.
     assert list(by_doubt.kept) == windows.corners[: min(room, 3)]
@@ -118,15 +115,14 @@ def test_no_doubt_no_more_mirrors_and_no_more_windows():
     by_doubt = MirrorsByDoubt((0, 1, 2), windows, blend)
     for one in by_doubt.first_passes(windows.corners):
         blend.add(one.corner, torch.zeros(3, *PATCH), one.share)
-    assert by_doubt.further_passes(torch.zeros(8, 16, 64)) == []
-    assert by_doubt.worthwhile(windows.corners, torch.zeros(8, 16, 64)) == []
+    none = dict.fromkeys(windows.corners, 0.0)
+    assert by_doubt.further_passes(none) == [] and by_doubt.worthwhile(windows.corners, none) == []
 
 
 def test_windows_with_a_part_of_the_doubt_are_worth_a_look():
     windows, blend = windows_and_blend((8, 16, 64))
-    doubts = torch.zeros(8, 16, 64)
-    doubts[4, 8, 4] = 1.0
     by_doubt = MirrorsByDoubt((0, 1, 2), windows, blend)
+    doubts = {corner: 0.001 * (corner[2] <= 4) for corner in windows.corners}
     assert by_doubt.worthwhile(windows.corners, doubts) == [c for c in windows.corners if c[2] <= 4]
 
 
@@ -136,7 +132,7 @@ def test_the_same_mirrors_for_all_come_at_once():
     first = same.first_passes(corners)
     assert [one.axes for one in first] == [(), (0,), (2,), (0, 2)] * 2
     assert sum(one.share for one in first) == len(corners)
-    assert same.worthwhile(corners, torch.zeros(1)) == corners and same.further_passes(torch.ones(1)) == []
+    assert same.worthwhile(corners, {}) == corners and same.further_passes({}) == []
 
 
 @pytest.mark.parametrize(

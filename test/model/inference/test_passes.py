@@ -19,17 +19,18 @@ CPU = torch.device("cpu")
 
 
 @pytest.mark.parametrize("batch", [1, 3, 8])
-def test_passes_are_mirrored_added_up_and_counted_whatever_the_batch(bundle, batch):
+def test_passes_are_mirrored_added_up_and_counted_whatever_the_batch(bundle, batch, monkeypatch):
     """Two overlapping windows, every mirror, two networks: the blend holds the plain weighted mean."""
+    monkeypatch.setattr(passes, "PROGRESS_SECONDS", float("inf"))
     (network,), image = bundle.build_networks(), torch.randn(2, 8, 16, 24)
     windows = Windows((8, 16, 24), window_corners((8, 16, 24), PATCH, STEP), gaussian(PATCH))
     blend = Blend(windows, 3, CPU, of_probabilities=False)
     mirrors = SameMirrors(mirror_combinations((0, 1, 2)))
     lines: list[str] = []
-    passes = Passes([network, network], image, blend, mirrors, Placement(CPU, CPU, batch), lines.append)
-    passes.run("predict", mirrors.first_passes(windows.corners))
-    passes.run("nothing", [])
-    assert passes.count == 2 * 2 * 8
+    both = Passes([network, network], image, blend, mirrors, Placement(CPU, CPU, batch), lines.append)
+    both.run("predict", mirrors.first_passes(windows.corners))
+    both.run("nothing", [])
+    assert both.count == 2 * 2 * 8
     assert len(lines) == 1 and lines[0].startswith("predict: 32 passes, ")
     total, weights = torch.zeros(3, 8, 16, 24), torch.zeros(8, 16, 24)
     with torch.no_grad():

@@ -7,6 +7,7 @@ import torch
 from model.inference.windows import (
     STEP,
     Windows,
+    box_of,
     covering,
     gaussian,
     near,
@@ -102,13 +103,35 @@ def test_padding_puts_the_image_in_the_middle():
     assert padded.count_nonzero() == image.count_nonzero()
 
 
+SLABS = (slice(0, 3), slice(3, 9), slice(9, 12))
+
+
+def test_weights_of_all_windows_add_up_slab_by_slab():
+    windows = windows_over(12, 24, 40)
+    shares = {corner: 0.25 * (1 + k % 4) for k, corner in enumerate(windows.corners)}
+    expected = torch.zeros(12, 24, 40)
+    for corner, share in shares.items():
+        expected[box_of(corner, PATCH)] += share * windows.weight
+    found = torch.cat([windows.total_weight(shares, planes) for planes in SLABS])
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(windows.total_weight(shares, slice(None)), expected)
+
+
 def test_doubt_is_shared_out_among_the_windows_over_it():
-    windows, values = windows_over(8, 24, 40), torch.rand(8, 24, 40)
-    parts = windows.shared_out(windows.corners, values, windows.total_weight())
-    assert sum(parts) == pytest.approx(float(values.sum()), rel=1e-4)
+    windows, values = windows_over(12, 24, 40), torch.rand(12, 24, 40)
+    every = dict.fromkeys(windows.corners, 1.0)
+
+    def parts() -> dict:
+        found = dict.fromkeys(windows.corners, 0.0)
+        for planes in SLABS:
+            total = windows.total_weight(every, planes)
+            for corner, part in windows.shared_out(every, values[planes], total, planes).items():
+                found[corner] += part
+        return found
+
+    assert sum(parts().values()) == pytest.approx(float(values.sum()), rel=1e-4)
     values[:, :, 16:] = 0  # beyond the first column of windows
-    parts = windows.shared_out(windows.corners, values, windows.total_weight())
-    assert [part > 0 for part in parts] == [corner[2] < 16 for corner in windows.corners]
+    assert [part > 0 for part in parts().values()] == [corner[2] < 16 for corner in windows.corners]
 
 
 def test_largest_share_is_that_at_the_best_of_the_voxels():
@@ -116,7 +139,9 @@ def test_largest_share_is_that_at_the_best_of_the_voxels():
     voxels = torch.zeros(8, 16, 24, dtype=torch.bool)
     voxels[4, 8, 10] = voxels[2, 3, 20] = True
     here = windows.weight[4, 8, 10] / (windows.weight[4, 8, 10] + windows.weight[4, 8, 2])
-    assert windows.largest_shares(windows.corners, voxels) == pytest.approx([float(here), 1.0])
+    for slabs in ((slice(None),), (slice(0, 3), slice(3, 8))):
+        shares = windows.largest_shares(windows.corners, voxels, slabs)
+        assert shares == pytest.approx(dict(zip(windows.corners, (float(here), 1.0), strict=True)))
 
 
 def test_near_is_a_box_in_millimetres():
