@@ -8,8 +8,9 @@ import numpy as np
 from evaluation.cases import find_cases
 from evaluation.lesions import THRESHOLDS, match_lesions
 from evaluation.metrics import Spacing, bounding_box
+from evaluation.reading import UNUSABLE
 from model.errors import InputError
-from model.images.read import read_map
+from model.images.read import MAP_REMEDY, read_map
 from model.structures import STRUCTURES
 
 # Where a mask may begin.
@@ -62,28 +63,29 @@ def _check_no_masks(root: Path, structure: str, paths: list[Path]) -> None:
     for path in paths:
         try:
             array, _ = read_map(path)
-        except (InputError, OSError, MemoryError):
+        except UNUSABLE:
             continue
         highest = max(highest, int(array.max()))
         if highest > 1 or array.dtype.kind == "f":
             return
     if highest == 1:
         fact = f"no value but 0 and 1 in the maps of {structure}, as in masks"
-        raise InputError(root, fact, "give probabilities as whole numbers 0 to 255, or as fractions 0 to 1")
+        raise InputError(root, fact, MAP_REMEDY)
 
 
 def lesion_counts(
-    map_of: np.ndarray, reference: np.ndarray, spacing_zyx: Spacing
+    probable: np.ndarray, reference: np.ndarray, spacing_zyx: Spacing
 ) -> tuple[LesionCounts, ...]:
-    """At each of the probabilities. map_of: as read_map has it; reference: bool (z, y, x); spacing in mm."""
-    certain = 1 if map_of.dtype.kind == "f" else 255
-    least = [certain * (probability - _ROUNDING) for probability in PROBABILITIES]
-    box = bounding_box((map_of >= least[0]) | reference)
+    """At each of the probabilities. probable: as read_map has it; reference: bool (z, y, x); spacing in mm."""
+    least = [probability - _ROUNDING for probability in PROBABILITIES]
+    if probable.dtype.kind != "f":  # compared with fractions they would take twice as long
+        least = [int(np.ceil(255 * level)) for level in least]
+    box = bounding_box((probable >= least[0]) | reference)
     if box is not None:
-        map_of, reference = map_of[box], reference[box]
+        probable, reference = probable[box], reference[box]
     counts = []
     for probability, level in zip(PROBABILITIES, least, strict=True):
-        matching = match_lesions(map_of >= level, reference, spacing_zyx)
+        matching = match_lesions(probable >= level, reference, spacing_zyx)
         matched = {name: matching.matched(name) for name in THRESHOLDS}
         counts.append(LesionCounts(probability, len(matching.lesions), matching.predicted, matched))
     return tuple(counts)

@@ -12,6 +12,9 @@ from model.images.grid import Grid, difference
 from model.images.read import read_label_map, read_mask
 from model.structures import LABELS, STRUCTURES
 
+# What reading masks may raise; OSError where a disk fails or a file goes meanwhile.
+UNUSABLE = (InputError, OSError, MemoryError)
+
 
 @dataclass(frozen=True)
 class Masks:

@@ -9,12 +9,9 @@ from evaluation.cases import MatchedCase
 from evaluation.lesions import Matching, match_lesions
 from evaluation.metrics import Score, score
 from evaluation.probabilities import LesionCounts, lesion_counts
-from evaluation.reading import Masks, check_same_grid, read_masks
+from evaluation.reading import UNUSABLE, Masks, check_same_grid, read_masks
 from model.errors import InputError, reason
 from model.images.read import read_grid, read_map
-
-# What reading masks may raise; OSError where a disk fails or a file goes meanwhile.
-UNUSABLE = (InputError, OSError, MemoryError)
 
 
 @dataclass(frozen=True)
@@ -109,10 +106,10 @@ def _probable(
             problems.append(f"{case.name}: no map of {structure}'s probability, left out of the FROC")
             continue
         try:
-            map_of, grid = read_map(case.maps[structure])
+            probable, grid = read_map(case.maps[structure])
             check_same_grid(grid, reference.grid, case.maps[structure], reference.path)
         except UNUSABLE as error:
             problems.append(f"{case.name}: {_words(error)} (left out of the FROC)")
         else:
-            found[structure] = lesion_counts(map_of, truth, reference.grid.spacing_zyx)
+            found[structure] = lesion_counts(probable, truth, reference.grid.spacing_zyx)
     return found

@@ -29,6 +29,7 @@ FORMATS = {
     **{".nrrd": nrrd.read_header},
 }
 IMAGE_SUFFIXES = tuple(FORMATS)
+MAP_REMEDY = "give probabilities as whole numbers 0 to 255, or as fractions 0 to 1"
 # Five times the largest head-and-neck CT known to us.
 MAX_VOXELS = 2**30
 # No scan is longer, nor has finer or coarser voxels: a spacing beyond is in metres, in micrometres or damaged.
@@ -145,8 +146,7 @@ def read_map(path: Path) -> tuple[np.ndarray, Grid]:
     array = _scaled(*_read_voxels(path, header))
     low, high, whole = array.min(), array.max(), array.dtype.kind in "iu"
     if not (low >= 0 and high <= (255 if whole else 1)):
-        fact = f"values from {low} to {high}"
-        raise InputError(path, fact, "give probabilities as whole numbers 0 to 255, or as fractions 0 to 1")
+        raise InputError(path, f"values from {low} to {high}", MAP_REMEDY)
     return array.astype(np.uint8 if whole else np.float32, copy=False), grid
 
 

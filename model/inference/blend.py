@@ -5,6 +5,7 @@ Tensors are (z, y, x), with the class axis in front.
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -29,22 +30,20 @@ class Blend:
         self, windows: Windows, classes: int, device: torch.device, *, of_probabilities: bool
     ) -> None:
         self.of_probabilities = of_probabilities
-        self.windows = windows
-        self.weight = windows.weight.to(device)
-        self.patch = windows.patch
+        self.windows = replace(windows, weight=windows.weight.to(device))
         self.shares: dict[Corner, float] = {}
         dtype = sums_dtype(math.prod(windows.shape))
         self.sums = torch.zeros((classes, *windows.shape), dtype=dtype, device=device)
 
     def add(self, corner: Corner, output: Tensor, share: float) -> None:
         """A window's output (classes, z, y, x), of which this is the given share; shares add up to 1 per window."""
-        box = box_of(corner, self.patch)
-        self.sums[(slice(None), *box)] += output.to(self.sums.device) * (self.weight * share)
+        box = box_of(corner, self.windows.patch)
+        self.sums[(slice(None), *box)] += output.to(self.sums.device) * (self.windows.weight * share)
         self.shares[corner] = self.shares.get(corner, 0.0) + share
 
     def weights(self, planes: slice = ALL) -> Tensor:
         """What the sums in these planes are to be divided by: float32 (z, y, x)."""
-        return self.windows.total_weight(self.shares, planes, self.weight)
+        return self.windows.total_weight(self.shares, planes)
 
     def slabs(self) -> Iterator[slice]:
         """Planes (z) to be looked at together; all of them in turn."""

@@ -80,7 +80,7 @@ class Passes:
     def _outputs(self, batch: list[Pass]) -> Tensor:
         """Of mirrored windows, still mirrored: float32 (batch, classes, z, y, x)."""
         windows = [
-            self.image[(slice(None), *box_of(one.corner, self.blend.patch))].flip(
+            self.image[(slice(None), *box_of(one.corner, self.blend.windows.patch))].flip(
                 [axis + 1 for axis in one.axes]
             )
             for one in batch

@@ -3,7 +3,7 @@
 Tensors are (z, y, x), with the class axis in front.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -72,22 +72,22 @@ class SearchState:
         for planes in self.blend.slabs():
             likely[planes] = (self.blend.likelihoods(planes)[0] < 1 - SEARCH_PROBABILITY).cpu()
         self.candidates |= near(likely, self.spacing_zyx, SEARCH_MARGIN_MM)
-        self.measure_doubt()
+        self.measure_doubt(self.unseen())
         self.mirrors.forget(self.doubts)
 
-    def measure_doubt(self) -> None:
-        """As the windows seen are averaged; the others' parts are those that they would have if all had been seen."""
+    def measure_doubt(self, unseen: Sequence[Corner] = ()) -> None:
+        """Of the windows seen, and of these others: the parts that they would have if all had been seen."""
         voxel_cm3 = float(np.prod(self.spacing_zyx)) / 1000
         slabs = list(self.blend.slabs())
         volumes = torch.stack([expected_volumes(self.blend.likelihoods(planes)) for planes in slabs]).sum(0)
-        seen, every = self.blend.shares, dict.fromkeys(self.windows.corners, 1.0)
-        self.doubts = dict.fromkeys(self.windows.corners, 0.0)
+        seen, once = self.blend.shares, self.windows.once
+        self.doubts = dict.fromkeys((*seen, *unseen), 0.0)
         for planes in slabs:
             candidates = self.candidates[planes]
             if not candidates.any():
                 continue
             doubts = doubt(self.blend.likelihoods(planes), voxel_cm3, volumes).cpu() * candidates
-            for corners, counted in ((seen, seen), (self.unseen(), every)):
+            for corners, counted in ((seen, seen), (unseen, once)):
                 if corners:
                     total_weight = self.windows.total_weight(counted, planes)
                     parts = self.windows.shared_out(corners, doubts, total_weight, planes)
@@ -99,6 +99,9 @@ class SearchState:
 
     def promising(self) -> list[Corner]:
         """Windows not seen yet that would count at a candidate."""
-        shares = self.windows.largest_shares(self.unseen(), self.candidates, self.blend.slabs())
+        unseen = self.unseen()
+        if not unseen:
+            return []
+        shares = self.windows.largest_shares(unseen, self.candidates, self.blend.slabs())
         corners = [corner for corner, share in shares.items() if share > SEARCH_SHARE]
         return self.mirrors.worthwhile(corners, self.doubts)

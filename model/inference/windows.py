@@ -50,20 +50,20 @@ class Windows:
                 )
                 yield (z, y, x), slice(low - z, high - z), place
 
-    def total_weight(
-        self, shares: Mapping[Corner, float], planes: slice, weight: Tensor | None = None
-    ) -> Tensor:
+    @property
+    def once(self) -> dict[Corner, float]:
+        """The shares where each window has the whole of its own."""
+        return dict.fromkeys(self.corners, 1.0)
+
+    def total_weight(self, shares: Mapping[Corner, float], planes: slice) -> Tensor:
         """The sum of windows' weights times their shares in these planes, float32 (z, y, x).
 
-        Made anew each time: kept for all planes, it would be as large as a channel of the image. weight: on a device
-        of its own.
+        Made anew each time: kept for all planes, it would be as large as a channel of the image.
         """
-        weight = self.weight if weight is None else weight
-        total = torch.zeros(
-            (len(range(*planes.indices(self.shape[0]))), *self.shape[1:]), device=weight.device
-        )
+        first, stop, _ = planes.indices(self.shape[0])
+        total = torch.zeros((stop - first, *self.shape[1:]), device=self.weight.device)
         for corner, own, place in self.in_planes(shares, planes):
-            total[place].add_(weight[own], alpha=shares[corner])
+            total[place].add_(self.weight[own], alpha=shares[corner])
         return total
 
     def largest_shares(
@@ -73,12 +73,14 @@ class Windows:
 
         slabs: planes that are looked at together, all in turn.
         """
-        largest = dict.fromkeys(corners, 0.0)
+        largest, once = dict.fromkeys(corners, 0.0), self.once
         for planes in slabs:
             hits = voxels[planes]
-            if hits.any():
-                total_weight = self.total_weight(dict.fromkeys(self.corners, 1.0), planes)
-                for corner, own, place in self.in_planes(corners, planes):
+            if not hits.any():
+                continue
+            total_weight = self.total_weight(once, planes)
+            for corner, own, place in self.in_planes(corners, planes):
+                if hits[place].any():
                     share = (self.weight[own] * (hits[place] / total_weight[place])).max()
                     largest[corner] = max(largest[corner], float(share))
         return largest
