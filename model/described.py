@@ -5,9 +5,34 @@ from pathlib import Path
 
 from model.documents import read_object
 from model.errors import InputError
-from model.structures import channel_kinds
+from model.images.contrast import role_by_words
+from model.structures import numbered
 
 NAME = "dataset.json"
+# nnU-Net takes the normalisation from a channel's name, so that both are often called CT.
+_SAYS_NOTHING = ("ct", "image", "zscore", "nonorm", "rescaleto01")
+# Written as one word; all others are understood as in DICOM descriptions.
+_ONE_WORD = {"ctce": "ce", "noncect": "ct"}
+_OF_ROLE = {"plain": "ct", "contrast": "ce"}
+
+
+def channel_kinds(channels: object) -> list[str | None]:
+    """What each channel in a data set's description is: "ct" (no contrast), "ce", "" (it does not say), None (another).
+
+    channels: {number: name}. None, too, where the words for contrast are not clear. Raises ValueError for whatever is
+    no names with numbers.
+    """
+    names = numbered(channels, "channels")
+    if sorted(names) != list(range(len(names))):
+        raise ValueError(f"channels have the numbers {sorted(names)}")
+    return [_kind(names[number]) for number in range(len(names))]
+
+
+def _kind(name: str) -> str | None:
+    one_word = "".join(character for character in name.lower() if character.isalnum())
+    if one_word in _SAYS_NOTHING:
+        return ""
+    return _ONE_WORD.get(one_word) or _OF_ROLE.get(role_by_words(name) or "")
 
 
 def check_channels(root: Path, folders: Sequence[str]) -> None:

@@ -1,7 +1,7 @@
 """What is segmented: the structures in their order, and the label of each in a label map (0 is background).
 
-And how data sets of others call them: the one rule by which names of labels and of channels are understood, for
-training data as for imported models.
+And how data sets of others call them: the one rule by which names of labels are understood, for training data as for
+imported models.
 """
 
 LABELS = {"GTVp": 1, "GTVnd": 2}
@@ -10,16 +10,6 @@ STRUCTURES = tuple(LABELS)
 PROBABILITY_FOLDERS = {name: f"probability_{name}" for name in STRUCTURES}
 UNCERTAINTY_FOLDER = "uncertainty"
 MAP_FOLDERS = (*PROBABILITY_FOLDERS.values(), UNCERTAINTY_FOLDER)
-
-# Names of channels, without case and separators. In this order: what has "contrast" in it may say that there is none.
-_WITHOUT = (
-    "noncontrast", "nocontrast", "withoutcontrast", "wocontrast", "contrastfree", "precontrast", "nonenhanced",
-    "unenhanced", "noncect", "ncct", "nect", "plain", "native",
-)  # fmt: skip
-_WITH = ("contrast", "enhanced", "cect")
-_WITH_ALONE = ("ce", "ctce")
-# nnU-Net takes the normalisation from a channel's name, so that both are often called CT.
-_SAYS_NOTHING = ("ct", "image", "zscore", "nonorm", "rescaleto01")
 
 
 def structure_of(name: str) -> str | None:
@@ -35,7 +25,7 @@ def named_labels(labels: object) -> dict[str, int]:
     labels keep their own. Raises ValueError for whatever is not clear.
     """
     values: dict[str, int] = {}
-    for value, name in _numbered(labels, "labels").items():
+    for value, name in numbered(labels, "labels").items():
         structure, background = structure_of(name), _plain(name) == "background"
         if background if value else structure:
             raise ValueError(f"{name} has label {value}")
@@ -49,28 +39,8 @@ def named_labels(labels: object) -> dict[str, int]:
 
 def ignored_value(labels: object) -> int | None:
     """The value of nnU-Net's label "ignore", which marks what is not counted, if there is one. Raises ValueError."""
-    values = [value for value, name in _numbered(labels, "labels").items() if _plain(name) == "ignore"]
+    values = [value for value, name in numbered(labels, "labels").items() if _plain(name) == "ignore"]
     return values[0] if values else None
-
-
-def channel_kinds(channels: object) -> list[str | None]:
-    """What each channel in a data set's description is: "ct" (no contrast), "ce", "" (it does not say), None (another).
-
-    channels: {number: name}. Raises ValueError for whatever is not clear.
-    """
-    names = _numbered(channels, "channels")
-    if sorted(names) != list(range(len(names))):
-        raise ValueError(f"channels have the numbers {sorted(names)}")
-    return [_kind(names[number]) for number in range(len(names))]
-
-
-def _kind(name: str) -> str | None:
-    plain = _plain(name)
-    if any(part in plain for part in _WITHOUT):
-        return "ct"
-    if plain in _WITH_ALONE or any(part in plain for part in _WITH):
-        return "ce"
-    return "" if plain in _SAYS_NOTHING else None
 
 
 def _plain(name: str) -> str:
@@ -78,7 +48,7 @@ def _plain(name: str) -> str:
     return "".join(c for c in name.lower() if c.isalnum())
 
 
-def _numbered(content: object, what: str) -> dict[int, str]:
+def numbered(content: object, what: str) -> dict[int, str]:
     """{number: name} of a dictionary that has the numbers as keys, or else as values. Raises ValueError."""
     if not isinstance(content, dict) or not content:
         raise ValueError(f"{what} are no names with numbers")

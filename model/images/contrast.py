@@ -32,7 +32,7 @@ _MANY_WORDS = rf"(?:{_BETWEEN}+(?!(?:{_WITH}|{_AFTER}|m)\b)\w+){{0,3}}?{_BETWEEN
 _OF_ELSE = rf"\b{_NO}[ -]*(?:\w{{0,5}}mar|gap|tilt\w*|ioni\w*)\b"
 _PLAIN = (
     # Without iodine may still be with something else.
-    rf"\b(?!non ?-? ?iod){_NO}{_FILLERS}{_BETWEEN}*{_MEDIUM}\b(?: +(?:enhanc\w*|iv|i v|ev)\b)*",
+    rf"\b(?!non ?-? ?iod){_NO}{_FILLERS}{_BETWEEN}*{_MEDIUM}\b(?:[ -]+(?:enhanc\w*|iv|i v|ev)\b)*",
     r"\bo[ /]*(?:i ?v ?-? ?)?(?:km|kontrast\w*)\b",
     rf"\b{_NO}[ -]*c ?\+",
     r"\b(?:un|non) ?-? ?enhanced\b",

@@ -18,8 +18,11 @@ HEADS = "decoder.seg_layers."
 
 
 def _told(kinds: tuple[str | None, ...]) -> tuple[str, ...]:
-    """What the inputs are, by their names; in the usual order where these do not tell; empty where one is no CT."""
-    if None in kinds:
+    """What the inputs are, by their names; in the usual order where these do not tell.
+
+    Empty where one is no CT, or both are said to be the same.
+    """
+    if None in kinds or kinds in (("ct", "ct"), ("ce", "ce")):
         return ()
     if kinds in (("ce", "ct"), ("ce", ""), ("", "ct")):
         return ("ce", "ct")

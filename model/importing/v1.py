@@ -15,6 +15,8 @@ from model.network.plain import quoted
 from model.network.plan import NetworkPlan
 
 CHECKPOINT = "model_final_checkpoint.model"
+# How probabilities are resampled where the plans say nothing of it.
+EXPORT = {"force_separate_z": None, "interpolation_order": 1, "interpolation_order_z": 0}
 # Index of the stage among the trainer's arguments.
 STAGE = 5
 # nnU-Net's normalisations without figures, and their names here.
@@ -67,6 +69,10 @@ def check_supported(folder: Path, plans: dict[str, Any], stage: dict[str, Any]) 
         raise InputError(folder, f"{quoted(preprocessor)} is not supported", "only GenericPreprocessor is")
     if any(dict(plans["use_mask_for_norm"]).values()):
         raise InputError(folder, "normalisation within a mask", "only v2 models may have it")
+    export = plans.get("segmentation_export_params")
+    if export is not None and dict(export) != EXPORT:
+        fact = f"probabilities are resampled with {quoted(export)}"
+        raise InputError(folder, fact, "only nnU-Net's default is supported")
 
 
 def channel_schemes(folder: Path, plans: dict[str, Any]) -> tuple[Normalisation, ...]:

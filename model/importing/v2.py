@@ -1,11 +1,13 @@
 """nnU-Net v2 models: plans.json, dataset.json, fold_x/checkpoint_final.pth; PlainConvUNet and ResidualEncoderUNet."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from model.described import channel_kinds
 from model.documents import read_object
 from model.errors import InputError
 from model.importing.model import Model, ct_normalisation, per_stage, spacing_of, state_of, triple_of
@@ -15,7 +17,7 @@ from model.network.bundle import Normalisation
 from model.network.plain import plain, quoted
 from model.network.plan import NetworkPlan, whole
 from model.network.unet import UNet
-from model.structures import LABELS, channel_kinds, named_labels
+from model.structures import LABELS, named_labels
 
 REMEDY = "give a trained-model folder"
 # nnU-Net's normalisations and their names here.
@@ -25,8 +27,55 @@ SCHEMES = {
     "RescaleTo01Normalization": "rescale-0-1",
     "NoNormalization": "none",
 }
-# The spline order of the only supported resampling function.
+# The spline order of the only supported resampling function, and all that it can be given with its own defaults.
 RESAMPLING = {"resampling_fn_data": 3, "resampling_fn_probabilities": 1}
+RESAMPLING_DEFAULTS = {
+    "is_seg": False,
+    "order": 3,
+    "order_z": 0,
+    "force_separate_z": False,
+    "separate_z_anisotropy_threshold": 3,
+}
+# The network classes that are known, and what they are built with besides what NetworkPlan has. A class says nothing
+# that it does not have; where plans say nothing, its own default is another than nnU-Net's plans always say.
+NETWORKS = "dynamic_network_architectures.architectures.unet."
+PLAIN, RESIDUAL = "PlainConvUNet", "ResidualEncoderUNet"
+SIZES = {
+    "n_stages",
+    "features_per_stage",
+    "kernel_sizes",
+    "strides",
+    "n_conv_per_stage",
+    "n_blocks_per_stage",
+    "n_conv_per_stage_decoder",
+}
+SETTINGS: dict[str, tuple[Any, ...]] = {  # each with what it may be
+    "conv_op": (None, "torch.nn.modules.conv.Conv3d", "torch.nn.Conv3d"),
+    "conv_bias": (True,),
+    "norm_op": ("torch.nn.modules.instancenorm.InstanceNorm3d", "torch.nn.InstanceNorm3d"),
+    "nonlin": ("torch.nn.LeakyReLU", "torch.nn.modules.activation.LeakyReLU"),
+    "dropout_op": (None,),
+    "dropout_op_kwargs": (None, {}),
+    "deep_supervision": (None, False, True),
+    "nonlin_first": (None, False),
+    "block": (None, "dynamic_network_architectures.building_blocks.residual.BasicBlockD"),
+    "bottleneck_channels": (None,),
+    "stem_channels": (None,),
+}
+# Of plans before 2.4, which did not say it.
+BEFORE_2_4 = {key: SETTINGS[key][0] for key in ("conv_bias", "norm_op", "nonlin")}
+# Parameters of a convolution, and of the norm right after it, once more.
+AGAIN = re.compile(r"\.all_modules\.[01]\.\w+$")
+# Of the norm and of the nonlinearity: what they may be. Where a norm says nothing it has no weights, which is noticed.
+FIGURES: dict[str, dict[str, tuple[Any, ...]]] = {
+    "norm_op_kwargs": {
+        "eps": (1e-5,),
+        "affine": (True,),
+        "momentum": (0.1,),
+        "track_running_stats": (False,),
+    },
+    "nonlin_kwargs": {"negative_slope": (0.01,), "inplace": (False, True)},
+}
 
 
 def read_v2(folder: Path, folds: list[str], checkpoint: str, trainer: str | None = None) -> Model:
@@ -123,13 +172,22 @@ def check_supported(path: Path, plans: dict[str, Any], configuration: dict[str, 
     if preprocessor != "DefaultPreprocessor":
         raise InputError(path, f"{quoted(preprocessor)} is not supported", "only DefaultPreprocessor is")
     for key, order in RESAMPLING.items():
-        arguments = configuration.get(f"{key}_kwargs", {})
-        asked = (configuration.get(key, "resample_data_or_seg_to_shape"), arguments.get("order", order))
-        asked_z = (arguments.get("order_z", 0), arguments.get("force_separate_z"))
-        if asked != ("resample_data_or_seg_to_shape", order) or asked_z != (0, None):
-            raise InputError(
-                path, f"{key} is not nnU-Net's default", "only the default resampling is supported"
-            )
+        check_resampling(path, configuration, key, order)
+
+
+def check_resampling(path: Path, configuration: dict[str, Any], key: str, order: int) -> None:
+    """Raise InputError where it is not as nnU-Net's planner has it. Plans that name neither are taken as its own."""
+    asked = RESAMPLING_DEFAULTS | (configuration.get(f"{key}_kwargs") or {})
+    if key not in configuration and f"{key}_kwargs" not in configuration:
+        asked |= {"order": order, "force_separate_z": None}
+    usual = RESAMPLING_DEFAULTS | {"order": order, "force_separate_z": None}
+    name = configuration.get(key, "resample_data_or_seg_to_shape")
+    if name != "resample_data_or_seg_to_shape":
+        raise InputError(path, f"{key} is {quoted(name)}", "only the default resampling is supported")
+    for what in asked:
+        if what not in usual or asked[what] != usual[what]:
+            fact = f"{key} with {quoted(what)} {quoted(asked[what])}"
+            raise InputError(path, fact, "only the default resampling is supported")
 
 
 def label_values(path: Path, labels: Any) -> tuple[int, int] | None:
@@ -158,24 +216,12 @@ def network_plan(path: Path, configuration: dict[str, Any], channels: int, class
             "strides": configuration["pool_op_kernel_sizes"],
             "n_conv_per_stage": configuration["n_conv_per_stage_encoder"],
             "n_conv_per_stage_decoder": configuration["n_conv_per_stage_decoder"],
+            **BEFORE_2_4,
         }
     else:
-        name, kwargs = architecture["network_class_name"].rsplit(".", 1)[-1], architecture["arch_kwargs"]
-    if name not in ("PlainConvUNet", "ResidualEncoderUNet"):
-        raise InputError(
-            path, f"architecture {quoted(name)} is not supported", "PlainConvUNet and ResidualEncoderUNet are"
-        )
-    settings = (kwargs.get("norm_op_kwargs") or {}) | (kwargs.get("nonlin_kwargs") or {})
-    if settings.get("eps", 1e-5) != 1e-5 or settings.get("negative_slope", 0.01) != 0.01:
-        raise InputError(
-            path, f"norm or nonlinearity with {quoted(settings)} is not supported", "nnU-Net's own is"
-        )
-    usual = {"conv_bias": True, "dropout_op": None, "norm_op": "InstanceNorm3d", "nonlin": "LeakyReLU"}
-    for key, value in usual.items():
-        given = kwargs.get(key, value)
-        if (str(given).rsplit(".", 1)[-1] if given is not None else None) != (str(value) if value else None):
-            raise InputError(path, f"{key} is {quoted(given)}", f"only {value} is supported")
-    residual = name == "ResidualEncoderUNet"
+        name, kwargs = architecture["network_class_name"], architecture["arch_kwargs"]
+        name = name.removeprefix(NETWORKS)
+    check_architecture(path, name, kwargs)
     stages = len(kwargs["features_per_stage"])
     encoder = kwargs["n_blocks_per_stage"] if "n_blocks_per_stage" in kwargs else kwargs["n_conv_per_stage"]
     return NetworkPlan(
@@ -186,17 +232,35 @@ def network_plan(path: Path, configuration: dict[str, Any], channels: int, class
         tuple(triple_of(stride) for stride in kwargs["strides"]),
         per_stage(encoder, stages),
         per_stage(kwargs["n_conv_per_stage_decoder"], stages - 1),
-        residual=residual,
+        residual=name == RESIDUAL,
     )
+
+
+def check_architecture(path: Path, name: Any, kwargs: dict[str, Any]) -> None:
+    """Raise InputError where the network would not be built as it is here, whatever its weights are called."""
+    if name not in (PLAIN, RESIDUAL):
+        fact = f"architecture {quoted(name)} is not supported"
+        raise InputError(path, fact, f"{PLAIN} and {RESIDUAL} of nnU-Net are")
+    for key in kwargs.keys() - SIZES - SETTINGS.keys() - FIGURES.keys():
+        fact = f"the network is built with {quoted(key)} {quoted(kwargs[key])}, which is not known here"
+        raise InputError(path, fact, "only nnU-Net's own options are supported")
+    for key, allowed in SETTINGS.items():
+        given = kwargs.get(key)
+        if not any(type(given) is type(value) and given == value for value in allowed):
+            fact = f"{key} is {quoted(given) if key in kwargs else 'not given'}"
+            raise InputError(path, fact, f"only {allowed[0]} is supported")
+    for key, known in FIGURES.items():
+        for figure, given in (kwargs.get(key) or {}).items():
+            if given not in known.get(figure, ()):
+                fact = f"{key} with {quoted(figure)} {quoted(given)} is not supported"
+                raise InputError(path, fact, "nnU-Net's own is")
 
 
 def pick_state(path: Path, state: dict[str, Tensor], names: list[str]) -> dict[str, Tensor]:
     """The tensors of these names; nnU-Net stores most of them again under the names of modules that share them."""
     missing = [name for name in names if name not in state]
     other = [
-        n
-        for n in state
-        if n not in names and ".all_modules." not in n and not n.startswith("decoder.encoder.")
+        n for n in state if n not in names and not AGAIN.search(n) and not n.startswith("decoder.encoder.")
     ]
     if missing or other:
         raise InputError(

@@ -1,11 +1,13 @@
 """Cropping, resampling and normalisation as nnU-Net (v1 and v2) does them, for weights imported from it.
 
-Crop to where any CT is not zero → normalise → resample (v1: resample → normalise). Resampling is cubic, or, where the
-spacing along one axis is more than three times another one (of the scan, else of the network), cubic within the
-slices and nearest across them. On the way back it is linear instead of cubic. All arrays are (z, y, x).
+Crop to where any CT that the network sees is not zero → normalise → resample (v1: resample → normalise). Resampling is
+cubic, or, where the spacing along one axis is more than three times another one (of the scan, else of the network),
+cubic within the slices and nearest across them. On the way back it is linear instead of cubic. All arrays are
+(z, y, x).
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,8 +54,9 @@ def find_region(pair: Pair, bundle: Bundle, version: Version) -> tuple[Region, B
 
     Where figures for normalisation are taken from the whole resampled scan, as v1 does, the box is the whole grid.
     """
-    box = nonzero_box(pair)
-    body = box and body_box(pair.ct, outside_circle(pair.ct), pair.spacing_zyx)
+    box = nonzero_box(seen(pair, bundle))
+    first_seen = pair.ct if "ct" in bundle.channels else pair.ce
+    body = box and body_box(first_seen, outside_circle(first_seen), pair.spacing_zyx)
     if box is None or body is None:
         return None
     lengths = [axis.stop - axis.start for axis in box]
@@ -96,7 +99,7 @@ def sample(pair: Pair, bundle: Bundle, region: Region, part: Box, version: Versi
     for out, name, scheme in zip(image, bundle.channels, bundle.normalisation, strict=True):
         array = getattr(pair, name)[region.box]
         if version.normalise_first:
-            mask = nonzero_mask(pair)[region.box] if scheme.scheme == "masked-zscore" else None
+            mask = nonzero_mask(seen(pair, bundle))[region.box] if scheme.scheme == "masked-zscore" else None
             resample(array, resampling, normaliser(scheme, array, mask), out)
         else:
             # Not yet in float16, whose steps are 0.5 from 512 HU on.
@@ -122,15 +125,20 @@ def normaliser(scheme: Normalisation, array: np.ndarray, mask: np.ndarray | None
     return lambda plane, index: torch.where(torch.from_numpy(mask[index]), (plane - mean) / std, plane)
 
 
-def nonzero_box(pair: Pair) -> Box | None:
-    """The smallest box with all voxels at which any CT is not zero."""
+def seen(pair: Pair, bundle: Bundle) -> list[np.ndarray]:
+    """The CTs that the network is given (z, y, x): nnU-Net knows of no others."""
+    return [getattr(pair, name) for name in bundle.channels]
+
+
+def nonzero_box(cts: Sequence[np.ndarray]) -> Box | None:
+    """The smallest box with all voxels at which any of these CTs (z, y, x) is not zero."""
 
     def anything(axis: int, index: int) -> bool:
         plane = (slice(None),) * axis + (index,)
-        return bool(pair.ct[plane].any() or pair.ce[plane].any())
+        return any(ct[plane].any() for ct in cts)
 
     bounds = []
-    for axis, n in enumerate(pair.ct.shape):  # from the outside, since most scans have no such margin
+    for axis, n in enumerate(cts[0].shape):  # from the outside, since most scans have no such margin
         first = next((k for k in range(n) if anything(axis, k)), None)
         if first is None:
             return None
@@ -139,6 +147,6 @@ def nonzero_box(pair: Pair) -> Box | None:
     return box_from(bounds)
 
 
-def nonzero_mask(pair: Pair) -> np.ndarray:
-    """Bool (z, y, x): where any CT is not zero, holes filled."""
-    return ndimage.binary_fill_holes((pair.ct != 0) | (pair.ce != 0))
+def nonzero_mask(cts: Sequence[np.ndarray]) -> np.ndarray:
+    """Bool (z, y, x): where any of these CTs is not zero, holes filled."""
+    return ndimage.binary_fill_holes(np.any([ct != 0 for ct in cts], axis=0))

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from model.described import check_channels
+from model.described import channel_kinds, check_channels
 from model.errors import InputError
 
 FOLDERS = ("imagests",)
@@ -54,3 +54,33 @@ def test_a_description_beside_another_folder_is_not_its_own(tmp_path):
 def test_a_description_that_is_none_says_nothing(tmp_path, content):
     (tmp_path / "dataset.json").write_text(content)
     check_channels(tmp_path, FOLDERS)
+
+
+@pytest.mark.parametrize(
+    ("names", "kinds"),
+    [
+        (("CT", "CT with contrast"), ["", "ce"]),
+        (("CT", "CT"), ["", ""]),
+        (("non-contrast CT", "CE"), ["ct", "ce"]),
+        (("CECT", "NCCT"), ["ce", "ct"]),
+        (("contrast-enhanced", "CT without contrast"), ["ce", "ct"]),
+        (("image_contrast", "image"), ["ce", ""]),
+        (("CT", "MR", "PET"), ["", None, None]),
+        (("CT without IV contrast", "CT with IV contrast"), ["ct", "ce"]),
+        (("not contrast-enhanced CT", "contrast-enhanced CT"), ["ct", "ce"]),
+        (("w/o IV contrast", "w IV contrast"), ["ct", "ce"]),
+        (("no-IV-contrast", "CTCE"), ["ct", "ce"]),
+        (("nonCE", "noncect", "contrastFree", "sans injection"), ["ct"] * 4),
+        (("with and without contrast", "CT, no agent"), [None, None]),
+    ],
+)
+def test_channels_are_told_by_their_names(names, kinds):
+    assert channel_kinds({str(number): name for number, name in enumerate(names)}) == kinds
+
+
+@pytest.mark.parametrize(
+    "channels", [None, ["CT", "CE"], {"1": "CT", "2": "CE"}, {"0": "CT", "x": "CE"}, {"0": 3}]
+)
+def test_channels_that_are_not_clear_are_refused(channels):
+    with pytest.raises(ValueError, match=r"channels"):
+        channel_kinds(channels)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from model.structures import LABELS, STRUCTURES, channel_kinds, named_labels, structure_of
+from model.structures import LABELS, STRUCTURES, named_labels, structure_of
 
 
 def test_labels_are_those_of_the_challenge():
@@ -53,27 +53,3 @@ def test_labels_that_are_not_clear_are_refused(labels):
     with pytest.raises(ValueError, match=r".") as caught:
         named_labels(labels)
     assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("names", "kinds"),
-    [
-        (("CT", "CT with contrast"), ["", "ce"]),
-        (("CT", "CT"), ["", ""]),
-        (("non-contrast CT", "CE"), ["ct", "ce"]),
-        (("CECT", "NCCT"), ["ce", "ct"]),
-        (("contrast-enhanced", "CT without contrast"), ["ce", "ct"]),
-        (("image_contrast", "image"), ["ce", ""]),
-        (("CT", "MR", "PET"), ["", None, None]),
-    ],
-)
-def test_channels_are_told_by_their_names(names, kinds):
-    assert channel_kinds({str(number): name for number, name in enumerate(names)}) == kinds
-
-
-@pytest.mark.parametrize(
-    "channels", [None, ["CT", "CE"], {"1": "CT", "2": "CE"}, {"0": "CT", "x": "CE"}, {"0": 3}]
-)
-def test_channels_that_are_not_clear_are_refused(channels):
-    with pytest.raises(ValueError, match=r"channels"):
-        channel_kinds(channels)

@@ -16,12 +16,12 @@ from pathlib import Path
 
 import numpy as np
 
-from model.described import order_error, wrong_order
+from model.described import channel_kinds, order_error, wrong_order
 from model.documents import read_object
 from model.errors import InputError
 from model.images.pair import Pair, read_pair
 from model.images.read import image_stem, image_suffix, read_labels
-from model.structures import LABELS, channel_kinds, ignored_value, named_labels, structure_of
+from model.structures import LABELS, ignored_value, named_labels, structure_of
 
 # SegRap's archive has label maps of both tasks under the same names; this folder is the tumours'.
 TASK = "Task002"

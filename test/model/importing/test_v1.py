@@ -35,6 +35,15 @@ def test_v1_without_mirroring_stays_without(v1_network, v1_folder, imported, tmp
     assert bundle.provenance["trainer"] == "'mine', taken as nnUNetTrainerV2_noMirroring"
 
 
+EXPORT = {"force_separate_z": None, "interpolation_order": 1, "interpolation_order_z": 0}
+
+
+@pytest.mark.parametrize("export", [None, EXPORT])
+def test_v1_plans_may_say_how_probabilities_are_resampled(v1_network, v1_folder, imported, export, tmp_path):
+    folder = v1_folder(tmp_path / "m", v1_network(), segmentation_export_params=export)
+    assert imported(folder).pipeline == "nnunet-v1"
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -47,6 +56,9 @@ def test_v1_without_mirroring_stays_without(v1_network, v1_folder, imported, tmp
         ({"trainer": "nnUNetTrainerV2_lReLU_convReLUIN"}, "nnUNetTrainerV2_lReLU_convReLUIN"),
         ({"trainer": ["nnUNetTrainerV2"]}, "trainer"),
         ({"normalization_schemes": {0: "MRI", 1: "CT"}}, "MRI"),
+        ({"segmentation_export_params": EXPORT | {"interpolation_order": 3}}, "interpolation_order': 3"),
+        ({"segmentation_export_params": EXPORT | {"force_separate_z": True}}, "force_separate_z': True"),
+        ({"segmentation_export_params": {}}, "resampled with {}"),
     ],
 )
 def test_unsupported_v1_is_refused(v1_network, v1_folder, imported, change, message, tmp_path):
@@ -87,6 +99,7 @@ def stage(**changes) -> dict:
         {"num_modalities": 10**9}, {"num_modalities": "2"}, {"num_modalities": LAUGHS}, {"num_modalities": -1},
         {"normalization_schemes": LAUGHS}, {"normalization_schemes": {0: LAUGHS, 1: "CT"}}, {"more": DEEP},
         {"plans_per_stage": DEEP}, {"plans_per_stage": LAUGHS}, {"trainer": LAUGHS}, {"trainer": "x" * 10**7},
+        {"segmentation_export_params": LAUGHS}, {"segmentation_export_params": 3},
         {"use_mask_for_norm": LAUGHS}, {"use_mask_for_norm": 3}, {"preprocessor_name": "x" * 10**6},
         {"preprocessor_name": LAUGHS}, {"dataset_properties": {"intensityproperties": LAUGHS}},
         *({"dataset_properties": {"intensityproperties": {0: FIGURES | figures, 1: FIGURES}}} for figures in (

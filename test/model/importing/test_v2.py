@@ -66,6 +66,40 @@ def test_v2_plans_of_the_older_form(v2_network, v2_folder, imported, tmp_path):
         ({"network__nonlin_kwargs": {"negative_slope": 0.2}}, "negative_slope"),
         ({"configuration__preprocessor_name": "Mine"}, "Mine"),
         ({"configuration__resampling_fn_data": "resample_torch_fornnunet"}, "resampling"),
+        *(
+            ({f"configuration__{key}_kwargs": {"order": order, "force_separate_z": None} | more}, message)
+            for key, order in (("resampling_fn_data", 3), ("resampling_fn_probabilities", 1))
+            for more, message in (
+                ({"separate_z_anisotropy_threshold": 2}, "threshold' 2"),
+                ({"is_seg": True}, "is_seg' True"),
+                ({"order": 2}, "order' 2"),
+                ({"order_z": 1}, "order_z' 1"),
+                ({"mine": 1}, "mine' 1"),
+                ({"force_separate_z": False}, "force_separate_z' False"),
+            )
+        ),
+        # nnU-Net's function has a default of its own, which its planner never leaves to it.
+        ({"configuration__resampling_fn_data_kwargs": {"order": 3}}, "force_separate_z' False"),
+        ({"configuration__resampling_fn_probabilities_kwargs": {"force_separate_z": None}}, "order' 3"),
+        ({"network__nonlin_first": True}, "nonlin_first is True"),
+        ({"network__nonlin": None}, "nonlin is None.*LeakyReLU"),
+        ({"network__nonlin": "my_lab.LeakyReLU"}, "my_lab.LeakyReLU"),
+        ({"network__norm_op": None}, "norm_op is None"),
+        ({"network__norm_op_kwargs": {"eps": 1e-3}}, "eps' 0.001"),
+        ({"network__conv_bias": False}, "conv_bias is False"),
+        ({"network__conv_bias": 1}, "conv_bias is 1"),
+        ({"network__dropout_op": "torch.nn.Dropout3d"}, "dropout_op is"),
+        ({"network__stem_channels": 4}, "stem_channels is 4"),
+        ({"network__mine": 1}, "built with 'mine' 1"),
+        (
+            {
+                "configuration__architecture": {
+                    "network_class_name": "my_lab.networks.PlainConvUNet",
+                    "arch_kwargs": {},
+                }
+            },
+            "my_lab.networks",
+        ),
         ({"configuration__normalization_schemes": ["CTNormalization", "Mine"]}, "Mine"),
         ({"plans__image_reader_writer": "NibabelIOWithReorient"}, "NibabelIOWithReorient"),
         ({"dataset__channel_names": {"0": "CT"}}, "say which with --channels"),
@@ -78,6 +112,19 @@ def test_v2_plans_of_the_older_form(v2_network, v2_folder, imported, tmp_path):
 def test_what_is_not_supported_is_refused(v2_network, v2_folder, imported, change, message, tmp_path):
     with pytest.raises(InputError, match=message):
         imported(v2_folder(tmp_path / "m", [v2_network(PlainConvUNet)], **change))
+
+
+def test_a_nonlinearity_before_the_norm_is_told_by_the_weights_too(v2_network, v2_folder, imported, tmp_path):
+    """A network that was built otherwise than its plans say: the modules in a row have other numbers."""
+    folder = v2_folder(tmp_path / "m", [v2_network(PlainConvUNet)])
+    path = folder / "fold_0" / "checkpoint_final.pth"
+    content = torch.load(path, weights_only=False)
+    state = {
+        k.replace(".all_modules.1.", ".all_modules.2."): v for k, v in content["network_weights"].items()
+    }
+    torch.save(content | {"network_weights": state}, path)
+    with pytest.raises(InputError, match=r"are not those.*all_modules\.2"):
+        imported(folder)
 
 
 @pytest.mark.parametrize(

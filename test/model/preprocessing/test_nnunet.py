@@ -1,5 +1,7 @@
 """nnU-Net's preprocessing, against skimage's resize called as nnU-Net calls it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -40,8 +42,9 @@ def pair_of(shape=(14, 40, 44), spacing_zyx=(3.0, 1.0, 1.0), seed=0) -> Pair:
 
 def bundle_of(spacing_zyx, pipeline="nnunet-v2", scheme=CT, channels=("ct", "ce")) -> Bundle:
     torch.manual_seed(1)
-    state = UNet(PLAN).state_dict()
-    return Bundle(PLAN, PATCH, spacing_zyx, (scheme, scheme), (0, 1, 2), {}, (state,), pipeline, channels)
+    plan = replace(PLAN, in_channels=len(channels))
+    schemes, state = (scheme,) * len(channels), UNet(plan).state_dict()
+    return Bundle(plan, PATCH, spacing_zyx, schemes, (0, 1, 2), {}, (state,), pipeline, channels)
 
 
 def find_region(pair: Pair, bundle: Bundle):
@@ -141,10 +144,29 @@ def test_mask_leaves_what_lies_outside_as_it_is():
     bundle = bundle_of((3.0, 1.0, 1.0), scheme=Normalisation(scheme="masked-zscore"))
     region, _ = find_region(pair, bundle)
     image = sample(pair, bundle, region, WHOLE).numpy()
-    mask = nnunet.nonzero_mask(pair)[region.box]
+    mask = nnunet.nonzero_mask([pair.ct, pair.ce])[region.box]
     values = pair.ct[region.box][mask]
     assert not mask[:, :6, :6].any() and not image[:, :, :6, :6].any()
     np.testing.assert_allclose(image[0][mask], (values - values.mean()) / values.std(), atol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "other"), [("ct", "ce"), ("ce", "ct")])
+@pytest.mark.parametrize("pipeline", ["nnunet-v2", "nnunet-v1"])
+def test_a_network_of_one_ct_knows_nothing_of_the_other(name, other, pipeline):
+    """It gives the same image whatever the other CT is: another frame of zeros, or air alone."""
+    scheme = Normalisation(scheme="masked-zscore" if pipeline == "nnunet-v2" else "zscore")
+    bundle = bundle_of((3.0, 0.8, 0.8), pipeline, scheme, (name,))
+    pair = pair_of()
+    getattr(pair, name)[:, 5:12, 4:9] = 0
+    given = []
+    for values in (np.ones_like(pair.ct), np.full_like(pair.ct, -1000), getattr(pair, name)):
+        getattr(pair, other)[...] = values
+        region, part = find_region(pair, bundle)
+        assert region.box == (slice(1, 13), slice(3, 38), slice(2, 40))
+        given.append((part, sample(pair, bundle, region, WHOLE)))
+    for part, image in given[1:]:
+        assert part == given[0][0]
+        torch.testing.assert_close(image, given[0][1])
 
 
 def test_channels_may_be_reversed():
