@@ -26,6 +26,7 @@ from model.network.placement import choose_device
 from model.terminal import STOPPED, log, own_stderr, report, stoppable, take_any_text
 from model.writing import check_writable
 from training.data.cache import cache_folder
+from training.data.files import allow_many_files
 from training.data.memory import is_out_of_memory
 from training.data.phantoms import make_phantoms
 from training.data.plans import DataPlan
@@ -47,6 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     take_any_text()
     args = parse_arguments(arguments, __doc__)
     command = sys.argv if arguments is None else ["train.py", *arguments]
+    allow_many_files()
     try:
         check_environment()
         device = choose_device(args.device)
@@ -131,7 +133,7 @@ def prepared(
             check_start(start, plan)
         check_late(args, plan)
 
-    options = {"resume": args.resume, "jobs": args.jobs, "mine": folders}
+    options = {"resume": args.resume, "overwrite": args.overwrite, "jobs": args.jobs, "mine": folders}
     plan = team.once(lambda: prepare(cases, args.work, decide, check, folder_of, **options))
     return Job(args, command, code, start, cases, plan, folder_of(plan)), folds
 

@@ -60,8 +60,7 @@ def train_fold(job: Job, fold: Fold, out: Path, team: Processes) -> bool:
     training, validation = (
         [load_case(job.cache / name) for name in names] for names in (fold.training, fold.held_out)
     )
-    options = {"resume": args.resume, "overwrite": args.overwrite, "start": job.start}
-    state = train(plan, training, validation, folder, team, **options)
+    state = train(plan, training, validation, folder, team, resume=args.resume, start=job.start)
     if not state.finished:
         if team.first:
             log(f"stopped after {state.iteration} iterations; go on with --resume")

@@ -1,6 +1,7 @@
 """The folds of one command: which cases each has, where its weights go; one is trained after the other."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from model.errors import InputError
@@ -96,12 +97,25 @@ def train_folds(job: Job, folds: list[Fold], outs: dict[str, Path], team: Proces
             log(f"fold {fold.name}: {len(fold.training)} cases to train on, {len(fold.held_out)} held out")
         if not train_fold(job, fold, outs[fold.name], team):
             return False
-    team.once(lambda: show_table(job.args.work))
+    team.once(lambda: show_table(job.args.work, [fold.name for fold in folds]))
     return True
 
 
-def show_table(work: Path) -> None:
-    """Over all folds that are done, if they are several. Raises InputError."""
+def show_table(work: Path, mine: Sequence[str]) -> None:
+    """Over all folds that are done, if they are several. Raises InputError.
+
+    mine: those of this command. Others that held out a case of these are left out: of another division of the cases.
+    """
     results = [result for result in read_results(work) if result.cases]
+    held_out = {case.name for result in results if result.fold in mine for case in result.cases}
+    others = {
+        result.fold
+        for result in results
+        if result.fold not in mine and held_out & {case.name for case in result.cases}
+    }
+    if others:
+        names = ", ".join(sorted(others))
+        log(f"warning: {work}: fold {names} held out cases that this command's folds did: not in the table")
+    results = [result for result in results if result.fold not in others]
     if len(results) > 1:
         show(folds_table(results))

@@ -77,6 +77,7 @@ def join(weights: list[Path], works: list[Path], out: Path, command: list[str]) 
 
     kept = [result for work in works for result in read_results(work)]
     taken = [] if weights else [result for result in kept if result.cases]
+    check_held_out_once(taken, works)
     weights = weights or [result.weights for result in taken]
     if len(weights) < 2:
         where = ", ".join(map(str, works))
@@ -104,6 +105,20 @@ def join(weights: list[Path], works: list[Path], out: Path, command: list[str]) 
         log("no scores of held-out cases: pieces of any size are kept; python -m training.least chooses")
     save_bundle(joined, out, None)
     log(f"wrote {out}, {len(joined.states)} networks")
+
+
+def check_held_out_once(results: "list[FoldResult]", works: list[Path]) -> None:
+    """Raises InputError where two folds held out one case: these are of different divisions, or of overlapping ones."""
+    seen: dict[str, FoldResult] = {}
+    for result in results:
+        for case in result.cases:
+            if (other := seen.setdefault(case.name, result)) is not result:
+                folds = " and by ".join(f"fold {one.fold} ({one.weights.name})" for one in (other, result))
+                fact = f"case {case.name} is held out by {folds}"
+                remedy = (
+                    "name the weights files to join, or move the folder of the fold that is too much away"
+                )
+                raise InputError(", ".join(map(str, works)), fact, remedy)
 
 
 def check_unchanged(bundles: "dict[Path, Bundle]", results: "list[FoldResult]") -> None:

@@ -14,7 +14,7 @@ from training.data.plans import DataPlan
 from training.data.sources import TrainingCase
 from training.data.survey import Survey, survey_case, survey_table
 from training.data.workers import on_workers
-from training.run.checkpoint import CHECKPOINT
+from training.run.checkpoint import CHECKPOINT, clear
 from training.run.lock import LOCK
 
 # In the work folder.
@@ -29,14 +29,16 @@ def prepare(
     folder_of: Callable[[DataPlan], Path],
     *,
     resume: bool,
+    overwrite: bool,
     jobs: int,
     mine: list[Path],
 ) -> DataPlan:
     """Leave plan.json in the work folder and every case in the folder for preprocessed ones; returns the plan.
 
     decide: from what the cases hold to the plan. check: raises InputError where it is of no use. folder_of: where cases
-    preprocessed by a plan lie. mine: this run's folders in the work folder. Raises InputError, with the plan that is
-    there untouched, where a case cannot be used, the disk is too small, or other runs have another plan.
+    preprocessed by a plan lie. mine: this run's folders in the work folder; to overwrite, what runs have left in them
+    is removed, in all of them before one begins anew. Raises InputError, with the plan and the runs that are there
+    untouched, where a case cannot be used, the disk is too small, or other runs have another plan.
     """
     work.mkdir(parents=True, exist_ok=True)
     plan_file = work / PLAN
@@ -54,6 +56,8 @@ def prepare(
         missing = [case for case in cases if not is_cached(case, folder_of(plan))]
         names = {case.name for case in missing}
         check_space(work, [survey for survey in surveys if survey.name in names], plan)
+        for folder in mine if overwrite else []:
+            clear(folder)
         write_plan(plan, plan_file)
         show(plan_file.read_text(encoding="utf-8").rstrip())
     on_workers(cache_from_files, [(case, plan, folder_of(plan)) for case in missing], jobs, "preprocess")

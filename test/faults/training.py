@@ -180,7 +180,7 @@ FILES: dict[str, tuple[str, Spoil, Expected]] = {
     "no contrast CT": ("masks", gone("a/image_contrast.nii.gz"), told("image_contrast.nii.gz: no such file")),
     "no mask of the nodes": ("masks", gone("a/GTVnd.nii.gz"), told("a: case a has GTVp but no GTVnd")),
     "no masks": ("masks", gone("a/GTVp.nii.gz", "a/GTVnd.nii.gz"), told("no GTVp, GTVnd or label map of case a")),
-    "two label maps": ("map", copied("labels/a.nii.gz", "labels/a.mha"), refused("two label maps of case a")),
+    "two label maps": ("map", copied("labels/a.nii.gz", "labels/a.mha"), refused("labels of case a in two places")),
     "two cases of one name": ("masks", copied("a/image.nii.gz", "x/image.nii.gz"), told("x", "1 of 3")),
     "one case alone": (
         "masks", lambda folder: shutil.rmtree(folder / "data" / "b"), refused("no case is left to train on"),

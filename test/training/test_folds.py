@@ -159,5 +159,20 @@ def test_one_follows_the_other_until_asked_to_end(
     stopping = [training.folds.Fold("stop", ("a",), ("b",)), folds[2]]
     assert not train_folds(job, stopping, {"stop": tmp_path / "x.pt"} | outs, team)
     assert begun[2:] == [("stop", "x.pt")]
-    show_table(tmp_path / "none")
+    show_table(tmp_path / "none", ["0"])
     assert capsys.readouterr().out.splitlines() == ["fold stop: 1 cases to train on, 1 held out"]
+
+
+def test_folds_of_another_division_are_in_no_table(tmp_path, save_fold_weights, scored_fold, capsys):
+    """As after --folds 4 a run with --folds 2 --overwrite leaves them."""
+    for number, names in enumerate(("ab", "cd", "bc", "e")):
+        save_fold_weights(tmp_path / f"{number}.pt", number)
+        write_result(
+            scored_fold(str(number), tmp_path / f"{number}.pt", names), tmp_path / "work" / f"fold_{number}"
+        )
+    show_table(tmp_path / "work", ["0", "1"])
+    warning, _, *rows = capsys.readouterr().out.splitlines()
+    assert "work: fold 2 held out cases that this command's folds did: not in the table" in warning
+    assert [row.split()[:2] for row in rows] == [["0", "2"], ["1", "2"], ["3", "1"], ["all", "5"]]
+    show_table(tmp_path / "work", ["0", "1", "2"])  # a file of one's own may hold out a case twice
+    assert capsys.readouterr().out.splitlines()[-1] == "2 of them held out by another fold before"

@@ -134,6 +134,16 @@ def test_weights_that_a_fold_no_longer_has_are_refused(work, save_fold_weights, 
     assert f"error: {files(work)[1]}: no such weights file" in capsys.readouterr().err
 
 
+def test_folds_of_different_divisions_are_refused(work, scored_fold, capsys):
+    write_result(scored_fold("1", files(work)[1], "cd", 1), work / "fold-1")
+    assert run(work) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    both = "fold 0 (0.pt) and by fold 1 (1.pt)"
+    assert line.startswith(f"error: {work}: case c is held out by {both}; name the weights")
+    assert run(work, *files(work)) == 0
+    assert "1 of them held out by another fold before" in capsys.readouterr().out
+
+
 def test_nothing_to_join_is_refused(work, capsys):
     assert run(work.parent / "elsewhere") == 2
     assert "0 folds that are done" in capsys.readouterr().err

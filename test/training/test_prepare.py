@@ -1,5 +1,6 @@
 """Cases are checked, planned for once, and preprocessed once."""
 
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -36,9 +37,30 @@ def decide(surveys) -> DataPlan:
     return plan_for(fingerprint(surveys), 2.0, 4)
 
 
-def ready(cases, work, folder, *, decide=decide, check=lambda plan: None, resume=False) -> DataPlan:
-    mine = [work / "fold_0", work / "fold_2"]
-    return prepare(cases, work, decide, check, lambda plan: folder, resume=resume, jobs=1, mine=mine)
+def ready(
+    cases, work, folder, *, decide=decide, check=lambda plan: None, resume=False, overwrite=False
+) -> DataPlan:
+    how = {"resume": resume, "overwrite": overwrite, "jobs": 1, "mine": [work / "fold_0", work / "fold_2"]}
+    return prepare(cases, work, decide, check, lambda plan: folder, **how)
+
+
+def test_what_is_overwritten_goes_in_all_folds_at_once_and_not_where_it_is_refused(cases, tmp_path):
+    """A fold that has not begun anew when the command is stopped must not count as finished afterwards."""
+    work = tmp_path / "work"
+    left = [work / f"fold_{fold}" / name for fold in (0, 1, 2) for name in ("best.pt", "result.json")]
+    for path in left:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+    def refuse(plan):
+        raise InputError("plan", "of no use", "give another")
+
+    for how in ({"check": refuse, "overwrite": True}, {}):
+        with suppress(InputError):
+            ready(cases, work, tmp_path / "cache", **how)
+        assert all(path.exists() for path in left)
+    ready(cases, work, tmp_path / "cache", overwrite=True)
+    assert [path for path in left if path.exists()] == left[2:4]
 
 
 def test_a_plan_is_decided_once_and_kept_by_a_run_that_goes_on(cases, tmp_path, capsys):

@@ -3,6 +3,7 @@
 What a case was made from lies beside it, so that corrected contours are read again.
 """
 
+import errno
 import hashlib
 import json
 import shutil
@@ -179,10 +180,19 @@ def load_case(folder: Path) -> CachedCase:
         for voxels in (voxels for tumours in of_label for voxels in tumours):
             if voxels.size == 0 or voxels.min() < 0 or (voxels.max(0) >= label.shape).any():
                 raise ValueError("tumours and label do not belong together")
+    except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            fact = f"more files are open at a time than this system allows ({reason(error)})"
+            raise InputError(folder, fact, "raise the limit: ulimit -n 65536, or ask who runs it") from None
+        raise _not_whole(folder, error) from None
     except Exception as error:  # numpy and zipfile raise whatever a damaged file happens to cause
-        fact = f"not a whole preprocessed case ({reason(error)})"
-        raise InputError(folder, fact, "run again with --resume: it is made anew") from None
+        raise _not_whole(folder, error) from None
     return CachedCase(image, label, tuple(tumours for tumours in of_label if tumours))
+
+
+def _not_whole(folder: Path, error: Exception) -> InputError:
+    fact = f"not a whole preprocessed case ({reason(error)})"
+    return InputError(folder, fact, "run again with --resume: it is made anew")
 
 
 def _tumours(mask: np.ndarray) -> list[np.ndarray]:

@@ -11,6 +11,7 @@ from model.documents import read_object
 from model.errors import InputError
 from model.network.plain import quoted
 from model.writing import save
+from training.data.files import files_below
 
 GROUPS = "groups.json"
 REMEDY = 'give {"case": "patient", ...}, or call it otherwise'
@@ -22,7 +23,8 @@ def read_groups(root: Path) -> dict[str, str]:
     Empty where there is none. Raises InputError.
     """
     patient_of: dict[str, str] = {}
-    for path in sorted(root.rglob(GROUPS)):
+    files = files_below(root) if root.is_dir() else ()
+    for path in sorted(path for path in files if path.name == GROUPS):
         for case, patient in _read(path).items():
             if patient_of.setdefault(case, patient) != patient:
                 fact = f"case {quoted(case)} is of another patient in another {GROUPS}"

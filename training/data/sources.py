@@ -2,9 +2,10 @@
 
 SegRap: `<case>/image.nii.gz`, `<case>/image_contrast.nii.gz` and either `<case>/GTVp.nii.gz` and `<case>/GTVnd.nii.gz`
 (both, an empty one where there is none) or a label map `<case>.nii.gz` (0, 1 GTVp, 2 GTVnd), anywhere below the folder
-or below one beside it whose name begins alike and has "label" in it. nnU-Net: `imagesTr/<case>_0000.*` without and
-`_0001.*` with contrast, `labelsTr/<case>.*`. The phantoms' layouts `folder` and `nnunet` are these. What looks like a
-file of a case and is not understood is refused: a case, or one of its structures, would be left out without a word.
+or below one beside it that is called like it and goes on with "_", "-" or "." and something with "label" in it.
+nnU-Net: `imagesTr/<case>_0000.*` without and `_0001.*` with contrast, `labelsTr/<case>.*`. The phantoms' layouts
+`folder` and `nnunet` are these. What looks like a file of a case and is not understood is refused: a case, or one of
+its structures, would be left out without a word.
 
 Voxels of which nobody knows what they are can be left out of the loss: SegRap's layout has them in a mask
 `<case>/ignored.nii.gz`, nnU-Net's as its label "ignore", which is 3.
@@ -22,6 +23,8 @@ from model.errors import InputError
 from model.images.pair import Pair, read_pair
 from model.images.read import image_stem, image_suffix, read_labels
 from model.structures import LABELS, ignored_value, named_labels, structure_of
+from model.terminal import log
+from training.data.files import files_below
 
 # SegRap's archive has label maps of both tasks under the same names; this folder is the tumours'.
 TASK = "Task002"
@@ -29,6 +32,7 @@ CTS = ("image", "image_contrast")
 # In the label map of a training case: not counted. In nnU-Net's files the number after the last label.
 IGNORED = 255
 IGNORED_MASK = "ignored"
+IGNORED_NAMES = (IGNORED_MASK, "ignore")
 # Of the channels in nnU-Net's layout.
 ENDS = ("_0000", "_0001")
 
@@ -66,7 +70,7 @@ def find_training_cases(root: Path) -> list[TrainingCase]:
 
 
 def read_training_case(
-    case: TrainingCase, log: Callable[[str], None] = lambda line: None
+    case: TrainingCase, warn: Callable[[str], None] = lambda line: None
 ) -> tuple[Pair, np.ndarray]:
     """The pair and its label map, uint8 0/1/2 or IGNORED (z, y, x), in canonical orientation. Raises InputError.
 
@@ -76,7 +80,7 @@ def read_training_case(
         raise InputError(case.ct.parent, f"no GTVp, GTVnd or label map of case {case.name}", "add one")
     if "" not in case.labels and (missing := LABELS.keys() - case.labels.keys()):
         raise _incomplete(case, " and ".join(missing))
-    pair = read_pair(case.ct, case.ce, log)
+    pair = read_pair(case.ct, case.ce, warn)
     if "" in case.labels:
         label = read_labels(case.labels[""], pair.grid, case.highest)
         label[label > len(LABELS)] = IGNORED
@@ -91,12 +95,12 @@ def read_training_case(
 
 def _incomplete(case: TrainingCase, missing: str) -> InputError:
     """What to say of masks of which one is not there: its file may have a name that is not understood."""
-    folder = case.ct.parent
+    folder = next(iter(case.labels.values())).parent
     stems = {path.name: image_stem(path) for path in sorted(folder.iterdir()) if image_suffix(path)}
     others = [
         name
         for name, stem in stems.items()
-        if not (stem.lower() in CTS or stem == IGNORED_MASK or structure_of(stem) or stem.startswith("."))
+        if not (stem.lower() in (*CTS, *IGNORED_NAMES) or structure_of(stem) or stem.startswith("."))
     ]
     fact = f"case {case.name} has {' and '.join(case.labels)} but no {missing}"
     if others:
@@ -107,18 +111,29 @@ def _incomplete(case: TrainingCase, missing: str) -> InputError:
 
 def _find_segrap(root: Path) -> list[TrainingCase]:
     files = _images_below(root)
-    beside = root.resolve().parent.glob(f"{root.resolve().name}*")
-    for folder in sorted(path for path in beside if path != root.resolve()):
-        if folder.is_dir() and "label" in folder.name.removeprefix(root.resolve().name).lower():
-            for name, paths in _images_below(folder).items():
-                files.setdefault(name, []).extend(paths)
-    cases = []
+    for folder in _label_folders_beside(root):
+        found = _images_below(folder)
+        if found:
+            log(f"labels are looked for in {folder}, too")
+        for name, paths in found.items():
+            files.setdefault(name, []).extend(paths)
+    mask_folders = _mask_folders(files)
+    cases, twice = [], []
     for folder in sorted({path.parent for name in CTS for path in files.get(name, [])}):
         images = {name: [path for path in files.get(name, []) if path.parent == folder] for name in CTS}
         ct, ce = (_only(images[name]) or folder / f"{name}.nii.gz" for name in CTS)
-        labels = _masks(folder) or _label_map(folder.name, files.get(folder.name, []))
-        ignored = [path for path in files.get(IGNORED_MASK, []) if path.parent == folder]
-        cases.append(TrainingCase(folder.name, ct, ce, labels, _only(ignored)))
+        masks = _masks(folder)
+        ignored = masks.pop(IGNORED_MASK, None)
+        elsewhere = [*mask_folders.get(folder.name, set()) - {folder}, *files.get(folder.name, [])]
+        if masks:
+            twice += [folder.name] if elsewhere else []
+        elif only := _only_labels(folder.name, elsewhere):
+            masks = _masks(only) if only.is_dir() else {"": only}
+            ignored = _one_ignored(ignored, masks.pop(IGNORED_MASK, None))
+        cases.append(TrainingCase(folder.name, ct, ce, masks, ignored))
+    if twice:
+        what = f"{len(twice)} cases have masks of their own and labels elsewhere, such as {twice[0]}"
+        log(f"warning: {what}: their own count")
     case_of = {case.name: case for case in cases}
     for case in cases:
         if (other := case_of[case.name]) is not case:
@@ -126,34 +141,62 @@ def _find_segrap(root: Path) -> list[TrainingCase]:
     return cases
 
 
+def _label_folders_beside(root: Path) -> list[Path]:
+    """Of the same name with more behind it that says so: of DATA, DATA_labels but not DATA2_labels."""
+    name, above = root.resolve().name, root.resolve().parent
+    try:
+        beside = sorted(path for path in above.iterdir() if path.name.startswith(name) and path.is_dir())
+    except OSError:
+        return []  # the folder above may be somebody else's
+    more_of = {path: path.name[len(name) :] for path in beside}
+    return [
+        path for path, more in more_of.items() if more[:1] in ("_", "-", ".", " ") and "label" in more.lower()
+    ]
+
+
 def _images_below(root: Path) -> dict[str, list[Path]]:
     """Image files by their name without suffix; of CTs in small letters."""
     files: dict[str, list[Path]] = {}
-    for path in sorted(root.rglob("*")):
-        if any(part.startswith(".") for part in path.relative_to(root).parts):
-            continue  # half-written, or another system's hidden files
+    for path in files_below(root):
         if image_suffix(path):
             name = image_stem(path)
             files.setdefault(name.lower() if name.lower() in CTS else name, []).append(path)
     return files
 
 
+def _mask_folders(files: dict[str, list[Path]]) -> dict[str, set[Path]]:
+    """By their name, the folders that hold a mask of a structure."""
+    folders: dict[str, set[Path]] = {}
+    for name, paths in files.items():
+        for path in paths if structure_of(name) else []:
+            folders.setdefault(path.parent.name, set()).add(path.parent)
+    return folders
+
+
 def _masks(folder: Path) -> dict[str, Path]:
-    """The masks in a case's folder by structure. Raises InputError for two of one, and for a GTV of another name."""
+    """The masks in a case's folder by structure, and what is ignored under IGNORED_MASK.
+
+    Raises InputError for two of one, and for a GTV or something ignored of another name.
+    """
     masks: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        name = image_stem(path)
-        if name == path.name or name.startswith(".") or name == folder.name:
+        stem = image_stem(path)
+        if stem == path.name or stem.startswith(".") or stem == folder.name:
             continue
-        structure = structure_of(name)
-        if structure is None and name.lower().startswith("gtv"):
+        lower = stem.lower()
+        name = IGNORED_MASK if lower in IGNORED_NAMES else structure_of(stem)
+        if name is None and lower.startswith(("gtv", "ignor")):
             fact = "its name does not say which structure it is"
-            raise InputError(path, fact, f"call it {' or '.join(LABELS)}, or move it")
-        if structure:
-            if structure in masks:
-                raise InputError(f"{masks[structure]} and {path}", f"two masks of {structure}", "leave one")
-            masks[structure] = path
+            raise InputError(path, fact, f"call it {', '.join(LABELS)} or {IGNORED_MASK}, or move it")
+        if name:
+            if name in masks:
+                raise InputError(f"{masks[name]} and {path}", f"two masks of {name}", "leave one")
+            masks[name] = path
     return masks
+
+
+def _one_ignored(one: Path | None, other: Path | None) -> Path | None:
+    return _only([path for path in (one, other) if path])
 
 
 def _only(paths: list[Path]) -> Path | None:
@@ -163,11 +206,14 @@ def _only(paths: list[Path]) -> Path | None:
     return paths[0] if paths else None
 
 
-def _label_map(name: str, paths: list[Path]) -> dict[str, Path]:
-    of_task = [path for path in paths if TASK in path.parts] or paths
+def _only_labels(name: str, places: list[Path]) -> Path | None:
+    """The one label map, or folder of masks, of a case that has none in its own folder. Raises InputError for more."""
+    of_task = sorted(path for path in places if TASK in path.parts) or sorted(places)
     if len(of_task) > 1:
-        raise InputError(f"{of_task[0]} and {of_task[1]}", f"two label maps of case {name}", "leave one")
-    return {"": of_task[0]} if of_task else {}
+        raise InputError(
+            f"{of_task[0]} and {of_task[1]}", f"labels of case {name} in two places", "leave one"
+        )
+    return of_task[0] if of_task else None
 
 
 def _find_nnunet(root: Path) -> list[TrainingCase]:

@@ -59,6 +59,13 @@ def admit(folder: Path, *, resume: bool, overwrite: bool, start: Start | None) -
     _admit(path, read(path, torch.device("cpu"), mapped=True), resume=resume, start=start)
 
 
+def clear(folder: Path) -> None:
+    """Remove what a run has left, that another may begin as if there had been none."""
+    for name in LEFT:
+        (folder / name).unlink(missing_ok=True)
+    shutil.rmtree(folder / BOARD, ignore_errors=True)
+
+
 def _admit(path: Path, content: dict[str, Any], *, resume: bool, start: Start | None) -> None:
     if not resume:
         state, goes_on = "not finished", "--resume goes on with it"
@@ -78,16 +85,15 @@ def begin(
     team: Processes,
     *,
     resume: bool,
-    overwrite: bool = False,
     start: Start | None,
 ) -> State:
     """A fresh state, with the weights of `start` if given; or, to resume, the checkpoint's if there is one.
 
-    What an overwritten run has left is removed. Raises InputError where a run may not begin (see admit), where the
+    Raises InputError where a run may not begin (see admit), where the
     checkpoint to resume is of a run that differs, and where the weights to start from do not fit the plan.
     """
     path = folder / CHECKPOINT
-    content = read(path, team.device) if path.exists() and not overwrite else None
+    content = read(path, team.device) if path.exists() else None
     if content:
         _admit(path, content, resume=resume, start=start)
     state = fresh_state(plan, team.device)
@@ -101,10 +107,6 @@ def begin(
         for network in (state.network, state.averaged):
             network.load_state_dict(start.bundle.states[0])
         state.start = start.origin
-    if overwrite and team.first:
-        for name in LEFT:
-            (folder / name).unlink(missing_ok=True)
-        shutil.rmtree(folder / BOARD, ignore_errors=True)
     return state
 
 

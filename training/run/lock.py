@@ -40,11 +40,26 @@ def take(work: Path) -> Path:
                 os.link(mine, path)  # fails where it is there, and is never there half-written
                 return path
             except FileExistsError:
-                _refuse_if_held(path)
-                path.unlink(missing_ok=True)
+                _remove(path, _refuse_if_held(path))
         raise InputError(path, "another run takes it at this moment", "choose another --work")
     finally:
         mine.unlink()
+
+
+def _remove(path: Path, stale: bytes) -> None:
+    """Remove the lock if it is still that one: another run may take it over at the same moment."""
+    aside = path.with_name(f".{LOCK}-aside-{os.getpid()}")
+    try:
+        path.rename(aside)  # of two runs only one can
+    except FileNotFoundError:
+        return
+    try:
+        if aside.read_bytes() != stale:
+            os.link(aside, path)  # the other's new one goes back
+    except FileExistsError:
+        raise InputError(path, "several runs take it at this moment", "choose another --work") from None
+    finally:
+        aside.unlink()
 
 
 def give_back(path: Path) -> None:
@@ -57,13 +72,14 @@ def _this_process() -> dict[str, object]:
     return {"process": os.getpid(), "host": socket.gethostname(), "began": _began(os.getpid())}
 
 
-def _refuse_if_held(path: Path) -> None:
-    """Raises InputError unless the lock's process is surely gone."""
+def _refuse_if_held(path: Path) -> bytes:
+    """Raises InputError unless the lock's process is surely gone; returns what it says."""
     try:
-        holder = json.loads(path.read_bytes())
+        content = path.read_bytes()
+        holder = json.loads(content)
         process, host, began = int(holder["process"]), str(holder["host"]), holder["began"]
     except FileNotFoundError:
-        return  # given back meanwhile
+        return b""  # given back meanwhile
     except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
         raise InputError(path, "not a readable lock", "delete it if no run works there") from None
     by = f"process {process} on {host}"
@@ -76,6 +92,7 @@ def _refuse_if_held(path: Path) -> None:
     if now is not None and now == began and process != os.getpid():
         raise InputError(path.parent, f"in use by {by}", "wait for its end or choose another --work")
     log(f"{path}: of {by}, which has ended; taken over")
+    return content
 
 
 def _began(process: int) -> str | None:

@@ -34,7 +34,6 @@ def train(
     team: Processes,
     *,
     resume: bool,
-    overwrite: bool = False,
     start: Start | None = None,
 ) -> State:
     """Train to the end or to a signal; checkpoint.pt, best.pt, log.txt, log.csv and curves.png lie in the folder.
@@ -47,7 +46,7 @@ def train(
     another process failed, KeyboardInterrupt where all is done and saved, but the end was asked for meanwhile.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    state = begin(plan, folder, team, resume=resume, overwrite=overwrite, start=start)
+    state = begin(plan, folder, team, resume=resume, start=start)
     settle_precision(state, plan, team)
     network = _over_processes(state, team)
     reporter = Reporter(plan, validation, cases, folder, team, state)

@@ -159,3 +159,12 @@ def test_a_disk_that_is_too_small_is_refused_before(make, tmp_path, monkeypatch)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: free)
     with pytest.raises(InputError, match="0.0 GB are free; "):
         check_space(tmp_path, surveys, PLAN)
+
+
+def test_too_many_open_files_are_told_as_what_they_are(tmp_path, monkeypatch):
+    def refused(path, **options):
+        raise OSError(errno.EMFILE, "Too many open files", str(path))
+
+    monkeypatch.setattr(np, "load", refused)
+    with pytest.raises(InputError, match=r"more files are open at a time .*Too many open files\); raise the"):
+        load_case(tmp_path)

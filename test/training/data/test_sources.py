@@ -64,6 +64,65 @@ def test_label_maps_lie_in_a_folder_beside_the_cases(make, truth, tmp_path):
     np.testing.assert_array_equal(read_training_case(case)[1], truth())
 
 
+def test_masks_may_lie_in_a_folder_beside_too(make, truth, write, tmp_path, capsys):
+    make(tmp_path / "Set", "masks")
+    own, beside = tmp_path / "Set" / "cases" / "case_1", tmp_path / "Set_labels" / "case_1"
+    beside.mkdir(parents=True)
+    for structure in ("GTVp", "GTVnd"):
+        (own / f"{structure}.nii.gz").rename(beside / f"{structure}.nii.gz")
+    write((truth() == 0) * np.uint8(1), beside / "Ignored.nii.gz")
+    (case,) = find_training_cases(tmp_path / "Set")
+    assert capsys.readouterr().out == f"labels are looked for in {tmp_path / 'Set_labels'}, too\n"
+    assert {path.parent for path in case.labels.values()} == {beside}
+    assert case.ignored == beside / "Ignored.nii.gz"
+    (beside / "GTVnd.nii.gz").unlink()
+    (beside / "nodes.nii.gz").touch()
+    (case,) = find_training_cases(tmp_path / "Set")
+    with pytest.raises(InputError, match=r"Set_labels.*no GTVnd \(not understood: nodes\.nii\.gz\)"):
+        read_training_case(case)
+    write(truth(), tmp_path / "Set_labels" / "case_1.nii.gz")
+    with pytest.raises(InputError, match="labels of case case_1 in two places"):
+        find_training_cases(tmp_path / "Set")
+
+
+def test_masks_of_a_cases_own_count_and_others_get_a_warning(make, truth, write, tmp_path, capsys):
+    """As in the challenge's archive, which has both."""
+    make(tmp_path / "Set", "masks")
+    write(0 * truth(), tmp_path / "Set_OneHot_Labels" / "case_1.nii.gz")
+    (case,) = find_training_cases(tmp_path / "Set")
+    np.testing.assert_array_equal(read_training_case(case)[1], truth())
+    warning = "warning: 1 cases have masks of their own and labels elsewhere, such as case_1: their own count"
+    assert capsys.readouterr().out.splitlines()[1] == warning
+
+
+@pytest.mark.parametrize("name", ["Set2_labels", "Setlabels", "labels", "Set_images"])
+@pytest.mark.parametrize("root", ["Set", "S[e]t"])
+def test_folders_of_other_names_are_not_beside(make, tmp_path, name, root):
+    make(tmp_path / root, "map")
+    (tmp_path / root / "labels").rename(tmp_path / name)
+    (case,) = find_training_cases(tmp_path / root)
+    assert not case.labels
+
+
+def test_a_linked_case_is_a_case(make, truth, tmp_path):
+    make(tmp_path / "store", "masks")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "case_1").symlink_to(tmp_path / "store" / "cases" / "case_1")
+    (case,) = find_training_cases(tmp_path / "data")
+    np.testing.assert_array_equal(read_training_case(case)[1], truth())
+
+
+@pytest.mark.parametrize("name", ["Ignored", "IGNORED", "ignore"])
+def test_what_is_ignored_may_be_spelled_otherwise(make, truth, write, tmp_path, name):
+    make(tmp_path, "masks")
+    write((truth() == 0) * np.uint8(1), tmp_path / "cases" / "case_1" / f"{name}.nii.gz")
+    (case,) = find_training_cases(tmp_path)
+    assert (read_training_case(case)[1] == IGNORED).any()
+    (tmp_path / "cases" / "case_1" / "ignored_region.nii.gz").touch()
+    with pytest.raises(InputError, match=r"ignored_region\.nii\.gz: its name does not say"):
+        find_training_cases(tmp_path)
+
+
 @pytest.mark.parametrize("layout", ["masks", "nnunet"])
 @pytest.mark.parametrize("which", [0, 1])
 def test_a_case_of_one_image_is_told_and_not_passed_over(make, tmp_path, layout, which):
@@ -86,7 +145,7 @@ def test_unclear_folders_are_refused(make, write, truth, tmp_path):
         find_training_cases(tmp_path)
     make(tmp_path, "map")
     write(truth(), tmp_path / "copy" / "Task002" / "case_1.nii.gz")
-    with pytest.raises(InputError, match="two label maps of case case_1"):
+    with pytest.raises(InputError, match="labels of case case_1 in two places"):
         find_training_cases(tmp_path)
 
 

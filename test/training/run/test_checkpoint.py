@@ -13,7 +13,7 @@ import training.run.checkpoint
 import training.run.loop
 from model.network.bundle import Bundle
 from training.data.patches import Sampling
-from training.run.checkpoint import Checkpoints, TrainingError, admit, begin, save
+from training.run.checkpoint import Checkpoints, TrainingError, admit, begin, clear, save
 from training.run.loop import train
 from training.run.loss import LossPlan
 from training.run.start import Start
@@ -159,8 +159,10 @@ def test_a_finished_run_is_overwritten_only_where_that_is_said(tiny_plan, tiny_c
         train(short, tiny_cases, [], tmp_path, alone, resume=False)
     longer = train(replace(short, iterations=3), tiny_cases, [], tmp_path, alone, resume=True)
     assert longer.iteration == 3
-    anew = train(short, tiny_cases, [], tmp_path, alone, resume=False, overwrite=True)
-    assert anew.iteration == 2 and not (tmp_path / "validation.csv").exists()
+    admit(tmp_path, resume=False, overwrite=True, start=None)
+    clear(tmp_path)
+    assert not list(tmp_path.iterdir())
+    assert train(short, tiny_cases, [], tmp_path, alone, resume=False).iteration == 2
 
 
 def test_a_run_keeps_what_it_began_with_and_goes_on_with_nothing_else(
@@ -180,7 +182,8 @@ def test_a_run_keeps_what_it_began_with_and_goes_on_with_nothing_else(
         assert again.start["lineage"] == {"file": "0.pt", "data": "y"}
     with pytest.raises(TrainingError, match=r"--start: the run began with other weights \(0\.pt\)"):
         admit(tmp_path, resume=True, overwrite=False, start=other)
-    train(short, tiny_cases, [], tmp_path, alone, resume=False, overwrite=True)
+    clear(tmp_path)
+    train(short, tiny_cases, [], tmp_path, alone, resume=False)
     with pytest.raises(TrainingError, match="--start: the run began with none"):
         admit(tmp_path, resume=True, overwrite=False, start=given)
 

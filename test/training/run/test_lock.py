@@ -54,6 +54,24 @@ def test_one_of_a_process_that_has_ended_is_taken_over(tmp_path, capsys):
     assert f"of process {ended.pid}" in capsys.readouterr().out
 
 
+def test_of_two_that_take_over_one_lock_the_second_leaves_the_firsts(tmp_path, monkeypatch):
+    """Both have seen that its process is gone before either removes it."""
+    lock_of(tmp_path, began="1")
+    refuse_if_held = lock._refuse_if_held
+    first = json.dumps({"process": 1, "host": "another", "began": "2"})
+
+    def and_the_other_is_faster(path):
+        stale = refuse_if_held(path)
+        monkeypatch.setattr(lock, "_refuse_if_held", refuse_if_held)
+        path.write_text(first)
+        return stale
+
+    monkeypatch.setattr(lock, "_refuse_if_held", and_the_other_is_faster)
+    with pytest.raises(InputError, match="in use by process 1 on another"):
+        take(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [LOCK] and (tmp_path / LOCK).read_text() == first
+
+
 def test_one_whose_number_another_process_has_now_is_taken_over(tmp_path, other_process):
     """In a container the first process always has number 1."""
     lock_of(tmp_path, process=other_process.pid, began="1")
