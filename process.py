@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model import VERSION
-from model.cases import Case, find_cases, output_folders
+from model.cases import Case, find_cases
 from model.cohort.earlier import remove_earlier
 from model.cohort.extras import Extras
 from model.cohort.manifest import (
@@ -29,6 +29,7 @@ from model.cohort.manifest import (
     Manifest,
     Origin,
     inputs_of,
+    is_of_others,
     is_finished,
 )
 from model.cohort.options import parse_arguments
@@ -50,7 +51,7 @@ from model.terminal import (
     stoppable,
     take_any_text,
 )
-from model.writing import save
+from model.writing import output_folders, save
 
 if TYPE_CHECKING:  # torch takes seconds to import: wrong input is reported before
     from model.inference.predictor import Predictor
@@ -97,6 +98,11 @@ def run(
     extras = Extras(args.extras or folder, folder, args.preview, args.probabilities, args.uncertainty)
     extras.check(all_cases)
     cases, failures = rank.share(all_cases), []
+    if rank.count > 1:
+        share = f"{len(cases)} of {len(all_cases)} cases"
+        log(f"this is process {rank.number} of {rank.count} (RANK, WORLD_SIZE): {share} are its")
+    if args.ct and manifest:
+        refuse_anothers_result(cases[0], manifest)
     files = [path for case in cases for path in (case.output, *extras.paths(case))]
     with output_folders(files):
         origin = (origin or origin_of(args)) if manifest or args.json else None
@@ -121,6 +127,19 @@ def run(
                         record(entry_of(case, outcome, origin, extras), manifest, args.json)
         wait_for_all(rank)
     return failures
+
+
+def refuse_anothers_result(case: Case, manifest: Manifest) -> None:
+    """Raises InputError where a result of the same name is of other CTs: of another patient's, as far as is known."""
+    entry = manifest.read().get(case.name)
+    if (
+        entry
+        and entry.get("status") == "done"
+        and case.output.exists()
+        and entry.get("inputs") != inputs_of(case)
+    ):
+        fact = "the result of other CTs has this name"
+        raise InputError(case.output, fact, "name the file: --output FOLDER/NAME.nii.gz; or delete that one")
 
 
 def cases_of(args: argparse.Namespace) -> list[Case]:

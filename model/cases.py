@@ -1,30 +1,27 @@
 """Layouts: which files under the input folder form a case, and where its result goes."""
 
 import os
-import re
-import stat
-import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from model.channels import channels_of, is_channel
 from model.described import check_channels
 from model.errors import InputError, reason
-from model.images.read import IMAGE_SUFFIXES, image_stem, image_suffix
+from model.images.read import image_stem, image_suffix
 from model.patients import folders, holds_dicom, is_one_patient, is_patient, scans, visible
 from model.sockets import sockets_of
 from model.strangers import strangers
+from model.structures import MAP_FOLDERS
 from model.terminal import log
 
 CT_SLUG = "head-neck-ct"
 CE_SLUG = "head-neck-contrast-enhanced-ct"
 OUTPUT_SLUG = "gross-tumor-volume-segmentation"
 NNUNET_FOLDERS = ("imagestr", "imagests", "labelstr", "labelsts")
-_SUFFIX = "|".join(map(re.escape, IMAGE_SUFFIXES))
-_NNUNET = re.compile(rf"(?P<case>.+)_(?P<channel>[0-9]{{4}})({_SUFFIX})", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -54,7 +51,7 @@ def find_cases(root: Path, output: Path, layout: str) -> list[Case]:
     try:
         if not root.is_dir():
             raise InputError(root, "no such input folder", "give one with --input")
-        layout = _recognise(root) if layout == "auto" else layout
+        layout = _recognise(root, output) if layout == "auto" else layout
         found = _LAYOUTS[layout](root, output)
         cases = sorted(found + _strangers(root, output, layout, found), key=lambda case: case.name)
     except OSError as error:
@@ -68,21 +65,53 @@ def find_cases(root: Path, output: Path, layout: str) -> list[Case]:
 
 def _strangers(root: Path, output: Path, layout: str, cases: list[Case]) -> list[Case]:
     """What lies beside the cases and may well be CTs, as cases that cannot be read: none is passed over."""
-    if layout == "folder" and any(root in (case.ct, case.ct.parent) for case in cases):
-        return []  # the folder is a patient's own
+    own = {path.absolute() for case in cases for path in (case.ct, case.ct.parent)}
+    if not cases or layout == "exec" or (layout == "folder" and root.absolute() in own):
+        return []  # nothing else is looked for, or the folder is a patient's own
     used = {part for case in cases for path in (case.ct, case.ce) for part in (path, *path.parents)}
     names, found = {case.name.rpartition("/")[2] for case in cases}, []
     if layout == "nnunet":
         used |= set(_nnunet_files(root))
-    for path, scan in strangers(root, used, names) if cases and layout != "exec" else ():
-        if path.name.lower() in NNUNET_FOLDERS or (path == scan and layout != "nnunet"):
+    beside = [(at, *of) for at in _places(root, layout, cases) for of in strangers(at, used, names)]
+    for place, path, scan in beside:
+        if _is_of_results(path, output):
+            continue
+        if scan is None:
+            fault = InputError(path, "a link that leads nowhere", "mount what it leads to, or remove it")
+        elif path.name.lower() in NNUNET_FOLDERS or (path == scan and layout != "nnunet"):
             log(f"passed over {path}: not of layout {layout}")
             continue
-        fact = f"{scan.relative_to(root)} is of no case in layout {layout}"
-        fault, none = InputError(path, fact, "rename the CTs or move them away"), path / "image"
-        name = path.name + " beside" * (path.name in names)  # a case's own name would be taken twice
+        else:
+            fact = f"{scan.relative_to(root)} is of no case in layout {layout}"
+            fault = InputError(path, fact, "rename the CTs or move them away")
+        cohort = f"{place.relative_to(root).parts[0]}/" if layout == "segrap2025" and place != root else ""
+        none = path / "image"
+        # A case's own name would be taken twice.
+        name = cohort + path.name + " beside" * (path.name in names)
         found.append(Case(name, none, none, output / f"{name}.nii.gz", "label_map", fault))
+    for folder in folders(root) if layout == "folder" else []:
+        if not (folder in used or _is_of_results(folder, output) or any(strangers(folder, (), ()))):
+            log(f"passed over {folder}: no image in it")
     return found
+
+
+def _places(root: Path, layout: str, cases: list[Case]) -> list[Path]:
+    """Where cases lie beside each other: in each may be what is of none."""
+    places = {root}
+    if layout == "nnunet":
+        places |= {case.ct.parent for case in cases}
+    if layout == "segrap2025":
+        places |= {place for case in cases for place in (case.ct.parents[1], case.ct.parents[2])}
+    return sorted(places)
+
+
+def _is_of_results(folder: Path, output: Path) -> bool:
+    """Whether it is a folder of maps beside masks, or where results go and no patient's own."""
+    if folder.name in MAP_FOLDERS:
+        return True
+    if not folder.is_dir() or os.path.realpath(folder) != os.path.realpath(output):
+        return False
+    return not any(_cts(folder, scans(folder))) and not holds_dicom(folder)
 
 
 def checked(cases: list[Case]) -> list[Case]:
@@ -100,65 +129,32 @@ def checked(cases: list[Case]) -> list[Case]:
 
 def _nameless(case: Case) -> InputError | None:
     """What is wrong where a case's files have names that are no text: native writers end the process on some."""
-    try:
-        for path in (case.ct, case.ce, case.output):
+    for path in (case.ct, case.ce, case.output):
+        try:
             str(path).encode()
-    except UnicodeEncodeError:
-        return InputError(case.name, "its name is not UTF-8", "rename it")
+        except UnicodeEncodeError:
+            with suppress(ValueError):  # the name is text, but this system was told to know ASCII alone
+                os.fsencode(path).decode()
+                return InputError(
+                    case.name, "its name is not ASCII, as LC_ALL or LANG say", "set PYTHONUTF8=1"
+                )
+            return InputError(case.name, "its name is not UTF-8", "rename it")
     return None
 
 
-@contextmanager
-def output_folders(results: Sequence[Path]) -> Iterator[None]:
-    """Make the folders of these files; on leaving, remove again those that were made here and stayed empty.
-
-    Raises InputError, before any work is done, where a folder cannot be made or written to.
-    """
-    made: list[Path] = []
-    try:
-        for folder in sorted({path.parent for path in results}):
-            try:
-                for ancestor in (*reversed(folder.parents), folder):
-                    if not ancestor.is_dir():
-                        with suppress(FileExistsError):  # another process of the run was faster
-                            ancestor.mkdir()
-                            made.append(ancestor)
-                with tempfile.TemporaryFile(dir=folder):
-                    pass
-            except (OSError, ValueError) as error:
-                fact = f"cannot write there ({reason(error)})"
-                raise InputError(folder, fact, "make it writable or choose another --output") from None
-        for path in results:
-            try:
-                taken = stat.S_ISDIR(path.lstat().st_mode)
-            except FileNotFoundError:
-                continue
-            except (OSError, ValueError) as error:
-                fact = f"cannot be written there ({reason(error)})"
-                raise InputError(path, fact, "rename the case or choose another --output") from None
-            if taken:
-                raise InputError(path, "a folder has the result's name", "move it away")
-        yield
-    finally:
-        for folder in reversed(made):
-            with suppress(OSError):  # not empty, or removed by another process of the run
-                folder.rmdir()
-
-
-def _recognise(root: Path) -> str:
+def _recognise(root: Path, output: Path) -> str:
     if (root / "images" / CT_SLUG).exists() or (root / "images" / CE_SLUG).exists():
         return "exec"
     if any(root.glob("Cohort*/image")):
         return "segrap2025"
     if _nnunet_files(root):
         return "nnunet"
-    if _folder_cases(root, root):
+    if _folder_cases(root, output):
         return "folder"
-    raise InputError(
-        root,
-        f"no CT pair found (looked for images/{CT_SLUG}/, Cohort*/image/, *_0000.*, */image.*, DICOM)",
-        "see the layouts in docs/formats.md",
-    )
+    looked = f"looked for images/{CT_SLUG}/, Cohort*/image/, *_0000.*, */image.*, DICOM"
+    scan = next((scan for _, scan in strangers(root, (), ()) if scan), None)
+    there = f"; {scan.relative_to(root)} is none of these" if scan else ""
+    raise InputError(root, f"no CT pair found ({looked}{there})", "see the layouts in docs/formats.md")
 
 
 def _exec_cases(root: Path, output: Path) -> list[Case]:
@@ -197,14 +193,31 @@ def _segrap2025_cases(root: Path, output: Path) -> list[Case]:
 
 
 def _folder_cases(root: Path, output: Path) -> list[Case]:
-    """A folder per patient, or one patient's own; folders without any image are no patients, nor those of results."""
-    if is_one_patient(root):
+    """A folder per patient, or one patient's own; folders without any image are no patients, nor those of results.
+
+    Raises InputError where a folder has both CTs of its own and others have, too.
+    """
+    found = [folder for folder in folders(root) if not _is_of_results(folder, output)]
+    if is_one_patient(root, found):
         return [_folder_case(Path(os.path.abspath(root)).name or "case", root, output, "")]
-    found = folders(root)
     patients = [folder for folder in found if is_patient(folder, {f.name for f in found})]
-    if not patients and any(scan.name.lower().startswith("image") for scan in scans(root)):
+    plain, contrast = _cts(root, scans(root))
+    both = all(any(not path.is_dir() for path in paths) for paths in (plain, contrast))
+    if both and (others := [one for one in patients if all(_cts(one, scans(one)))]):
+        fact = f"it has both CTs of a patient, and {others[0].name} in it has both, too"
+        raise InputError(root, fact, "give one patient's folder, or one that has patients' folders alone")
+    if both or (not patients and (plain or contrast)):
         patients = [root.absolute()]
     return [_folder_case(folder.name, folder, output, "") for folder in patients]
+
+
+def _cts(folder: Path, found: list[Path]) -> tuple[list[Path], list[Path]]:
+    """What is called as the CT without and as that with contrast; not a result, which is called after the folder."""
+    contrast = [path for path in found if path.name.lower().startswith("image_contrast")]
+    plain = [path for path in found if path.name.lower().startswith("image") and path not in contrast]
+    if len(plain) > 1:
+        plain = [path for path in plain if image_stem(path) != folder.name]
+    return plain, contrast
 
 
 def _folder_case(name: str, folder: Path, output: Path, suffix: str) -> Case:
@@ -217,8 +230,7 @@ def _folder_case(name: str, folder: Path, output: Path, suffix: str) -> Case:
         found = scans(folder)
     except OSError as error:
         fault = InputError(folder, reason(error), "make it readable")
-    contrast = [path for path in found if path.name.lower().startswith("image_contrast")]
-    plain = [path for path in found if path.name.lower().startswith("image") and path not in contrast]
+    plain, contrast = _cts(folder, found)
     named = plain + contrast
     if not (plain and contrast) and all(path.is_dir() for path in named) and holds_dicom(folder):
         return Case(name, folder, folder, output / f"{own_name}.nii.gz", "label_map", study=True)
@@ -235,10 +247,7 @@ def _folder_case(name: str, folder: Path, output: Path, suffix: str) -> Case:
 def _nnunet_cases(root: Path, output: Path) -> list[Case]:
     """nnU-Net's raw layout: channel 0000 without contrast, 0001 with."""
     check_channels(root, NNUNET_FOLDERS)
-    channels: dict[str, dict[str, list[Path]]] = {}
-    for file in _nnunet_files(root):
-        assert (match := _NNUNET.fullmatch(file.name))
-        channels.setdefault(match["case"], {}).setdefault(match["channel"], []).append(file)
+    channels = channels_of(_nnunet_files(root))
     return [_nnunet_case(name, files, output) for name, files in sorted(channels.items())]
 
 
@@ -258,7 +267,7 @@ def _nnunet_case(name: str, files: dict[str, list[Path]], output: Path) -> Case:
 def _nnunet_files(root: Path) -> list[Path]:
     """The channel files of the first of the folder itself, imagesTs and imagesTr that has any."""
     for folder in (root, root / "imagesTs", root / "imagesTr"):
-        files = [file for file in visible(folder) if _NNUNET.fullmatch(file.name)] if folder.is_dir() else []
+        files = [file for file in visible(folder) if is_channel(file)] if folder.is_dir() else []
         if files:
             return files
     return []

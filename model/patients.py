@@ -27,13 +27,13 @@ def holds_dicom(folder: Path, results: Collection[str] = ()) -> bool:
     return next((True for path in _dicom_below(folder) if path.stem not in results), False)
 
 
-def is_one_patient(root: Path) -> bool:
+def is_one_patient(root: Path, inside: Collection[Path]) -> bool:
     """Whether a folder is a patient's itself, with DICOM: its own CT slices and those in all its folders are of one
     study, or two folders are called as the CTs.
 
-    Raises OSError where it cannot be listed.
+    inside: its folders that count. Raises OSError where it cannot be listed.
     """
-    names = {folder.name.lower(): folder for folder in folders(root)}
+    names = {folder.name.lower(): folder for folder in inside}
     if all(name in names and _is_series(names[name]) for name in SCAN_FOLDERS):
         return True
     study = _study_of(
@@ -41,7 +41,7 @@ def is_one_patient(root: Path) -> bool:
     )
     places = int(study is not None)
     loose = places > 0
-    for folder in folders(root):
+    for folder in inside:
         if not _has_only_other_names(folder):
             return False
         other = _study_of(_first_of_each_folder(folder))

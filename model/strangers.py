@@ -15,13 +15,19 @@ DEPTH, MOST_ENTRIES = 4, 1000
 DICOM_MARK, MARK_AT = b"DICM", 128
 
 
-def strangers(root: Path, used: Collection[Path], names: Collection[str]) -> Iterator[tuple[Path, Path]]:
+def strangers(
+    root: Path, used: Collection[Path], names: Collection[str]
+) -> Iterator[tuple[Path, Path | None]]:
     """Entries of a folder that are not used but hold, or are, what may be a CT; and the first such file.
 
-    Files called after cases are results. What cannot be looked into is passed over.
+    None as the file: a link that leads nowhere, which may well lead to a patient where it does. Files called after
+    cases are results. What cannot be looked into is passed over.
     """
     for path in sorted(root.iterdir()):
         if path in used or path.name.startswith("."):
+            continue
+        if leads_nowhere(path):
+            yield path, None
             continue
         if path.is_dir():
             scan = next(_below(path, names, DEPTH), None)
@@ -29,6 +35,14 @@ def strangers(root: Path, used: Collection[Path], names: Collection[str]) -> Ite
             scan = path if _may_be_scan(path) and image_stem(path) not in names else None
         if scan:
             yield path, scan
+
+
+def leads_nowhere(path: Path) -> bool:
+    """Whether it is a link to what is not there, or to itself."""
+    try:
+        return path.is_symlink() and not path.exists()
+    except OSError:
+        return True
 
 
 def _below(folder: Path, names: Collection[str], depth: int) -> Iterator[Path]:

@@ -1,10 +1,11 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all, and folders made for them."""
 
 import contextlib
 import os
+import stat
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from model.errors import InputError, reason
@@ -85,3 +86,40 @@ def check_writable(path: Path, remedy: str) -> None:
         if path.is_file() or not path.exists():
             place = next(folder for folder in path.absolute().parents if folder.exists())
             tempfile.TemporaryFile(dir=place).close()
+
+
+@contextmanager
+def output_folders(results: Sequence[Path]) -> Iterator[None]:
+    """Make the folders of these files; on leaving, remove again those that were made here and stayed empty.
+
+    Raises InputError, before any work is done, where a folder cannot be made or written to.
+    """
+    made: list[Path] = []
+    try:
+        for folder in sorted({path.parent for path in results}):
+            try:
+                for ancestor in (*reversed(folder.parents), folder):
+                    if not ancestor.is_dir():
+                        with suppress(FileExistsError):  # another process of the run was faster
+                            ancestor.mkdir()
+                            made.append(ancestor)
+                with tempfile.TemporaryFile(dir=folder):
+                    pass
+            except (OSError, ValueError) as error:
+                fact = f"cannot write there ({reason(error)})"
+                raise InputError(folder, fact, "make it writable or choose another --output") from None
+        for path in results:
+            try:
+                taken = stat.S_ISDIR(path.lstat().st_mode)
+            except FileNotFoundError:
+                continue
+            except (OSError, ValueError) as error:
+                fact = f"cannot be written there ({reason(error)})"
+                raise InputError(path, fact, "rename the case or choose another --output") from None
+            if taken:
+                raise InputError(path, "a folder has the result's name", "move it away")
+        yield
+    finally:
+        for folder in reversed(made):
+            with suppress(OSError):  # not empty, or removed by another process of the run
+                folder.rmdir()

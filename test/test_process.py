@@ -418,12 +418,13 @@ def test_the_file_of_one_case_replaces_nothing_else(tmp_path, capsys, name):
     assert (tmp_path / "in/a/image.nii.gz").read_bytes() == before and (tmp_path / "x.pt").stat().st_size == 7
 
 
-def test_the_share_of_a_rank_is_done(tmp_path, monkeypatch):
+def test_the_share_of_a_rank_is_done(tmp_path, monkeypatch, capsys):
     save_segrap(tmp_path / "in", *(f"Cohort1/image/{name}" for name in "abc"))
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", "1")
     assert call(tmp_path) == 0
     assert files_in(tmp_path / "out") == ["Cohort1/b.nii.gz"]
+    assert "this is process 1 of 2 (RANK, WORLD_SIZE): 1 of 3 cases are its" in capsys.readouterr().out
     monkeypatch.setenv("RANK", "0")
     assert call(tmp_path) == 0
     assert files_in(tmp_path / "out") == [f"Cohort1/{name}.nii.gz" for name in "abc"]
@@ -617,6 +618,24 @@ def test_one_patient_into_a_file_or_a_folder(tmp_path):
     assert [line["case"] for line in lines_of(tmp_path / "out")] == ["plain", "other", "plain"]
     assert process.main([*pair, "-o", str(tmp_path / "masks/p1.mha"), "--json", str(tmp_path / "j")]) == 0
     assert json.loads((tmp_path / "j").read_text())["result"] == "p1.mha"
+
+
+def test_another_patients_result_of_the_same_name_is_not_replaced(tmp_path, capsys):
+    """SegRap calls the CTs of all patients alike."""
+    save_segrap(tmp_path, "a", "b")
+    sitk.WriteImage(ct_image(PRIMARY, 1501), str(tmp_path / "b/image.nii.gz"))
+    for _ in range(2):
+        pairs = [
+            ["--ct", f"{tmp_path}/{k}/image.nii.gz", "--ce", f"{tmp_path}/{k}/image_contrast.nii.gz"]
+            for k in "ab"
+        ]
+        assert process.main([*pairs[0], "-o", str(tmp_path / "out")]) == 0
+        before = (tmp_path / "out/image.nii.gz").read_bytes()
+        for more in ([], ["--resume"]):
+            assert process.main([*pairs[1], "-o", str(tmp_path / "out"), *more]) == 2
+            assert "image.nii.gz: the result of other CTs has this name; name the file: " in one_error(capsys)
+        assert (tmp_path / "out/image.nii.gz").read_bytes() == before
+    assert process.main([*pairs[1], "-o", str(tmp_path / "out/b.nii.gz")]) == 0
 
 
 def test_a_patients_own_folder_into_a_file(tmp_path, capsys):

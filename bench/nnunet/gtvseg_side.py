@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import process  # noqa: E402
-from model.cases import find_cases, output_folders  # noqa: E402
+from model.cases import find_cases  # noqa: E402
 from model.cohort.reading import ReadAhead  # noqa: E402
 from model.cohort.segmenting import segment  # noqa: E402
 from model.network.memory import peak_bytes  # noqa: E402
 from model.terminal import take_any_text  # noqa: E402
+from model.writing import output_folders  # noqa: E402
 
 if TYPE_CHECKING:  # torch, which process.py imports when it is needed
     from bench.nnunet.stand_in import StandIn

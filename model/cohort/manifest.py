@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import hashlib
 import json
 import os
 import stat
@@ -17,8 +18,11 @@ from model.images.series_files import files_below
 from model.installed import sha256_of
 
 NAME = "manifest.jsonl"
-# Name, size and time of change (ns) of each file.
+# Name, size, time of change (ns) and fingerprint of each file.
 Inputs = list[list[Any]]
+# What of a file is looked at for its fingerprint: so many pieces from its first to its last byte, of so many bytes.
+# Two patients' files may well have one name, size and time, as when they come out of an archive.
+PIECES, PIECE_BYTES = 5, 1 << 16
 
 
 @dataclass(frozen=True)
@@ -141,13 +145,33 @@ def is_finished(case: Case, entry: dict[str, Any] | None, origin: Origin) -> boo
         return False
 
 
+def is_of_others(case: Case, entry: dict[str, Any] | None) -> bool:
+    """Whether the entry is of CTs with other content, whatever their names and times. Not where it does not tell."""
+    try:
+        theirs = sorted(row[3] for row in entry["inputs"]) if entry else []
+    except (KeyError, IndexError, TypeError):
+        return False  # of an older version
+    ours = sorted(row[3] for row in inputs_of(case))
+    return bool(theirs and ours and theirs != ours)
+
+
 def inputs_of(case: Case) -> Inputs:
-    """Name, size and time of change (ns) of each file of both CTs; empty where one cannot be read."""
+    """Name, size, time of change (ns) and fingerprint of each file of both CTs; empty where one cannot be read."""
     try:
         files = [file for path in dict.fromkeys((case.ct, case.ce)) for file in _files(path)]
-        return [[file.name, (found := file.stat()).st_size, found.st_mtime_ns] for file in files]
+        return [[file.name, *_state(file)] for file in files]
     except (OSError, InputError):
         return []
+
+
+def _state(file: Path) -> tuple[int, int, str]:
+    """Size, time of change (ns), and a fingerprint of pieces of it."""
+    found, digest = file.stat(), hashlib.sha256()
+    with file.open("rb") as content:
+        for k in range(PIECES):
+            content.seek(max(0, found.st_size - PIECE_BYTES) * k // (PIECES - 1))
+            digest.update(content.read(PIECE_BYTES))
+    return found.st_size, found.st_mtime_ns, digest.hexdigest()[:16]
 
 
 def _files(path: Path) -> list[Path]:

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from faults.slices import write_slice
 
-from model.cases import CE_SLUG, CT_SLUG, find_cases, output_folders
+from model.cases import CE_SLUG, CT_SLUG, find_cases
 from model.errors import InputError
 from model.images.read import open_header
+from model.writing import output_folders
 
 SEGMENTATION = Path("images/gross-tumor-volume-segmentation")
 
@@ -459,3 +460,78 @@ def test_a_patients_own_folder_may_have_dicom_folders(tmp_path):
     make(tmp_path / "p7", "image/1.dcm", "image_contrast/1.dcm")
     (case,) = find_cases(tmp_path / "p7", Path("out"), "auto")
     assert (case.name, case.ct.name, case.ce.name) == ("p7", "image", "image_contrast")
+
+
+def test_a_patients_own_folder_may_have_anything_beside_its_cts(tmp_path):
+    """Masks of others, and results and maps of an earlier run: wherever these went."""
+    make(tmp_path / "p7", "image.nii.gz", "image_contrast.nii.gz", "masks/GTVp.nii.gz", "x/y/ct.nii.gz")
+    make(tmp_path / "p7", "out/p7.nii.gz", "out/manifest.jsonl", "probability_GTVp/p7.nii.gz", "p7.nii.gz")
+    (tmp_path / "p7").rename(tmp_path / "image_1")
+    (tmp_path / "image_1/p7.nii.gz").rename(tmp_path / "image_1/image_1.nii.gz")
+    for output in (tmp_path / "image_1/out", tmp_path / "image_1", tmp_path / "elsewhere"):
+        (case,) = find_cases(tmp_path / "image_1", output, "auto")
+        assert (case.name, case.ct.name, case.fault) == ("image_1", "image.nii.gz", None)
+
+
+def test_one_patients_dicom_with_results_in_it_is_still_one_patient(tmp_path):
+    for name in ("p/1/1", "p/2/1"):
+        write_slice(tmp_path / name, np.zeros((4, 6), np.uint16))
+    make(tmp_path / "p", "out/p.nii.gz", "uncertainty/p.nii.gz")
+    (case,) = find_cases(tmp_path / "p", tmp_path / "p/out", "auto")
+    assert case.study and case.name == "p"
+
+
+def test_a_pair_beside_folders_with_pairs_is_refused(tmp_path):
+    make(
+        tmp_path / "p7",
+        *(f"{folder}image{end}.nii.gz" for folder in ("", "old/") for end in ("", "_contrast")),
+    )
+    assert "p7: it has both CTs of a patient, and old in it has both, too; " in fault(tmp_path / "p7")
+
+
+def test_a_patients_folder_as_the_output_is_still_a_patient(tmp_path):
+    for name in "ab":
+        make(tmp_path, f"{name}/image.mha", f"{name}/image_contrast.mha")
+    assert [case.name for case in find_cases(tmp_path, tmp_path / "b", "auto")] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("root", "links", "named"),
+    [
+        ("f", ["p2"], ["p2"]),
+        ("s", ["Cohort1/image/p2", "Cohort2"], ["Cohort1/p2", "Cohort2"]),
+        ("n", ["imagesTs/b"], ["b"]),
+    ],
+)
+def test_a_patient_that_a_link_does_not_lead_to_is_named(tmp_path, root, links, named):
+    make(tmp_path, "f/p1/image.mha", "f/p1/image_contrast.mha", "s/Cohort1/image/p1/image.mha")
+    make(tmp_path, "n/imagesTs/a_0000.mha", "n/imagesTs/a_0001.mha")
+    for link in links:
+        (tmp_path / root / link).symlink_to("/not/mounted")
+    faulty = {
+        case.name: str(case.fault) for case in find_cases(tmp_path / root, Path("o"), "auto") if case.fault
+    }
+    assert list(faulty) == named
+    assert all("a link that leads nowhere; mount what it leads to" in text for text in faulty.values())
+
+
+def test_what_lies_inside_a_layouts_folders_is_named_too(tmp_path, capsys):
+    make(tmp_path, *(f"n/imagesTs/{name}.mha" for name in ("a_0000", "a_0001", "b_000", "c")))
+    make(tmp_path, "s/Cohort1/image/a/image.mha", "s/Cohort1/c/image.mha", "s/Cohort1/image/b_image.mha")
+    for root, faulty in (("n", ["b_000.mha", "c.mha"]), ("s", ["Cohort1/c"])):
+        cases = find_cases(tmp_path / root, Path("out"), "auto")
+        assert [case.name for case in cases if case.fault] == faulty
+    assert "passed over " in capsys.readouterr().out
+
+
+def test_folders_without_any_image_are_logged(tmp_path, capsys):
+    make(tmp_path, "a/image.mha", "a/image_contrast.mha", "b/study.zip", "c/image.mha.part", "out/a.mha")
+    (tmp_path / "d").mkdir()
+    assert [case.name for case in find_cases(tmp_path, tmp_path / "out", "auto")] == ["a"]
+    expected = [f"passed over {tmp_path / name}: no image in it" for name in "bcd"]
+    assert capsys.readouterr().out.splitlines() == expected
+
+
+def test_where_there_is_no_pair_an_image_that_is_not_read_is_named(tmp_path):
+    make(tmp_path, "a/image.hdr", "a/image.img")
+    assert f"DICOM; {os.path.join('a', 'image.hdr')} is none of these); see the layouts" in fault(tmp_path)

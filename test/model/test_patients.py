@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from faults.slices import write_slice
 
-from model.patients import holds_dicom, is_one_patient, is_patient, scans
+from model.patients import folders, holds_dicom, is_one_patient, is_patient, scans
 
 STORED = np.zeros((4, 6), np.uint16)
 
@@ -62,6 +62,6 @@ def test_whether_a_folder_is_a_patients_own(tmp_path, studies, one):
         write_slice(tmp_path / name / "1", STORED, StudyInstanceUID=f"1.2.{study}" if study else "")
     write_slice(tmp_path / "mr" / "1", STORED, Modality="MR", StudyInstanceUID="1.2.9")
     touch(tmp_path / "notes" / "x.txt", tmp_path / "x.txt")
-    assert is_one_patient(tmp_path) == one
+    assert is_one_patient(tmp_path, folders(tmp_path)) == one
     touch(tmp_path / "p" / "image.nii.gz")
-    assert is_one_patient(tmp_path) == ("image" in studies)
+    assert is_one_patient(tmp_path, folders(tmp_path)) == ("image" in studies)

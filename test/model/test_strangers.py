@@ -41,3 +41,12 @@ def test_results_notes_and_hidden_files_are_not(tmp_path):
         write(tmp_path / name)
     (tmp_path / "loop").symlink_to(tmp_path)
     assert list(strangers(tmp_path, set(), {"a"})) == []
+
+
+def test_a_link_that_leads_nowhere_is_told_without_a_file(tmp_path):
+    """A patient on a disk that is not mounted, for example."""
+    (tmp_path / "gone").symlink_to(tmp_path / "disk")
+    (tmp_path / "self").symlink_to(tmp_path / "self")
+    write(tmp_path / "there/note.txt")
+    (tmp_path / "link").symlink_to(tmp_path / "there")
+    assert list(strangers(tmp_path, set(), set())) == [(tmp_path / "gone", None), (tmp_path / "self", None)]

@@ -10,7 +10,7 @@ import pytest
 import SimpleITK as sitk
 
 from model.cases import Case
-from model.cohort.manifest import Entry, Manifest, Origin, inputs_of, is_finished
+from model.cohort.manifest import Entry, Manifest, Origin, inputs_of, is_finished, is_of_others
 from model.errors import InputError
 from model.installed import sha256_of
 
@@ -134,13 +134,36 @@ def test_what_has_changed_is_done_again(finished, change):
     assert not is_finished(case, line, ORIGIN)
 
 
+@pytest.mark.parametrize("at", [0, 100_000, 399_999])
+def test_files_of_one_size_and_time_are_told_apart_by_their_content(tmp_path, at):
+    """As two patients' may be that come out of an archive with one time for all."""
+    case, lines = (
+        Case("a", tmp_path / "1", tmp_path / "2", tmp_path / "a.nii.gz", "label_map", study=True),
+        [],
+    )
+    for folder in (case.ct, case.ce):
+        folder.mkdir()
+    for k in (0, 1):
+        content = bytearray(400_000)
+        content[at] = k
+        (case.ct / "slice").write_bytes(content)
+        os.utime(case.ct / "slice", ns=(0, 0))
+        lines.append(json.loads(entry(inputs=inputs_of(case)).line()))
+    assert lines[0]["inputs"] != lines[1]["inputs"]
+    assert is_of_others(case, lines[0]) and not is_of_others(case, lines[1])
+    os.utime(case.ct / "slice", ns=(5, 5))
+    assert not is_of_others(case, lines[1])
+    for unknown in (None, {}, {"inputs": []}, {"inputs": [["slice", 400_000, 0]]}, {"inputs": 3}):
+        assert not is_of_others(case, unknown)
+
+
 def test_voxels_beside_a_header_and_slices_are_inputs_too(tmp_path):
     sitk.WriteImage(sitk.GetImageFromArray(np.zeros((4, 5, 6), np.int16)), str(tmp_path / "ct.mhd"))
     (tmp_path / "series").mkdir()
     for k in range(3):
         (tmp_path / f"series/{k}.dcm").touch()
     case = Case("a", tmp_path / "ct.mhd", tmp_path / "series", Path("a"), "label_map")
-    assert [name for name, _, _ in inputs_of(case)] == ["ct.mhd", "ct.raw", "0.dcm", "1.dcm", "2.dcm"]
+    assert [name for name, *_ in inputs_of(case)] == ["ct.mhd", "ct.raw", "0.dcm", "1.dcm", "2.dcm"]
 
 
 def test_of_a_study_all_files_below_count_once(tmp_path):
@@ -148,4 +171,4 @@ def test_of_a_study_all_files_below_count_once(tmp_path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(name)
     case = Case("p", tmp_path, tmp_path, tmp_path / "p.nii.gz", "label_map", study=True)
-    assert [(name, size) for name, size, _ in inputs_of(case)] == [("1", 3), ("2", 5)]
+    assert [(name, size) for name, size, *_ in inputs_of(case)] == [("1", 3), ("2", 5)]
