@@ -89,7 +89,7 @@ def show(text: str) -> None:
     """Print now, not when a buffer is full. Where it cannot be printed, the work goes on without."""
     clear_progress()
     try:
-        print(text, flush=True)
+        print(f"{text}\n", end="", flush=True)  # at once: stages of neighbouring cases print side by side
     except OSError:  # a full disk, or nobody reads on, as with "| head"
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 

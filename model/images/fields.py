@@ -19,11 +19,18 @@ _NUMBER = re.compile(
 
 
 def text_line(file: BinaryIO) -> str | None:
-    """The next line without its end; None at the end of the file. Raises Damage where it is too long for a header."""
+    """The next line without its end; None at the end of the file. Raises Damage where it is too long for a header.
+
+    Names of data files are UTF-8 as today's programs write them, or Latin-1 as older ones did.
+    """
     line = file.readline(LONGEST_LINE)
     if len(line) == LONGEST_LINE:
         raise Damage("its header has a line without an end")
-    return line.decode("latin-1").rstrip("\r\n") if line else None
+    try:
+        text = line.decode()
+    except UnicodeDecodeError:
+        text = line.decode("latin-1")
+    return text.rstrip("\r\n") if line else None
 
 
 def field(fields: dict[str, str], key: str) -> str:

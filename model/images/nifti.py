@@ -32,8 +32,11 @@ FIELDS = [
 # Of xyzt_units, the lowest three bits.
 MM_PER_UNIT = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
 SCANNER = 1
+NIFTI_2_BYTES = 540
 # Two ways of saying where voxels lie agree up to here; columns of a matrix, and axes at right angles.
 AGREE_MM, AGREE_SPACING, RIGHT_ANGLES = 0.1, 1e-3, 1e-4
+# Up to here ITK takes two forms for the same one, in cosines and mm.
+ALIKE = 1e-4
 # NIfTI's x grows to the right and y to the front; SimpleITK's to the left and the back.
 TO_LPS = np.diag([-1.0, -1.0, 1.0])
 
@@ -43,6 +46,8 @@ def read_header(path: Path) -> Header:
     packed = path.name.lower().endswith(".gz")
     with gzip.open(path) if packed else path.open("rb") as file:
         start = file.read(HEADER_BYTES)
+    if NIFTI_2_BYTES in (int.from_bytes(start[:4], "little"), int.from_bytes(start[:4], "big")):
+        raise Damage("a NIfTI-2 file, which is not read: save it as NIfTI-1 (.nii.gz) or as .mha")
     if len(start) < HEADER_BYTES or start[:4] not in BYTE_ORDERS:
         raise Damage("no whole NIfTI-1 header")
     if start[344:348] != b"n+1\0":
@@ -57,9 +62,9 @@ def read_header(path: Path) -> Header:
     if unit is None:
         raise Damage("a unit of length that NIfTI does not have")
     spacing = tuple(s * unit for s in field["pixdim"][1:4])
-    matrix, offset, oddities = _geometry(field, size)
+    matrix, offset_mm, oddities = _geometry(field, size, unit)
     direction = tuple(map(float, (TO_LPS @ matrix).ravel()))
-    origin = tuple(map(float, TO_LPS @ offset * unit))
+    origin = tuple(map(float, TO_LPS @ offset_mm))
     voxels = _voxels(path, field, order, packed=packed)
     if field["scl"][0] == 0 and voxels.intercept:
         oddities += (f"slope 0 with intercept {voxels.intercept:g}, which is added, as ITK does",)
@@ -75,36 +80,51 @@ def _size(dim: list[int]) -> tuple[int, ...]:
 
 
 def _geometry(
-    field: dict[str, list[float]], size_xyz: tuple[int, ...]
+    field: dict[str, list[float]], size_xyz: tuple[int, ...], unit_mm: float
 ) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    """Direction (columns are axes, unit length) and offset in NIfTI's own sense (RAS), and what is odd about them.
+    """Direction (columns are axes, unit length) and offset in mm, both RAS as NIfTI has it, and what is odd about them.
 
-    As ITK chooses: the sform where it alone is given, agrees with the qform, or is the scanner's; else the qform.
+    As ITK chooses: the sform where it alone is given, is like the qform, or is the scanner's; else the qform.
     """
-    qform_code, sform_code = field["codes"]
-    spacing = np.array(field["pixdim"][1:4])
+    qform_code, sform_code = (max(0, code) for code in field["codes"])
     if not (qform_code or sform_code):
         # ITK takes the axes as they are for left, back and head.
         return TO_LPS, np.zeros(3), ("its header does not say how the patient lies; taken as LPS",)
-    qform, sform = _quaternion(field), np.reshape(field["srow"], (3, 4))
+    rotation, spacing = _quaternion(field), np.array(field["pixdim"][1:4]) * unit_mm
+    sform = np.reshape(field["srow"], (3, 4)) * unit_mm
+    qform = np.column_stack([rotation * spacing, np.array(field["qoffset"]) * unit_mm])
     lengths = np.linalg.norm(sform[:, :3], axis=0)
     axes = sform[:, :3] / np.where(lengths > 0, lengths, 1)
     straight = bool(np.abs(axes.T @ axes - np.eye(3)).max() < RIGHT_ANGLES)
     if not qform_code and not straight:
         raise Damage("the axes of its sform are not at right angles")
-    corners = np.array(np.meshgrid(*((0, n - 1) for n in size_xyz[:3]))).reshape(3, -1)
-    moved = sform[:, :3] - qform * spacing
-    apart = float(np.abs(moved @ corners + (sform[:, 3] - field["qoffset"])[:, None]).max())
-    agree = not (qform_code and sform_code) or apart < AGREE_MM
-    use_sform = bool(sform_code and straight and (not qform_code or agree or sform_code == SCANNER))
+    preferred = not qform_code or sform_code == SCANNER or _alike(sform, qform)
+    use_sform = bool(sform_code and straight and preferred)
     if use_sform and not np.allclose(lengths, spacing, rtol=AGREE_SPACING, atol=AGREE_SPACING):
-        shown = ", ".join(f"{length:.4g}" for length in lengths)
-        raise Damage(f"two voxel spacings: pixdim {tuple(round(s, 4) for s in spacing)}, sform ({shown})")
-    used, offset = (axes, sform[:, 3]) if use_sform else (qform, np.array(field["qoffset"]))
-    if agree:
+        pixdim, shown = (", ".join(f"{s:.4g}" for s in three) for three in (spacing, lengths))
+        raise Damage(f"two voxel spacings: pixdim ({pixdim}) mm, sform ({shown}) mm")
+    used, offset = (axes, sform[:, 3]) if use_sform else (rotation, qform[:, 3])
+    corners = np.array(np.meshgrid(*((0, n - 1) for n in size_xyz[:3]), [1])).reshape(4, -1)
+    apart = float(np.abs((sform - qform) @ corners).max())
+    if not (qform_code and sform_code) or apart < AGREE_MM:
         return used, offset, ()
     name = "sform" if use_sform else "qform"
     return used, offset, (f"its qform and sform lie up to {apart:.1f} mm apart; the {name} is used",)
+
+
+def _alike(sform: np.ndarray, qform: np.ndarray) -> bool:
+    """Whether ITK takes two forms, (3, 4) in mm, for the same one, and so the sform, which is finer.
+
+    It compares the left factors of their SVDs, where an axis and its reverse are the same: so a qform that lost its
+    handedness is like its sform. QR gives the same factors, and without what rounding does to those of oblique axes.
+    """
+    with np.errstate(all="ignore"):  # what is not finite is refused by the checks of every grid
+        # Signs at 0 as ITK has them: in float32, without -0.
+        forms = [form.astype(np.float32) + np.float32(0) for form in (sform, qform)]
+        turns = [np.linalg.qr(form[:, :3])[0] for form in forms]
+        ends = [np.append(np.linalg.norm(form[:, :3], axis=0), form[:, 3]) for form in forms]
+        same_axes = np.abs(turns[0] @ turns[1].T - np.eye(3)).max() < ALIKE
+        return bool(same_axes and np.abs(ends[0] - ends[1]).max() < ALIKE)
 
 
 def _quaternion(field: dict[str, list[float]]) -> np.ndarray:

@@ -43,6 +43,8 @@ SPACES = {
     **dict.fromkeys(("right-anterior-superior", "ras"), (-1, -1, 1)),
     **dict.fromkeys(("left-anterior-superior", "las"), (1, -1, 1)),
 }
+# Words for the unit of an axis: a millimetre, or nothing.
+MILLIMETRES = {"", "mm", "???", "millimeter", "millimeters", "millimetre", "millimetres"}
 ENCODINGS = {"raw": "raw", "gzip": "gzip", "gz": "gzip"}
 # What would put voxels elsewhere, in ways that are not read.
 UNREAD = ("axismins", "axismaxs")
@@ -92,9 +94,12 @@ def _fields(file: BinaryIO) -> dict[str, str]:
 
 def _header(fields: dict[str, str], size: tuple[int, ...], stored: Stored) -> Header:
     dimensions = len(size)
-    units = fields.get("spaceunits", "").replace('"', " ").split()
-    if not set(units[:3]) <= {"mm", "???"}:
-        raise Damage(f"its space units are {fields['spaceunits'][:LONGEST_SHOWN]!r}, not mm")
+    for key in ("spaceunits", "units"):
+        # Each in quotes; Slicer writes "" "" "" "s".
+        words = re.findall(r'"[^"]*"|[^"\s]+', fields.get(key, ""))
+        if not {word.strip('" ').lower() for word in words[:3]} <= MILLIMETRES:
+            name = key.replace("space", "space ")
+            raise Damage(f"its {name} are {fields[key][:LONGEST_SHOWN]!r}, not mm")
     unknown = ("its header does not say how the patient lies; taken as LPS",)
     if "spacedirections" not in fields:
         if "space" in fields or "spacedimension" in fields:

@@ -25,6 +25,8 @@ from model.images.grid import (
 from model.images.read import Scan, Source, read_scan
 from model.images.tilt import AIR_HU
 
+# How many values a mask or a label map of both structures has; no CT has as few without air, which is below zero.
+MOST_OF_MASK = 3
 # Of the body, as the non-contrast CT shows it: below, the two are not of one place.
 NOTHING_COVERED = 0.02
 
@@ -93,6 +95,9 @@ def _checked(path: Source, scan: Scan, log: Log) -> Scan:
     if lowest == highest:
         log(f"warning: {path}: all voxels are {lowest}")
         return scan
+    if lowest >= 0 and (values := _few_values(scan.array)):
+        fact = f"its values are {', '.join(map(str, values))} alone: a mask, or a CT that is not in HU"
+        raise InputError(f"{path}", fact, "give the CT in HU")
     if lowest > -200 or highest > 20000:
         log(f"warning: {path}: values from {lowest} to {highest} look unlike HU")
     array = _without_gaps(path, to_canonical(scan.array, scan.grid), scan.grid.canonical_spacing_zyx[0], log)
@@ -100,6 +105,15 @@ def _checked(path: Source, scan: Scan, log: Log) -> Scan:
     if orientation(scan.grid)[0][2] != 2:  # the file's own slices do not follow each other from foot to head
         array = _without_gaps(path, array, scan.grid.spacing_zyx[0], log)
     return replace(scan, array=array)
+
+
+def _few_values(array: np.ndarray) -> list[int]:
+    """All its values where there are no more than a mask has, else none."""
+    for part in (array[::4, ::4, ::4], array):  # nearly always the first tells
+        values: list[int] = np.unique(part).tolist()
+        if len(values) > MOST_OF_MASK:
+            return []
+    return values
 
 
 def _without_gaps(path: Source, array: np.ndarray, spacing_mm: float, log: Log) -> np.ndarray:

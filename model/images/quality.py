@@ -36,14 +36,11 @@ APART, IN_ORDER, DIFFERENT_HU = 4, 0.85, 40.0
 def findings(ct: np.ndarray, ce: np.ndarray, spacing_zyx: tuple[float, float, float]) -> list[str]:
     """All that is odd about a pair on one grid. Empty for ordinary ones, and for images too small to say anything."""
     steps = [max(1, round(COARSE_MM / spacing)) for spacing in spacing_zyx]
-    coarse_ct, coarse_ce = (
-        _inside(array[tuple(slice(s // 2, None, s) for s in steps)]) for array in (ct, ce)
-    )
-    if (
-        min(coarse_ct.shape) < FEWEST
-        or coarse_ct.min() == coarse_ct.max()
-        or coarse_ce.min() == coarse_ce.max()
-    ):
+    coarse = [array[tuple(slice(s // 2, None, s) for s in steps)] for array in (ct, ce)]
+    if min(coarse[0].shape) < FEWEST:
+        return []
+    coarse_ct, coarse_ce = map(_inside, coarse)
+    if coarse_ct.min() == coarse_ct.max() or coarse_ce.min() == coarse_ce.max():
         return []
     spacing = np.multiply(spacing_zyx, steps)
     if found := [*_scale("non-contrast CT", coarse_ct), *_scale("contrast CT", coarse_ce)]:

@@ -8,7 +8,7 @@ import os
 import stat
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -164,9 +164,21 @@ def open_header(path: Path) -> Header:
     if not image_suffix(path):
         raise InputError(path, "not a format read here", f"convert it to one of {' '.join(IMAGE_SUFFIXES)}")
     try:
-        return FORMATS[image_suffix(path)](path)
+        header = FORMATS[image_suffix(path)](path)
+        return replace(header, oddities=header.oddities + _behind(header))
     except (Damage, OSError, EOFError, zlib.error) as error:
         raise stored.refusal(path, error) from None
+
+
+def _behind(header: Header) -> tuple[str, ...]:
+    """What is odd where voxels that are not packed are followed by whole slices more; less is how some programs pad."""
+    where = header.voxels
+    plane = math.prod(header.size_xyz[:2]) * where.dtype.itemsize
+    if where.packing != "raw" or plane <= 0:
+        return ()
+    slices = (where.path.stat().st_size - where.offset) // plane
+    told = math.prod(header.size_xyz[2:])
+    return (f"its file holds {slices} slices, its header tells of {told}",) if slices > told else ()
 
 
 def checked_grid(header: Header, path: Path, *, dimensions: int = 3, least_size: int = 2) -> Grid:

@@ -55,8 +55,11 @@ def read(path: Path, stored: Stored, count: int) -> np.ndarray:
     """
     try:
         if stored.packing == "raw":
-            enough(stored.path.stat().st_size - stored.offset, count * stored.dtype.itemsize)
-            return np.fromfile(stored.path, stored.dtype, count, offset=stored.offset)
+            needed = count * stored.dtype.itemsize
+            enough(stored.path.stat().st_size - stored.offset, needed)
+            array = np.fromfile(stored.path, stored.dtype, count, offset=stored.offset)
+            enough(array.nbytes, needed)  # it may have shrunk meanwhile
+            return array
         # Memory is taken as it is filled, not on the header's word.
         content, filled, behind = np.empty(count * stored.dtype.itemsize, np.uint8), 0, 0
         for piece in pieces(stored):

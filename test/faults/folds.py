@@ -134,6 +134,11 @@ def nothing(folder: Path) -> None:
 RESULT = refused(r"^error: .*/fold_1/result\.json: [^;]+; delete it and train that fold again")
 BOTH = ("{}/w/0.pt", "{}/w/1.pt")
 JOINS: dict[str, tuple[Callable[[Path], list[str]], Expected]] = {
+    "a case that two folds held out": (
+        join(lambda folder: (folder / "work/fold_1/result.json").write_text(
+            (folder / "work/fold_1/result.json").read_text().replace('"b": {', '"a": {'))),
+        refused("case a is held out by fold 0 \\(0.pt\\) and by fold 1"),
+    ),
     "a result of 0 bytes": (join(text("")), RESULT), "a result that is a list": (join(text("[]")), RESULT),
     "a result without keys": (join(text("{}")), RESULT), "a deep result": (join(text("[" * 100_000)), RESULT),
     "a result of another version": (join(result(least_cm3=[0, 1])), RESULT), "a fold that is a number": (join(result(fold=1)), RESULT),

@@ -85,6 +85,14 @@ SPOILT: dict[str, tuple[Callable[[Path], None], Expected]] = {
         READ,
     ),
     "other images beside": (lambda a: save(patient(), a / "GTVp.nii.gz"), READ),
+    "a mask called as the CT": (
+        lambda a: [(a / CT).unlink(), save((patient() > 0).astype("uint8"), a / "image_mask.nii.gz")], ONE,
+    ),
+    "a disk that is not mounted": (lambda a: [shutil.rmtree(a), a.symlink_to("/not/mounted")], ONE),
+    "a link to itself": (lambda a: [shutil.rmtree(a), a.symlink_to(a)], ONE),
+    "nothing but a packed study": (
+        lambda a: [(a / CT).unlink(), (a / CE).unlink(), (a / "study.zip").touch()], fine(results=B),
+    ),
 }  # type: ignore[dict-item]
 NAMES: dict[str, str | bytes] = {
     "of 240 characters": "x" * 240,
@@ -129,7 +137,56 @@ def _named(name: str | bytes) -> Callable[[Path], list[str]]:
     return make
 
 
+def _own(spoil: Callable[[Path], object], output: str = "out") -> Callable[[Path], list[str]]:
+    """A patient's own folder."""
+
+    def make(folder: Path) -> list[str]:
+        save_pair(folder / "in")
+        spoil(folder / "in")
+        return process(folder, "--output", str(folder / output))
+
+    return make
+
+
+def _cohort(spoil: Callable[[Path], object]) -> Callable[[Path], list[str]]:
+    def make(folder: Path) -> list[str]:
+        save_pair(folder / "in/Cohort1/image/b")
+        spoil(folder / "in/Cohort1")
+        return process(folder)
+
+    return make
+
+
+def _channels(*others: str) -> Callable[[Path], list[str]]:
+    """nnU-Net's layout: a case that is called as a channel, and other files beside it."""
+
+    def make(folder: Path) -> list[str]:
+        for name, contrast in (("b_0001_0000", False), ("b_0001_0001", True), *((name, False) for name in others)):
+            save(patient(contrast), folder / "in/imagesTs" / f"{name}.nii.gz")
+        return process(folder)
+
+    return make
+
+
+INSIDE = ("Cohort1/b.nii.gz",)
+OWN = {
+    "an earlier result in it": lambda p: [(p / "out").mkdir(), (p / "out/in.nii.gz").touch()],
+    "masks below it": lambda p: save(patient(), p / "masks/GTVp.nii.gz"),
+    "maps below it": lambda p: save(patient(), p / "probability_GTVp/in.nii.gz"),
+}
+COHORTS = {
+    "a patient behind a broken link": lambda cohort: (cohort / "image/a").symlink_to("/not/mounted"),
+    "a patient beside the folder image": lambda cohort: save_pair(cohort / "a"),
+}
 FAULTS = [
+    *(Fault("layouts", f"one patient's folder, {name}", _own(spoil), fine(results=("in.nii.gz",))) for name, spoil in OWN.items()),
+    Fault("layouts", "one patient's folder, another's pair in it", _own(lambda p: save_pair(p / "old")), refused("has both, too")),
+    *(Fault("layouts", f"cohorts, {name}", _cohort(spoil), refused(r"^error: .*; ", results=INSIDE)) for name, spoil in COHORTS.items()),
+    Fault("layouts", "nnunet, a case called as a channel", _channels("b_0001"), fine(results=("b_0001.nii.gz",))),
+    Fault(
+        "layouts", "nnunet, a file of no case among the images", _channels("c_000"),
+        refused("c_000.nii.gz is of no case", results=("b_0001.nii.gz",)),
+    ),
     *(Fault("layouts", f"a patient with {name}", _folders(spoil), expected) for name, (spoil, expected) in SPOILT.items()),
     *(
         Fault("layouts", f"a patient's name {name}", _named(text), fine(results=(f"{text!s}.nii.gz", *B)))

@@ -181,6 +181,14 @@ FILES: dict[str, tuple[str, Spoil, Expected]] = {
     "no mask of the nodes": ("masks", gone("a/GTVnd.nii.gz"), told("a: case a has GTVp but no GTVnd")),
     "no masks": ("masks", gone("a/GTVp.nii.gz", "a/GTVnd.nii.gz"), told("no GTVp, GTVnd or label map of case a")),
     "two label maps": ("map", copied("labels/a.nii.gz", "labels/a.mha"), refused("labels of case a in two places")),
+    "an ignored mask of another name": (
+        "masks", copied("a/GTVp.nii.gz", "a/ignored_part.nii.gz"), refused("a/ignored_part.nii.gz: its name"),
+    ),
+    "a linked case": (
+        "masks",
+        lambda folder: [(folder / "data/a").rename(folder / "a"), (folder / "data/a").symlink_to(folder / "a")],
+        fine(results=("w.pt",)),
+    ),
     "two cases of one name": ("masks", copied("a/image.nii.gz", "x/image.nii.gz"), told("x", "1 of 3")),
     "one case alone": (
         "masks", lambda folder: shutil.rmtree(folder / "data" / "b"), refused("no case is left to train on"),

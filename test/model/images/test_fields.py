@@ -36,6 +36,16 @@ def test_lines_end_somewhere():
     assert text_line(io.BytesIO()) is None
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+@pytest.mark.parametrize("separator", [" = ", ": "])
+def test_names_are_read_in_both_encodings(tmp_path, encoding, separator):
+    for name in ("a.mhd", "Müller é.raw"):
+        (tmp_path / name).touch()
+    line = text_line(io.BytesIO(f"ElementDataFile{separator}Müller é.raw\r\n".encode(encoding)))
+    assert line == f"ElementDataFile{separator}Müller é.raw"
+    assert data_file(tmp_path / "a.mhd", "Müller é.raw") == tmp_path / "Müller é.raw"
+
+
 @pytest.mark.parametrize(
     "name", ["", "gone", "a\0b", ".", "a.mhd", "/dev/zero", "LIST", "%d.raw 1 2 1", "x" * 300]
 )

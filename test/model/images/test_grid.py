@@ -1,6 +1,7 @@
 """Orientation and volumes; the oracle is SimpleITK."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -106,6 +107,17 @@ def test_a_difference_names_what_differs_and_both_values():
         assert difference(grid, other).startswith(words) and not same_grid(grid, other)
     nearly = Grid((6, 5, 4), (1.0, 1.5, 3.0009), (0.0009, 0.0, 0.0), IDENTITY)
     assert difference(grid, nearly) == "" and same_grid(grid, nearly)
+
+
+@pytest.mark.parametrize("far_mm", [1e3, 5e4, 1e6])
+def test_what_float32_rounds_is_no_difference(far_mm):
+    for z in far_mm + np.random.default_rng(0).uniform(0, 1, 100):
+        grid, rounded = (
+            Grid((6, 5, 4), (1.0,) * 3, (0.0, 0.0, float(o)), IDENTITY) for o in (z, np.float32(z))
+        )
+        assert same_grid(grid, rounded)
+        moved = replace(grid, origin_xyz=(0.0, 0.0, float(z) + 1e-3 + far_mm * 2.5e-7))
+        assert not same_grid(grid, moved)
 
 
 def test_spacing_in_either_order_and_size_in_words():

@@ -1,11 +1,13 @@
 """NIfTI headers: as ITK reads them where they are good, refused or warned of where they contradict themselves."""
 
+import gzip
 import itertools
 import struct
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from scipy.spatial.transform import Rotation
 
 from model.errors import InputError
 from model.images.read import open_header, read_scan
@@ -14,21 +16,21 @@ VOXELS = np.arange(120, dtype="<i2").reshape(4, 5, 6)
 SPACING = (0.5, 0.75, 3.0)
 
 
-def header(qform: int = 1, sform: int = 0, turn=None, moved=(0.0, 0.0, 0.0), **fields) -> bytearray:
+def header(qform: int = 1, sform: int = 0, turn=None, moved=(0.0, 0.0, 0.0), spacing=SPACING, **fields):
     """A header whose qform and sform say the same, but that the sform is turned or moved. fields: at_kind=value."""
     content = bytearray(352)
     pack = lambda at, kind, *values: struct.pack_into("<" + kind, content, at, *values)  # noqa: E731
     pack(0, "i", 348)
     pack(40, "8h", 3, 6, 5, 4, 1, 1, 1, 1)
     pack(70, "hh", 4, 16)
-    pack(76, "8f", -1.0, *SPACING, 0, 0, 0, 0)
+    pack(76, "8f", -1.0, *spacing, 0, 0, 0, 0)
     pack(108, "3f", 352, 1, 0)
     content[123] = 2
     pack(252, "hh", qform, sform)
     pack(256, "6f", 0.1, -0.2, 0.3, 10, -20, 30)
     axes = rotation(0.1, -0.2, 0.3) * [1, 1, -1] if turn is None else turn
     for row in range(3):
-        pack(280 + 16 * row, "4f", *(axes[row] * SPACING), (10, -20, 30)[row] + moved[row])
+        pack(280 + 16 * row, "4f", *(axes[row] * spacing), (10, -20, 30)[row] + moved[row])
     content[344:348] = b"n+1\0"
     for name, value in fields.items():
         at, kind = name.split("_")[1:]
@@ -74,6 +76,49 @@ def test_of_two_that_differ_itks_choice_is_taken_and_told(tmp_path, qform, sform
     assert "mm apart" in oddity and f"the {used} is used" in oddity
 
 
+def test_whatever_codes_and_handedness_are_itks_choice_is_taken(tmp_path):
+    """Forms along the patient's axes and oblique ones, of either sense, that differ by nothing, little or more."""
+    rng, chosen = np.random.default_rng(0), set()
+    along = Rotation.create_group("O")
+    for _ in range(600):
+        qform, sform = rng.integers(-1, 5, 2)
+        oblique, nudge, moved = rng.integers(2), rng.choice([0, 1e-6, 0.01]), rng.choice([0, 1e-5, 0.01])
+        turn = Rotation.random(random_state=rng) if oblique else along[rng.integers(24)]
+        nudged = Rotation.from_rotvec(rng.normal(size=3) * nudge) * turn
+        axes = nudged.as_matrix() * [1, 1, rng.choice([-1, 1])]
+        axes[np.abs(axes) < 1e-9] = 0
+        spacing, handed = (SPACING, (0.75, 0.75, 3.0))[rng.integers(2)], rng.choice([-1.0, 0.0, 1.0])
+        fields = {"x_76_f": handed, "x_256_3f": turn.as_quat(canonical=True)[:3]}
+        content = header(qform, sform, axes, rng.normal(size=3) * moved, spacing, **fields)
+        path = write(tmp_path, content)
+        read = open_header(path)
+        same_sense = np.linalg.det(axes) * (-1 if handed < 0 else 1) > 0
+        both = qform > 0 and sform > 0
+        if both and not same_sense:
+            assert "mm apart" in read.oddities[0]
+        if (
+            both
+            and not same_sense
+            and sform != 1
+            and moved < 0.01
+            and (nudge == 1e-6 or oblique and not nudge)
+        ):
+            # Here ITK's own choice hangs on the last bit; but for the sense both forms say the same.
+            np.testing.assert_allclose(np.abs(np.reshape(read.direction, (3, 3))), np.abs(axes), atol=1e-5)
+        else:
+            assert_as_itk(path)
+            chosen.add((both, same_sense, *read.oddities))
+    for same_sense, used in itertools.product([False, True], ["sform", "qform"]):
+        assert any(c[:2] == (True, same_sense) and used in c[-1] for c in chosen if len(c) > 2)
+
+
+def test_a_lost_handedness_does_not_swap_head_and_feet(tmp_path):
+    path = write(tmp_path, header(1, 2, np.diag([-1.0, -1.0, -1.0]), x_76_f=0.0, x_256_3f=(0.0, 0.0, 1.0)))
+    assert_as_itk(path)
+    assert read_scan(path).grid.direction[8] == -1
+    assert open_header(path).oddities == ("its qform and sform lie up to 18.0 mm apart; the sform is used",)
+
+
 @pytest.mark.parametrize("move", [1e-6, 0.01])
 def test_what_differs_by_rounding_is_not_told(tmp_path, move):
     assert open_header(write(tmp_path, header(1, 1, moved=(move, 0, 0)))).oddities == ()
@@ -85,6 +130,18 @@ def test_units_of_length_are_applied(tmp_path, unit, factor):
     path = write(tmp_path, header(x_123_B=unit, x_80_7f=mm, x_268_3f=np.array([10, -20, 30]) / factor))
     assert_as_itk(path)
     np.testing.assert_allclose(read_scan(path).grid.spacing_xyz, SPACING, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("unit", "factor"), [(1, 1000), (2, 1), (3, 0.001)])
+@pytest.mark.parametrize("moved_mm", [50.0, 0.02])
+def test_what_two_forms_differ_by_is_told_in_mm_in_every_unit(tmp_path, unit, factor, moved_mm):
+    moved, spacing, offset = (np.divide(v, factor) for v in ((moved_mm, 0, 0), SPACING, (10, -20, 30)))
+    content = header(1, 2, None, moved + offset - (10, -20, 30), spacing, x_123_B=unit, x_268_3f=offset)
+    odd = open_header(write(tmp_path, content)).oddities
+    far = moved_mm > 1
+    assert odd == (("its qform and sform lie up to 50.0 mm apart; the qform is used",) if far else ())
+    if far or unit > 1:  # within 0.1 mm ITK takes two in metres for the same
+        assert_as_itk(tmp_path / "a.nii")
 
 
 @pytest.mark.parametrize("b", [0.0, 0.6, 0.99999994])
@@ -144,6 +201,25 @@ def test_two_spacings_are_refused(tmp_path, scale):
     turn = np.diag([-1.0, -1.0, scale])
     with pytest.raises(InputError, match="two voxel spacings|right angles"):
         read_scan(write(tmp_path, header(0, 1, turn=turn)))
+
+
+@pytest.mark.parametrize(("unit", "factor"), [(1, 1000), (2, 1), (3, 0.001)])
+def test_two_spacings_are_told_in_mm(tmp_path, unit, factor):
+    fields = {"x_123_B": unit, "x_80_3f": (0.5 / factor, 0.75 / factor, 3.0625 / factor)}
+    path = write(tmp_path, header(0, 1, spacing=np.divide(SPACING, factor), **fields))
+    with pytest.raises(InputError) as caught:
+        read_scan(path)
+    assert caught.value.fact == "two voxel spacings: pixdim (0.5, 0.75, 3.062) mm, sform (0.5, 0.75, 3) mm"
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+def test_nifti_2_is_named(tmp_path, order, suffix):
+    path = tmp_path / f"a{suffix}"
+    content = struct.pack(f"{order}i8s", 540, b"n+2\0\r\n\x1a\n").ljust(544, b"\0") + VOXELS.tobytes()
+    path.write_bytes(gzip.compress(content) if suffix == ".nii.gz" else content)
+    with pytest.raises(InputError, match=r"a NIfTI-2 file, .* save it as NIfTI-1 \(\.nii\.gz\) or as \.mha"):
+        read_scan(path)
 
 
 def test_a_hundred_random_grids_come_back(tmp_path):

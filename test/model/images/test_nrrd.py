@@ -12,6 +12,7 @@ from model.images.read import open_header, read_scan
 
 AXES = np.reshape(sitk.Euler3DTransform((0, 0, 0), 0.2, -0.1, 0.3).GetMatrix(), (3, 3)) * (0.5, 0.75, 3)
 DIRECTIONS = " ".join(f"({x:.17g},{y:.17g},{z:.17g})" for x, y, z in AXES.T)
+MM = ('"mm" "mm" "mm"', '"" "" ""', '"???" "mm" ""', '"millimeters" "MM" "mm"')
 LINES: dict[str, str | None] = {
     "type": "short",
     "dimension": "3",
@@ -74,7 +75,8 @@ def test_a_space_without_a_name_is_taken_as_itk_takes_it_and_told(tmp_path, chan
 @pytest.mark.parametrize(
     "changes",
     [
-        {"space units": '"mm" "mm" "mm"'},
+        *({"space units": units} for units in MM),
+        {"units": '"" "" ""'},
         {"content": "anything"},
         {"measurement frame": "(1,0,0) (0,1,0) (0,0,1)"},
         {"kinds": None},
@@ -90,6 +92,24 @@ def test_a_space_without_a_name_is_taken_as_itk_takes_it_and_told(tmp_path, chan
 )
 def test_what_means_nothing_changes_nothing(tmp_path, changes):
     assert_as_itk(write(tmp_path, changes))
+
+
+@pytest.mark.parametrize("units", [*MM, '"cm" "cm" "cm"'])
+def test_units_count_beside_spacings_as_well(tmp_path, units):
+    changes = {"space": None, "space directions": None, "space origin": None, "spacings": "0.5 0.75 3"}
+    path = write(tmp_path, {**changes, "units": units})
+    if "cm" in units:
+        with pytest.raises(InputError, match="its units are .*, not mm; "):
+            read_scan(path)
+    else:
+        assert_as_itk(path)
+
+
+def test_only_the_units_of_space_count(tmp_path):
+    """As Slicer writes them."""
+    changes = {"dimension": "4", "sizes": "6 5 4 1", "kinds": "domain domain domain list"}
+    path = write(tmp_path, {**changes, "space directions": f"{DIRECTIONS} none", "units": '"" "" "" "s"'})
+    assert read_scan(path).grid.size_xyz == (6, 5, 4)
 
 
 @pytest.mark.parametrize("name", sorted(TYPES))
@@ -124,7 +144,10 @@ def test_every_name_of_a_type_is_known(tmp_path, name):
         ),
         *itertools.product(["space origin"], ["(nan,0,0)", "(1,2)", "1 2 3", "(1,2,3) (4,5,6)", "(a,b,c)"]),
         *itertools.product(["kinds"], ["vector domain domain", "domain domain", "RGB-color domain domain"]),
-        ("space units", '"cm" "cm" "cm"'),
+        *itertools.product(
+            ["space units", "units"],
+            ['"cm" "cm" "cm"', '"mm" "mm" "microns"', '"" "" "m"', "cm cm cm", '"mm mm mm"'],
+        ),
         ("spacings", "1 1 1"),
         ("axis mins", "0 0 0"),
         *itertools.product(["line skip"], ["-1", "1e9", "x"]),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from model.errors import InputError
 from model.images.pair import read_pair
 from model.images.read import read_grid
 
@@ -33,7 +34,7 @@ def ramp_image(size, spacing, origin, direction) -> sitk.Image:
     [
         ([0, 0], True),
         ([-1024, -1024], True),
-        ([0, 4095], True),
+        ([0, 1000, 2000, 4095], True),
         ([-1000, 30000], True),
         ([-1000, 3000], False),
     ],
@@ -48,6 +49,17 @@ def test_odd_values_are_a_warning(ct_image, save, tmp_path, values, warned):
     warnings = [line for line in lines if line.startswith("warning: ")]
     assert len(warnings) == (2 if warned else 0)
     assert not warned or ("ct.mha" in warnings[0] and "ce.mha" in warnings[1])
+
+
+@pytest.mark.parametrize("values", [[0, 1], [0, 1, 2], [0, 255], [1, 2]])
+def test_a_mask_is_no_ct(ct_image, save, tmp_path, values):
+    """As where image_mask.nii.gz is all that is called as the CT; and no CT that was scaled to 0 to 1."""
+    ct = save(ct_image(np.resize(np.array([-1000, 40], np.int16), SHAPE)), tmp_path / "ct.mha")
+    mask = save(ct_image(np.resize(np.array(values, np.int16), SHAPE)), tmp_path / "image_mask.mha")
+    for pair in ((ct, mask), (mask, ct)):
+        shown = ", ".join(map(str, values))
+        with pytest.raises(InputError, match=rf"image_mask\.mha: its values are {shown} alone: a mask, or"):
+            read_pair(*pair, silent)
 
 
 def test_contrast_ct_on_another_grid_is_resampled_and_logged(save, tmp_path):

@@ -1,5 +1,7 @@
 """What is said of odd pairs, on a patient of head, neck and shoulders with vessels that contrast shows."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -123,6 +125,10 @@ def test_repeated_slices_are_told():
 
 def test_nothing_is_said_of_images_too_small():
     assert findings(CT[:4, :5, :6], CE[:4, :5, :6], (1, 1, 1)) == []
+    for n, axis in itertools.product((1, 2, 3), range(3)):  # of which the coarse copy has no voxel, or few
+        thin = (slice(None),) * axis + (slice(n),)
+        spacing = [0.4 if a == axis else mm for a, mm in enumerate(SPACING)]
+        assert findings(CT[thin], CE[thin], spacing) == []
     assert findings(np.zeros_like(CT), CE, SPACING) == []
 
 

@@ -1,6 +1,7 @@
 """CTs of every format as HU, masks as labels, and what is refused."""
 
 import gc
+import gzip
 import os
 
 import numpy as np
@@ -9,7 +10,15 @@ import SimpleITK as sitk
 
 from model.errors import InputError
 from model.images.grid import Grid, to_input_grid
-from model.images.read import IMAGE_SUFFIXES, image_suffix, read_grid, read_label_map, read_labels, read_mask
+from model.images.read import (
+    IMAGE_SUFFIXES,
+    image_suffix,
+    read_grid,
+    read_label_map,
+    read_labels,
+    read_mask,
+    read_scan,
+)
 
 SHAPE = (4, 5, 6)
 
@@ -25,6 +34,23 @@ def test_all_formats_give_the_same_pair(ct_image, save, read_one, tmp_path, suff
     np.testing.assert_allclose(pair.grid.spacing_xyz, image.GetSpacing(), rtol=1e-6)
     np.testing.assert_allclose(pair.grid.origin_xyz, image.GetOrigin(), rtol=1e-6)
     np.testing.assert_allclose(pair.grid.direction, image.GetDirection(), atol=1e-6)
+
+
+@pytest.mark.parametrize("suffix", IMAGE_SUFFIXES)
+@pytest.mark.parametrize(("more", "slices"), [(0, 4), (1, 4), (59, 4), (60, 5), (250, 8)])
+def test_slices_behind_those_of_the_header_are_told(ct_image, save, tmp_path, suffix, more, slices):
+    """A slice has 60 bytes; less than one is how some programs pad."""
+    path = save(ct_image(), tmp_path / f"ct{suffix}", False)
+    with (path.with_suffix(".raw") if suffix == ".mhd" else path).open("ab") as file:
+        file.write(b"\1" * more)
+    if suffix == ".nii.gz":
+        path.write_bytes(
+            gzip.compress(save(ct_image(), tmp_path / "a.nii", False).read_bytes() + b"\1" * more)
+        )
+    scan = read_scan(path)
+    np.testing.assert_array_equal(scan.array, sitk.GetArrayFromImage(ct_image()))
+    told = slices > 4 and suffix != ".nii.gz"  # of what is packed the size is known too late
+    assert scan.oddities == ((f"its file holds {slices} slices, its header tells of 4",) if told else ())
 
 
 @pytest.mark.parametrize("matrix", ["0 0 0 0 0 0 0 0 0", "1 0 0 0 1 0 1 0 0", "nan 0 0 0 1 0 0 0 1"])

@@ -290,6 +290,41 @@ def test_voxels_that_are_counted_from_the_end_do_not_begin_in_the_header(tmp_pat
     assert f"truncated: {kept} of 240" in error_of(path)
 
 
+@pytest.mark.parametrize("compress", [False, True])
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_a_data_file_may_have_letters_that_are_not_ascii(
+    ct_image, save, error_of, tmp_path, compress, encoding
+):
+    """SimpleITK writes UTF-8; Latin-1 is what others wrote."""
+    path = save(ct_image(), tmp_path / "Müller_0000.mhd", compress)
+    data = next(p for p in tmp_path.iterdir() if p != path)
+    assert "Müller" in data.name and data.name.encode() in path.read_bytes()
+    path.write_bytes(path.read_bytes().decode().encode(encoding))
+    np.testing.assert_array_equal(voxels(path).reshape(SHAPE), sitk.GetArrayFromImage(ct_image()))
+    nrrd = NRRD.format("gzip" if compress else "raw", data.name, "")
+    array = np.arange(120, dtype="<i2")
+    data.write_bytes(gzip.compress(array.tobytes()) if compress else array.tobytes())
+    (tmp_path / "a.nrrd").write_bytes(nrrd.encode(encoding))
+    np.testing.assert_array_equal(voxels(tmp_path / "a.nrrd"), array)
+    data.unlink()
+    assert f"data file '{data.name}' is not there" in error_of(path)
+    assert f"data file '{data.name}' is not there" in error_of(tmp_path / "a.nrrd")
+
+
+@pytest.mark.parametrize("suffix", [".mha", ".nii", ".nrrd"])
+def test_a_file_that_shrinks_while_it_is_read_is_refused(
+    ct_image, save, error_of, tmp_path, suffix, monkeypatch
+):
+    path, from_file = save(ct_image(), tmp_path / f"a{suffix}", False), np.fromfile
+
+    def shrink(*args, **options):
+        path.write_bytes(path.read_bytes()[:-100])
+        return from_file(*args, **options)
+
+    monkeypatch.setattr(np, "fromfile", shrink)
+    assert "truncated: 140 of 240 bytes" in error_of(path)
+
+
 @pytest.mark.parametrize("name", ["/dev/zero", "a{suffix}", ".", "", "nothing.raw", "short.raw"])
 @pytest.mark.parametrize("suffix", [".mhd", ".nrrd"])
 def test_a_data_file_must_be_a_file_of_enough_voxels_beside_the_header(tmp_path, name, suffix, error_of):

@@ -1,5 +1,6 @@
 """Images written whole or not at all; read back with SimpleITK."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import SimpleITK as sitk
 
 from model.errors import InputError
 from model.images.grid import Grid, empty_labels, to_input_grid
-from model.images.read import read_grid
+from model.images.read import read_grid, read_labels
 from model.images.write import write_channels, write_image, write_label_map
 
 TILT = sitk.Euler3DTransform((0, 0, 0), 0.2, -0.1, 0.3).GetMatrix()
@@ -90,6 +91,17 @@ def test_a_short_write_is_seen_and_leaves_nothing(tmp_path, monkeypatch, suffix,
     with pytest.raises(InputError, match="cannot be written .*; free space"):
         write_image(tmp_path / f"mask{suffix}", array, GRID)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", [".mha", ".nii", ".nii.gz", ".nrrd"])
+def test_a_grid_far_off_is_written_as_finely_as_the_format_can(tmp_path, suffix):
+    grid = replace(GRID, origin_xyz=(-1234.567, 20000.0123, 50000.123))
+    labels = np.random.default_rng(0).integers(0, 3, (7, 8, 9)).astype(np.uint8)
+    write_label_map(tmp_path / f"mask{suffix}", labels, grid)
+    origin = sitk.ReadImage(str(tmp_path / f"mask{suffix}")).GetOrigin()
+    rounded = np.float32(grid.origin_xyz) if ".nii" in suffix else grid.origin_xyz
+    np.testing.assert_allclose(origin, rounded, rtol=1e-12)
+    np.testing.assert_array_equal(read_labels(tmp_path / f"mask{suffix}", grid, 2), labels)
 
 
 @pytest.mark.parametrize("dtype", [np.int16, np.uint8, np.float32])
