@@ -29,7 +29,6 @@ from model.cohort.manifest import (
     Manifest,
     Origin,
     inputs_of,
-    is_of_others,
     is_finished,
 )
 from model.cohort.options import parse_arguments

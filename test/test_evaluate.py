@@ -242,6 +242,19 @@ def test_rank_orders_submissions(tmp_path, capsys):
     assert second.split()[0] == "2" and second.split()[-1] == str(tmp_path / "poor")
 
 
+def test_teams_below_the_references_are_none_and_each_is_told_once(tmp_path, capsys):
+    for folder, seed in (("", 0), ("good", 0), ("poor", 1), ("poor/other", 0)):
+        for case in "ab":
+            write(labels(seed), tmp_path / "r" / folder / f"{case}.mha")
+    good, poor, other = (tmp_path / "r" / name for name in ("good", "poor", "poor/other"))
+    arguments = [str(good), str(tmp_path / "r"), "--rank", str(poor), "--compare", str(other)]
+    assert main(arguments) == 0
+    out, err = capsys.readouterr()
+    left_out = [line.split(": ")[0] for line in out.splitlines() if "left out of" in line]
+    assert sorted(left_out) == sorted(map(str, (good, poor, other))) and not err
+    assert "AVG score 100.00" in out
+
+
 def test_the_ranking_is_in_the_json_by_cohort_and_problems_name_the_team(tmp_path, capsys):
     for cohort, case in (("Cohort1", "a"), ("Cohort1", "b"), ("Cohort2", "c")):
         write(labels(0), tmp_path / "r" / cohort / f"{case}.mha")

@@ -1,9 +1,11 @@
 """Which files form a case, and which cases belong together."""
 
+import unicodedata
+
 import pytest
 
-from evaluation.cases import Found, find_cases, find_ct, match_cases
-from evaluation.names import meant
+from evaluation.cases import find_cases, find_ct
+from evaluation.names import meant, one_form
 from model.errors import InputError
 
 
@@ -61,15 +63,11 @@ def test_a_case_finds_its_ct(tmp_path):
         find_ct(tmp_path, "d")
 
 
-def test_cases_are_matched_by_name_or_by_being_alone(tmp_path):
-    touch(tmp_path, "p/a.mha", "p/x.mha", "r/a.mha", "r/b.mha")
-    predictions, references = find_cases(tmp_path / "p"), find_cases(tmp_path / "r")
-    matched, extra = match_cases(predictions, references)
-    assert [(case.name, case.prediction is not None) for case in matched] == [("a", True), ("b", False)]
-    assert extra == ["x"]
-    x, b = predictions.cases["x"], references.cases["b"]
-    ((only,), none) = match_cases(Found({"x": x}), Found({"b": b}))
-    assert only.name == "b" and only.prediction == x and none == []
+def test_of_a_case_that_is_called_by_its_path_too(tmp_path):
+    cts = ("Cohort1/a.nii.gz", "Cohort2/a_0000.nii.gz", "Cohort1/b/image.mha", "Cohort2/b/image.mha")
+    touch(tmp_path, *cts)
+    for name, ct in zip(("Cohort1/a", "Cohort2/a", "Cohort1/b", "Cohort2/b"), cts, strict=True):
+        assert find_ct(tmp_path, name) == tmp_path / ct
 
 
 @pytest.mark.parametrize(
@@ -130,12 +128,6 @@ def test_what_is_no_gtv_is_passed_over_in_a_case_and_named_elsewhere(tmp_path):
     ]
 
 
-def test_where_something_is_unclear_one_case_on_each_side_is_not_enough(tmp_path):
-    touch(tmp_path, "p/x.mha", "p/GTV1_y.mha", "r/y.mha")
-    ((only,), extra) = match_cases(find_cases(tmp_path / "p"), find_cases(tmp_path / "r"))
-    assert only.prediction is None and extra == ["x"]
-
-
 def test_names_are_one_line(tmp_path):
     touch(tmp_path, "a\nb.mha", "a\\nb.nii", "c\td_GTVp.mha")
     cases = find_cases(tmp_path).cases
@@ -143,10 +135,51 @@ def test_names_are_one_line(tmp_path):
     assert find_ct(tmp_path / "c\td_GTVp.mha", "c\\td")
 
 
+NFC, NFD = (unicodedata.normalize(form, "Müller") for form in ("NFC", "NFD"))
+
+
+def test_a_name_in_two_unicode_forms_is_one_and_shown_as_it_is(tmp_path):
+    touch(tmp_path, f"GTVp/{NFD}.mha", f"nodes/{NFC}.mha", "GTVp/b.mha")
+    cases = find_cases(tmp_path).cases
+    assert set(cases) == {NFD, "b"} and set(cases[NFD].by_structure) == {"GTVp", "GTVnd"}
+    touch(tmp_path / "cts", f"{NFC}_0000.mha", "b.mha")
+    assert find_ct(tmp_path / "cts", NFD).name == f"{NFC}_0000.mha"
+
+
+def test_two_cases_that_differ_in_their_form_alone_are_a_fault_in_one_line(tmp_path):
+    touch(tmp_path, f"{NFC}.mha", f"{NFD}.mha", "b.mha")
+    cases = find_cases(tmp_path).cases
+    assert len(cases) == 2 and all(f"{form}.mha" in str(cases[NFD].fault) for form in (NFC, NFD))
+    assert f"could all be {NFD}, in two Unicode forms; leave one" in str(cases[NFD].fault)
+    touch(tmp_path / "cohorts", f"Cohort1/{NFC}.mha", f"Cohort2/{NFD}.mha")
+    assert {one_form(name) for name in find_cases(tmp_path / "cohorts").cases} == {
+        f"Cohort{k}/{NFC}" for k in (1, 2)
+    }
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_what_was_given_for_something_else_is_left_out_and_told(tmp_path, capsys, link):
+    touch(tmp_path, "r/a/GTVp.mha", "x/a.mha", "r/b.mha")
+    given = [tmp_path / "r", tmp_path / "r" / "out", tmp_path / "r" / "b.mha", tmp_path / "none"]
+    if link:
+        given[1].symlink_to(tmp_path / "x")
+    else:
+        (tmp_path / "x").rename(given[1])
+    assert set(find_cases(tmp_path / "r", given).cases) == {"a"}
+    told = capsys.readouterr().out.splitlines()
+    assert sorted(told) == [
+        f"{path}: left out of {tmp_path / 'r'}, as it is given for something else"
+        for path in (given[2], given[1])
+    ]
+    assert find_cases(given[1], given).cases["a"].whole
+
+
 def test_cases_know_the_cohort_that_they_lie_in(tmp_path):
     touch(tmp_path, "Cohort1/a.nii.gz", "Cohort2/b/GTVp.mha", "c.mha", "labelsTr/d.mha")
     cohorts = {name: case.cohort for name, case in find_cases(tmp_path).cases.items()}
     assert cohorts == {"a": "Cohort1", "b": "Cohort2", "c": "", "d": ""}
+    touch(tmp_path, "Set A/predictions/e.mha")
+    assert find_cases(tmp_path / "Set A" / "predictions").cases["e"].cohort == "Set A"
 
 
 def test_what_is_meant_is_told_only_where_it_is_one():

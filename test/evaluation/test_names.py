@@ -2,7 +2,15 @@
 
 import pytest
 
-from evaluation.names import alike, cohort_in, says_nothing, what_name_says, without_last_word
+from evaluation.names import (
+    alike,
+    cohort_in,
+    cohort_itself,
+    one_form,
+    says_nothing,
+    what_name_says,
+    without_last_word,
+)
 
 PRIMARY = [
     "GTVp", "gtvp", "GTVP", "Gtvp", "GTV_p", "GTV-P", "GTV.p", "GTV p", "gtv_primary", "GTVprimary", "GTV_T", "GTVt",
@@ -127,3 +135,14 @@ def test_names_that_differ_in_nothing_that_tells_cases_apart(name, other, expect
 )
 def test_folders_of_cohorts(parts, cohort):
     assert cohort_in(parts) == cohort
+
+
+def test_a_cohort_is_one_however_it_is_spelled():
+    for names in (("Cohort1", "cohort_01", "COHORT 1"), ("centre-A", "CenterA"), ("Set 10", "set10")):
+        assert len({cohort_itself(name) for name in names}) == 1
+    assert len({cohort_itself(name) for name in ("Cohort1", "Cohort2", "Cohort10", "Set 1", "labelsTr")}) == 5
+    assert cohort_itself("labelsTr") == cohort_itself("") == ()
+
+
+def test_unicode_forms_are_one_and_accents_are_not():
+    assert one_form("u\u0308") == one_form("ü") == "ü" != one_form("u") and one_form("ü", "NFD") == "u\u0308"

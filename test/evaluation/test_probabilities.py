@@ -50,13 +50,28 @@ def test_maps_are_found_in_folders_of_their_structures(tmp_path, save, levels):
         for name in ("a", "b"):
             save(levels, tmp_path / f"probability_{structure}" / f"{name}.nii.gz")
     save((levels > 128).astype(np.uint8), tmp_path / "a.nii.gz")  # the masks beside
-    maps = find_maps(tmp_path)
+    maps = {case.name: case.by_structure for case in find_maps(tmp_path)}
     assert set(maps) == {"a", "b"} and maps["b"]["GTVnd"] == tmp_path / "probability_GTVnd" / "b.nii.gz"
 
 
 def test_maps_may_lie_as_files_of_structures_do(tmp_path, save, levels):
     save(levels, tmp_path / "a_GTVp.nii.gz")
-    assert find_maps(tmp_path) == {"a": {"GTVp": tmp_path / "a_GTVp.nii.gz"}}
+    (case,) = find_maps(tmp_path)
+    assert case.name == "a" and case.by_structure == {"GTVp": tmp_path / "a_GTVp.nii.gz"}
+
+
+def test_maps_of_cases_of_one_name_are_told_apart_also_where_one_is_missing(tmp_path, save, levels):
+    for name in ("GTVp/Cohort1/a", "GTVp/Cohort2/a", "GTVnd/Cohort1/a"):
+        save(levels, tmp_path / f"probability_{name}.nii.gz")
+    found = {case.name: set(case.by_structure) for case in find_maps(tmp_path)}
+    assert found == {"Cohort1/a": {"GTVp", "GTVnd"}, "Cohort2/a": {"GTVp"}}
+
+
+def test_masks_that_lie_below_are_no_maps(tmp_path, save, levels):
+    save(levels, tmp_path / "a_GTVp.nii.gz")
+    save((levels > 0).astype(np.uint8), tmp_path / "masks" / "a_GTVp.nii.gz")
+    (case,) = find_maps(tmp_path, [tmp_path, tmp_path / "masks"])
+    assert case.by_structure == {"GTVp": tmp_path / "a_GTVp.nii.gz"}
 
 
 def test_where_none_says_its_structure_it_is_said(tmp_path, save, levels):

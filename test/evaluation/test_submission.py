@@ -1,6 +1,7 @@
 """Submissions on the platform: jobs, their cases, and what metrics.json holds."""
 
 import json
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +114,22 @@ def test_a_folder_that_cannot_be_looked_into_counts_zero(platform, monkeypatch, 
     first, second = metrics(folder)["results"]
     assert first["GTVp"]["dsc"] == 0 and second["GTVp"]["dsc"] == 1
     assert len(first["problems"]) == 1
+
+
+def test_a_name_in_another_unicode_form_is_the_same_also_beside_one_that_is_near(platform):
+    run, folder = platform
+    nfc, nfd = (unicodedata.normalize(form, "Müller") for form in ("NFC", "NFD"))
+    for old, new in (("case_1.nii.gz", f"{nfc}.nii.gz"), ("case_2", "Muller")):
+        (folder / "truth" / old).rename(folder / "truth" / new)
+    assert run([job("aaa", f"{nfd}.mha"), job("bbb", "Muller")]) == 0
+    assert {r["case"]: r["pk"] for r in metrics(folder)["results"]} == {nfc: "aaa", "Muller": "bbb"}
+
+
+def test_results_of_jobs_below_the_ground_truth_are_no_references(platform):
+    run, folder = platform
+    (folder / "input").rename(folder / "truth" / "input")
+    (folder / "input").symlink_to(folder / "truth" / "input")
+    assert run() == 0 and metrics(folder)["problems"] == []
 
 
 def test_near_names_belong_together(platform):
