@@ -86,12 +86,14 @@ SPOILT: dict[str, tuple[Callable[[Path], None], Expected]] = {
     ),
     "other images beside": (lambda a: save(patient(), a / "GTVp.nii.gz"), READ),
     "a mask called as the CT": (
-        lambda a: [(a / CT).unlink(), save((patient() > 0).astype("uint8"), a / "image_mask.nii.gz")], ONE,
+        lambda a: [(a / CT).unlink(), save((patient() > 0).astype("uint8"), a / "image_mask.nii.gz")],
+        ONE,
     ),
     "a disk that is not mounted": (lambda a: [shutil.rmtree(a), a.symlink_to("/not/mounted")], ONE),
     "a link to itself": (lambda a: [shutil.rmtree(a), a.symlink_to(a)], ONE),
     "nothing but a packed study": (
-        lambda a: [(a / CT).unlink(), (a / CE).unlink(), (a / "study.zip").touch()], fine(results=B),
+        lambda a: [(a / CT).unlink(), (a / CE).unlink(), (a / "study.zip").touch()],
+        fine(results=B),
     ),
 }  # type: ignore[dict-item]
 NAMES: dict[str, str | bytes] = {
@@ -161,7 +163,11 @@ def _channels(*others: str) -> Callable[[Path], list[str]]:
     """nnU-Net's layout: a case that is called as a channel, and other files beside it."""
 
     def make(folder: Path) -> list[str]:
-        for name, contrast in (("b_0001_0000", False), ("b_0001_0001", True), *((name, False) for name in others)):
+        for name, contrast in (
+            ("b_0001_0000", False),
+            ("b_0001_0001", True),
+            *((name, False) for name in others),
+        ):
             save(patient(contrast), folder / "in/imagesTs" / f"{name}.nii.gz")
         return process(folder)
 
