@@ -124,11 +124,14 @@ def journal_of(options: argparse.Namespace, settings: Settings) -> Journal | Non
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """Finds, scores and reports; returns the exit code. What was scored is kept, whatever stops the run."""
     several = bool(options.rank or options.compare)  # whose problem it is must then be said
-    maps = find_maps(options.probabilities) if options.probabilities else None
-    way = Way(options.jobs, options.image, journal_of(options, settings))
+    others = (options.compare, options.probabilities, *(options.rank or ()))
+    given = (options.predictions, options.references, *(path for path in others if path))
+    maps = find_maps(options.probabilities, given) if options.probabilities else None
+    way = Way(options.jobs, options.image, journal_of(options, settings), given=given)
     first = replace(way, maps=maps)  # the maps are those of the first predictions alone
     rows = GrowingCsv(options.csv, settings) if options.csv else None
     scored = score_all(options.predictions, options.references, settings, first, named=several, rows=rows)
+    way = replace(way, references=scored.references)
     found = findings(scored.results, scored.problems, settings)
     try:
         if scored.stopped:

@@ -49,7 +49,8 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
 def judge(options: argparse.Namespace) -> None:
     """Write metrics.json. Raises InputError where that cannot be done."""
     jobs = read_jobs(options.input)
-    cases = match_jobs(jobs, find_cases(options.ground_truth), options.ground_truth)
+    references = find_cases(options.ground_truth, [options.input])
+    cases = match_jobs(jobs, references, options.ground_truth)
     content, problems = metrics(cases, SETTINGS, options.jobs)
     for problem in problems:
         log(f"warning: {problem}")

@@ -8,13 +8,13 @@ whatever else lies in the folder of a case. What is not clear is named, not gues
 
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from evaluation.contours import has_slices, kind_of, readable, unreadable
 from evaluation.folders import case_stem, image_files, stem, structure_above
-from evaluation.names import cohort_in, says_nothing, what_name_says, without_last_word
+from evaluation.names import cohort_in, one_form, says_nothing, what_name_says, without_last_word
 from model.errors import InputError, one_line
 from model.images.read import IMAGE_SUFFIXES
 from model.structures import MAP_FOLDERS, STRUCTURES
@@ -31,7 +31,8 @@ Key = tuple[str, ...]
 class CaseFiles:
     """A case's name and its masks: one file with all structures, or one file for each structure.
 
-    fault: why they are not to be used. cohort: the folder of one that they lie in, else empty.
+    fault: why they are not to be used. cohort: the folder of one that they lie in, else empty. key: parts of the path
+    without what names the structure, in one Unicode form.
     """
 
     name: str
@@ -39,6 +40,7 @@ class CaseFiles:
     by_structure: dict[str, Path]
     fault: InputError | None = None
     cohort: str = ""
+    key: Key = ()
 
     @property
     def paths(self) -> list[Path]:
@@ -72,9 +74,10 @@ class _Mask:
         return not self.structure and not self.other
 
 
-def find_cases(root: Path) -> Found:
+def find_cases(root: Path, others: Collection[Path] = ()) -> Found:
     """Cases by name in a file or below a folder; names that repeat become paths relative to the folder.
 
+    others: files and folders that were given for something else; those below this one are left out, which is said.
     Raises InputError if it does not exist or holds no masks.
     """
     above, folder = structure_above(root)
@@ -83,8 +86,9 @@ def find_cases(root: Path) -> Found:
         return Found({case.name: case})
     if not root.is_dir():
         raise InputError(root, "no such file or folder", "give one with masks")
-    files, problems = image_files(root, NO_MASKS, with_contours=readable())
-    masks, unclear = _without_strangers(_resolve_hints([_describe(path, root) for path in files]), root)
+    files, problems = image_files(root, NO_MASKS, with_contours=readable(), others=others)
+    described = _in_one_form(_describe(path, root) for path in files)
+    masks, unclear = _without_strangers(_resolve_hints(described), root)
     if above and not all(mask.structure for mask in masks):
         if folder != Path(os.path.abspath(root)):
             log(
@@ -93,7 +97,7 @@ def find_cases(root: Path) -> Found:
         masks = [replace(mask, structure=mask.structure or above) for mask in masks]
     problems += unclear
     cases: dict[str, CaseFiles] = {}
-    for case in _named_cases(masks, root):
+    for case in _named_cases(masks, root, cohort_in((folder.name,))):
         twice = InputError(root, f"two cases are called {case.name}", "rename one")
         cases[case.name] = replace(case, fault=twice) if case.name in cases else case
     if not cases:
@@ -116,7 +120,8 @@ def _only_file(path: Path, above: str | None, folder: Path) -> CaseFiles:
     structure = mask.structure or above
     if structure != mask.structure:
         log(f"{path}: a mask of {above}, as the folder {folder.name} says")
-    return CaseFiles(one_line(name), None if structure else path, {structure: path} if structure else {})
+    by_structure = {structure: path} if structure else {}
+    return CaseFiles(one_line(name), None if structure else path, by_structure, key=(one_form(name),))
 
 
 def _describe(path: Path, root: Path) -> _Mask:
@@ -137,6 +142,12 @@ def _describe(path: Path, root: Path) -> _Mask:
     return _Mask(
         path, key, None if other else structure, rest, own.structure is not None, other, own.hint, fault
     )
+
+
+def _in_one_form(masks: Iterable[_Mask]) -> list[_Mask]:
+    """Names that differ in their Unicode form alone, and so look the same, are spelled as the first of them."""
+    first: dict[str, str] = {}
+    return [replace(m, key=tuple(first.setdefault(one_form(part), part) for part in m.key)) for m in masks]
 
 
 def _resolve_hints(masks: list[_Mask]) -> list[_Mask]:
@@ -203,29 +214,37 @@ def _is_beside(mask: _Mask, structured: list[_Mask]) -> bool:
     return False
 
 
-def _named_cases(masks: Iterable[_Mask], root: Path) -> list[CaseFiles]:
-    """Cases in the order of their files; one with several files for the same has a fault."""
+def _named_cases(masks: Iterable[_Mask], root: Path, cohort: str) -> list[CaseFiles]:
+    """Cases in the order of their files; one with several files for the same has a fault. cohort: the root's."""
     grouped: dict[Key, list[_Mask]] = {}
     for mask in masks:
         grouped.setdefault(mask.key, []).append(mask)
-    names = _names(grouped, root)
+    names = short_names(grouped, root)
     cases = []
     for key, members in grouped.items():
         name = names[key]
         roles = Counter(mask.structure for mask in members)
         fault = None
         if max(roles.values()) > 1 or (None in roles and len(roles) > 1):
-            files = ", ".join(mask.path.relative_to(root).as_posix() for mask in members)
-            fault = InputError(root, f"{files} could all be {name}", "leave one, or one for each structure")
+            files = [mask.path.relative_to(root).as_posix() for mask in members]
+            forms = ", in two Unicode forms" if len(set(map(one_form, files))) < len(files) else ""
+            fact = f"{', '.join(files)} could all be {name}{forms}"
+            fault = InputError(root, fact, "leave one, or one for each structure")
         whole = next((m.path for m in members if not m.structure), None)
         by_structure = {m.structure: m.path for m in members if m.structure and not whole}
-        cases.append(CaseFiles(name, whole, by_structure, fault, one_line(cohort_in(key[:-1]))))
+        of_cohort = one_line(cohort_in(key[:-1]) or cohort)
+        cases.append(CaseFiles(name, whole, by_structure, fault, of_cohort, tuple(map(one_form, key))))
     return cases
 
 
-def _names(keys: Iterable[Key], root: Path) -> dict[Key, str]:
+def parts_that_tell(key: Key) -> Key:
+    """Those that are names, not words like "masks", or else all."""
+    return tuple(part for part in key if not says_nothing(part)) or key
+
+
+def short_names(keys: Iterable[Key], root: Path) -> dict[Key, str]:
     """The last part that is a name, not a word like "masks"; where that repeats, all such parts, or else all parts."""
-    told = {key: [part for part in key if not says_nothing(part)] or list(key) for key in keys}
+    told = {key: parts_that_tell(key) for key in keys}
     ways = [
         {
             key: one_line(parts[-1] if parts else Path(os.path.abspath(root)).name)
@@ -250,19 +269,23 @@ def find_ct(root: Path, name: str) -> Path:
     """
     if root.is_file():
         return root
-    if slices := [folder for folder in (root / name, root) if folder.is_dir() and has_slices(folder)]:
+    folders = [*(root / one_form(name, form) for form in ("NFC", "NFD")), root]
+    if slices := [folder for folder in folders if folder.is_dir() and has_slices(folder)]:
         return slices[0]
     files, _ = image_files(root)
-    named = [
-        p
-        for p in files
-        if one_line(str(stem(p))) in (name, f"{name}_0000")
-        or (one_line(p.parent.name) == name and str(stem(p)).casefold() == "image")
-    ]
-    chosen = named or files
+    chosen = [path for path in files if _is_called(path, name)] or files
     if len(chosen) != 1:
         raise InputError(root, f"{len(chosen)} images for case {name}", "name the CT of the case")
     return chosen[0]
+
+
+def _is_called(path: Path, name: str) -> bool:
+    """Whether it is the CT of the case; of one whose name has folders in front they are among those above the file."""
+    *above, last = one_form(name).split("/")
+    *folders, own = (one_form(one_line(part)) for part in (*path.parts[:-1], str(stem(path))))
+    if own.casefold() == "image" and folders[-1:] == [last]:
+        own = folders.pop()
+    return own in (last, f"{last}_0000") and set(above) <= set(folders)
 
 
 @dataclass(frozen=True)
@@ -274,18 +297,3 @@ class MatchedCase:
     prediction: CaseFiles | None
     ct: Path | None = None
     maps: dict[str, Path] | None = None
-
-
-def match_cases(predictions: Found, references: Found) -> tuple[list[MatchedCase], list[str]]:
-    """References with the predictions of their name, in the references' order, and names of predictions without one.
-
-    With one case on each side and nothing unclear they belong together whatever their names.
-    """
-    problems = [*predictions.problems, *references.problems]
-    if len(predictions.cases) == len(references.cases) == 1 and not problems:
-        (prediction,), (reference,) = predictions.cases.values(), references.cases.values()
-        return [MatchedCase(reference.name, reference, prediction)], []
-    matched = [
-        MatchedCase(name, case, predictions.cases.get(name)) for name, case in references.cases.items()
-    ]
-    return matched, [name for name in predictions.cases if name not in references.cases]

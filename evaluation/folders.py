@@ -10,6 +10,7 @@ from evaluation.contours import SUFFIX, has_slices, kind_of, readable, unreadabl
 from evaluation.names import says_nothing, what_name_says
 from model.errors import InputError, reason
 from model.images.read import IMAGE_SUFFIXES, image_stem, image_suffix
+from model.terminal import log
 
 # Of images that are not read here; those of the voxels beside a header are not among them.
 _OTHER_SUFFIXES = (
@@ -25,6 +26,7 @@ _OTHER_SUFFIXES = (
     ".mnc",
 )
 _REMEDY = "mend or remove it"
+_LEFT_OUT = "{}: left out of {}, as it is given for something else"
 # Names of DICOM files that tell no cases apart: what they are, and UIDs.
 _NO_NAME = re.compile(r"(?:rs|rtss|rtst|rtstruct|ss|seg|struct)?[\W_]*(?:\d+(?:\.\d+){3,})?", re.I)
 
@@ -48,21 +50,29 @@ def case_stem(path: Path) -> str:
 
 
 def image_files(
-    root: Path, left_out: Collection[str] = (), *, with_contours: bool = False
+    root: Path,
+    left_out: Collection[str] = (),
+    *,
+    with_contours: bool = False,
+    others: Collection[Path] = (),
 ) -> tuple[list[Path], list[InputError]]:
     """Image files below a folder, sorted, also below links to folders, of which subsets of a data set are made.
 
-    left_out: names of folders not to look into, in lower case. with_contours: files of DICOM contours, too. Second:
-    folders that cannot be read, links that lead nowhere, files of other formats. A link to a folder above it holds
-    nothing new.
+    left_out: names of folders not to look into, in lower case. with_contours: files of DICOM contours, too. others:
+    files and folders that were given for something else, which is said where they lie below this one. Second: folders
+    that cannot be read, links that lead nowhere, files of other formats. A link to a folder above it holds nothing new.
     """
     files, problems, named_as_image = [], [], []
+    apart = {_place(path) for path in others if _lies_below(path, root)}
     waiting: list[tuple[Path, frozenset[tuple[int, int]]]] = [(root, frozenset())]
     while waiting:
         folder, above = waiting.pop()
         try:
             about = os.stat(folder)
             if (about.st_dev, about.st_ino) in above:
+                continue
+            if (about.st_dev, about.st_ino) in apart:
+                log(_LEFT_OUT.format(folder, root))
                 continue
             entries = list(os.scandir(folder))
         except OSError as error:
@@ -79,9 +89,26 @@ def image_files(
             elif problem := _unreadable(entry, path):
                 problems.append(problem)
             elif stem(path) is not None or (with_contours and _is_contours(path)):
-                files.append(path)
+                if _place(path) in apart:
+                    log(_LEFT_OUT.format(path, root))
+                else:
+                    files.append(path)
     problems += _without_images(named_as_image, files)
     return sorted(files), sorted(problems, key=str)
+
+
+def _place(path: Path) -> tuple[int, int] | None:
+    """What is one for all ways that lead there; None where nothing is."""
+    with suppress(OSError):
+        about = os.stat(path)
+        return about.st_dev, about.st_ino
+    return None
+
+
+def _lies_below(path: Path, root: Path) -> bool:
+    """As it is given, or where links lead. One that only a link below the root leads to is meant to be in it."""
+    ways = (Path(os.path.abspath(path)), Path(os.path.realpath(path)))
+    return any(_place(above) == _place(root) for way in ways for above in way.parents)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 _GTV = r"(?:gtv|grosstumou?rvolume)s?"
 _PRIMARY = r"(?:primar(?:y|ies|ius|tumou?r)?|primaire)"
@@ -37,7 +38,7 @@ _ORGANS = re.compile(
     r"o?esophagus|larynx|larynxglottic|larynxsupraglot\w*|pharynxconst|thyroid|trachea|lips|body|external|skin|couch"
 )
 _OTHER_VOLUMES = re.compile(r"[a-z]?(?:ctv|ptv|itv)\w*")
-_COHORT = re.compile(r"(?:cohort|set|cent(?:er|re)|site|hospital)[ _-]*(?:\d+|[a-z])")
+_COHORT = re.compile(r"(cohort|set|cent(?:er|re)|site|hospital)[ _-]*(\d+|[a-z])")
 _LONGEST_TERM = 6  # words
 _SEPARATORS = " _-.,+()[]"
 
@@ -101,6 +102,17 @@ def says_nothing(name: str) -> bool:
 def cohort_in(parts: tuple[str, ...]) -> str:
     """The first of these names of folders that is a cohort's, such as Cohort1, "Set A" or centre-3; else empty."""
     return next((part for part in parts if _COHORT.fullmatch(_plain(part))), "")
+
+
+def cohort_itself(name: str) -> tuple[str, ...]:
+    """What is one for all spellings of a cohort's name (Cohort1, cohort_01); empty where it is none."""
+    found = _COHORT.fullmatch(_plain(name))
+    return (found[1].replace("centre", "center"), found[2].lstrip("0")) if found else ()
+
+
+def one_form(name: str, form: Literal["NFC", "NFD"] = "NFC") -> str:
+    """One for all Unicode forms of a name: some systems have an umlaut as two characters, and it looks the same."""
+    return unicodedata.normalize(form, name)
 
 
 def alike(name: str, other: str) -> bool:

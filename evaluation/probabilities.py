@@ -1,11 +1,12 @@
 """Maps of probability beside the masks: which belong to which case, and what lesions they hold at which probability."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from evaluation.cases import find_cases
+from evaluation.cases import CaseFiles, Key, find_cases, short_names
 from evaluation.lesions import THRESHOLDS, match_lesions
 from evaluation.metrics import Spacing, bounding_box
 from evaluation.reading import UNUSABLE
@@ -31,27 +32,33 @@ class LesionCounts:
     matched: dict[str, int]
 
 
-def find_maps(root: Path) -> dict[str, dict[str, Path]]:
-    """Files by case and structure: in folders as process.py names them, or in those of any layout of a file each.
+def find_maps(root: Path, others: Collection[Path] = ()) -> list[CaseFiles]:
+    """Cases' files by structure: in folders as process.py names them, or in those of any layout of a file each.
 
-    Raises InputError where there are none, it is not clear whose they are, or all of a structure are masks.
+    others: what was given for something else and is left out, as in find_cases. Raises InputError where there are none,
+    it is not clear whose they are, or all of a structure are masks.
     """
     folders = {structure: root / _FOLDER.format(structure) for structure in STRUCTURES}
-    found: dict[str, dict[str, Path]] = {}
+    found: dict[Key, CaseFiles] = {}
     for folder in [path for path in folders.values() if path.is_dir()] or [root]:
-        cases = find_cases(folder)
+        cases = find_cases(folder, others)
         if cases.problems:
             raise cases.problems[0]
-        for name, case in cases.cases.items():
+        for case in cases.cases.values():
             if case.fault:
                 raise case.fault
-            found.setdefault(name, {}).update(case.by_structure)
-    if not any(found.values()):
+            # By keys, as each folder has names of its own: P1 in one may be Cohort1/P1 in the other.
+            before = found[case.key].by_structure if case.key in found else {}
+            found[case.key] = replace(case, by_structure=before | case.by_structure)
+    names = short_names(found, root)
+    maps = [replace(case, name=names[key]) for key, case in found.items()]
+    if not any(case.by_structure for case in maps):
         remedy = f"name folders {' and '.join(path.name for path in folders.values())}"
         raise InputError(root, "no file whose name says GTVp or GTVnd", remedy)
     for structure in STRUCTURES:
-        _check_no_masks(root, structure, [files[structure] for files in found.values() if structure in files])
-    return found
+        of_all = (case.by_structure.get(structure) for case in maps)
+        _check_no_masks(root, structure, [path for path in of_all if path])
+    return maps
 
 
 def _check_no_masks(root: Path, structure: str, paths: list[Path]) -> None:

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from evaluation.cases import Found, MatchedCase, find_cases, find_ct, match_cases
+from evaluation.cases import CaseFiles, Found, MatchedCase, find_cases, find_ct
 from evaluation.contours import SUFFIX, has_slices
 from evaluation.journal import Journal
+from evaluation.matching import across_cohorts, match_cases, partners
 from evaluation.names import meant
 from evaluation.output import GrowingCsv
 from evaluation.processes import evaluate_cases
@@ -18,11 +19,15 @@ from model.terminal import progress, show
 
 @dataclass(frozen=True)
 class Scored:
-    """Cases, results as far as there are any, all problems in words; stopped: why not all cases have a result."""
+    """Cases, results as far as there are any, all problems in words; references: as they were found.
+
+    stopped: why not all cases have a result.
+    """
 
     cases: list[MatchedCase]
     results: list[CaseResult]
     problems: list[str]
+    references: Found
     stopped: InputError | KeyboardInterrupt | None = None
 
 
@@ -30,14 +35,18 @@ class Scored:
 class Way:
     """How cases are scored. jobs: processes, None: what fits. cts: on whose grids references in DICOM are drawn.
 
-    maps: files of probability by case and structure, where they are given.
+    maps: files of probability, where they are given.
     journal: what was scored before is taken from it, what is scored now kept in it.
+    given: all that is scored or read beside; where one lies below another, it is left out of that.
+    references: as they were found for the submission before.
     """
 
     jobs: int | None = 1
     cts: Path | None = None
     journal: Journal | None = None
-    maps: dict[str, dict[str, Path]] | None = None
+    maps: list[CaseFiles] | None = None
+    given: tuple[Path, ...] = ()
+    references: Found | None = None
 
 
 ONE_BY_ONE = Way()
@@ -57,11 +66,10 @@ def score_all(
     rows: where results are added as cases finish. Raises InputError if no name matches, or nothing was scored.
     """
     team = f"{one_line(str(predictions))}: " if named else ""
-    predicted, true = find_cases(predictions), find_cases(references)
+    given = (predictions, references, *way.given)
+    predicted, true = find_cases(predictions, given), way.references or find_cases(references, given)
     cases, extra = match_cases(predicted, true)
-    cases = [_with_ct(case, way.cts) for case in cases]
-    if way.maps is not None:
-        cases = [replace(case, maps=_maps_of(case, way.maps)) for case in cases]
+    cases = [_with_ct(case, way.cts) for case in _with_maps(cases, way.maps)]
     unclear = [f"{team}{problem} (not scored)" for problem in true.problems + predicted.problems]
     if cases and not any(case.prediction for case in cases):
         _show(unclear)
@@ -77,17 +85,25 @@ def score_all(
         stopped = error
     results = [done[case.name] for case in cases if case.name in done]
     problems = unclear + [f"{team}{p}" for r in results for p in r.problems]
-    problems += [f"{team}{p}" for p in _without_reference(cases, extra)]
+    problems += [f"{team}{p}" for p in (*_without_reference(cases, extra), *across_cohorts(cases))]
     _show(problems)
     if not stopped and not any(r.scores for r in results):
         raise InputError(predictions, "no case could be evaluated", "see the lines above")
-    return Scored(cases, results, problems, stopped)
+    return Scored(cases, results, problems, true, stopped)
 
 
-def _maps_of(case: MatchedCase, maps: dict[str, dict[str, Path]]) -> dict[str, Path]:
+def _with_maps(cases: list[MatchedCase], maps: list[CaseFiles] | None) -> list[MatchedCase]:
     """They are the prediction's: where both sides hold one case, its name may be another one than the reference's."""
-    names = (case.prediction.name if case.prediction else case.name, case.name)
-    return next((maps[name] for name in names if name in maps), {})
+    if maps is None:
+        return cases
+    of_predictions = partners([case.prediction for case in cases if case.prediction], maps)
+    of_references = partners([case.reference for case in cases], maps)
+    found = []
+    for case in cases:
+        own = of_predictions.get(case.prediction.name) if case.prediction else None
+        own = own or of_references.get(case.name)
+        found.append(replace(case, maps=own.by_structure if own else {}))
+    return found
 
 
 def _with_ct(case: MatchedCase, cts: Path | None) -> MatchedCase:

@@ -11,7 +11,7 @@ from typing import Any
 
 from evaluation.cases import CaseFiles, Found, MatchedCase
 from evaluation.folders import image_files
-from evaluation.names import meant
+from evaluation.names import meant, one_form
 from evaluation.processes import evaluate_cases
 from evaluation.rows import row
 from evaluation.run import CaseResult, Settings
@@ -85,8 +85,9 @@ def match_jobs(jobs: list[Job], references: Found, root: Path) -> list[tuple[Mat
     if references.problems:
         raise references.problems[0]
     by_case: dict[str, Job] = {}
+    names = {one_form(name): name for name in references.cases}
     for job in jobs:
-        name = job.ct if job.ct in references.cases else meant(job.ct, references.cases)
+        name = names.get(one_form(job.ct)) or meant(job.ct, references.cases)
         if name is None:
             fact = f"no reference for the CT {one_line(job.ct)} of job {job.pk}"
             raise InputError(root, fact, "name each reference as the CT in the phase's archive")
