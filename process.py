@@ -69,9 +69,11 @@ def main(arguments: list[str] | None = None) -> int:
         report(error)
         return 2
     except KeyboardInterrupt:
-        report(
-            InputError("process.py", "stopped before all was done", "finished cases are kept, see --resume")
-        )
+        if args.serve:
+            log("stopped")  # a server has no end of its own
+        else:
+            fact, remedy = "stopped before all was done", "finished cases are kept, see --resume"
+            report(InputError("process.py", fact, remedy))
         return STOPPED
 
 

@@ -32,6 +32,7 @@ import time
 ROOT = Path(__file__).resolve().parents[1]
 # One case after the other: reading, the network and writing do not overlap.
 SERIAL = """
+import sys
 sys.path.insert(0, sys.argv.pop(1))
 import process
 from model.cohort import segmenting

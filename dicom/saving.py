@@ -9,10 +9,17 @@ from pathlib import Path
 from pydicom.dataset import Dataset
 
 from model.errors import InputError, reason
+from model.images.read import image_suffix
 from model.writing import save
 
 # A file of this content, whole; makes its folder. Raises InputError where that fails.
 store = partial(save, remedy="free space or choose another name")
+
+
+def check_name(path: Path) -> None:
+    """Raises InputError where it is the name of an image of another format: of a mask in the place of the result."""
+    if image_suffix(path):
+        raise InputError(path, "the name of an image, but DICOM is written", "give a name such as RTSS.dcm")
 
 
 @contextmanager

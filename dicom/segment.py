@@ -14,7 +14,7 @@ import numpy as np
 import process
 from dicom.masks import labels_on_series
 from dicom.rtstruct import rtstruct_bytes
-from dicom.saving import store
+from dicom.saving import check_name, store
 from dicom.seg import seg_bytes
 from dicom.series import reference_of
 from dicom.to_rtstruct import tell
@@ -75,6 +75,8 @@ def run(options: argparse.Namespace) -> int:
     below = series_below(options.study)
     outputs = [path for path in (options.out, options.seg, options.preview) if path]
     check_outputs(outputs, below)
+    for path in filter(None, (options.out, options.seg)):
+        check_name(path)
     for line in listing(below):
         log(line)
     said = named(below, options.ct, options.ce) if options.ct else None

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from dicom.masks import Masks, read_on_series
 from dicom.rtstruct import write_rtstruct
+from dicom.saving import check_name
 from dicom.series import Reference, read_reference
+from evaluation.contours import kind_of
 from model.errors import InputError
 from model.structures import STRUCTURES
 from model.terminal import log
@@ -36,7 +38,15 @@ def run(options: argparse.Namespace) -> int:
 def convert(options: argparse.Namespace, write: Callable[[Path, Masks, Reference], None]) -> int:
     """Masks on the series → the file that `write` makes of them. Returns the exit code. Raises InputError."""
     check_replaced(options.out, options.masks, options.ct)
+    check_name(options.out)
     reference = read_reference(options.ct)
+    for path in options.masks:
+        if not path.exists():
+            raise InputError(path, "no such file", "give a mask")
+        if kind_of(path):
+            raise InputError(
+                path, "DICOM, but a mask in an image is needed", "convert it: from-rtstruct, from-seg"
+            )
     masks = read_on_series(options.masks, reference)
     write(options.out, masks, reference)
     tell(options.out, masks, reference)

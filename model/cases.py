@@ -65,7 +65,7 @@ def find_cases(root: Path, output: Path, layout: str) -> list[Case]:
 
 def _strangers(root: Path, output: Path, layout: str, cases: list[Case]) -> list[Case]:
     """What lies beside the cases and may well be CTs, as cases that cannot be read: none is passed over."""
-    own = {path.absolute() for case in cases for path in (case.ct, case.ct.parent)}
+    own = {(case.ct if case.study else case.ct.parent).absolute() for case in cases}
     if not cases or layout == "exec" or (layout == "folder" and root.absolute() in own):
         return []  # nothing else is looked for, or the folder is a patient's own
     used = {part for case in cases for path in (case.ct, case.ce) for part in (path, *path.parents)}

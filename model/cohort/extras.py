@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,9 +57,10 @@ class Extras:
         return [self.path(case, kind) for kind in self.kinds]
 
     def earlier(self, case: Case) -> list[Path]:
-        """Files of all kinds, asked for or not, that an earlier run left there of the case."""
-        paths = [self.path(case, kind) for kind in (PREVIEW_FOLDER, *MAP_FOLDERS)]
-        return [path for path in paths if os.path.lexists(path)]
+        """Files of all kinds, asked for or not, that an earlier run left of the case, there or beside the masks."""
+        places = {replace(self, folder=folder) for folder in (self.folder, self.masks)}
+        paths = {place.path(case, kind) for place in places for kind in (PREVIEW_FOLDER, *MAP_FOLDERS)}
+        return sorted(path for path in paths if os.path.lexists(path))
 
     def names(self, case: Case) -> list[str]:
         """As the manifest has them: relative to it where they lie below it."""

@@ -25,6 +25,7 @@ LEAST_SLICES = 5
 MOST_OBLIQUE = 0.7
 # Reconstructions of one acquisition begin within so many seconds; agent takes longer to arrive.
 SAME_ACQUISITION_S = 5
+ALONE = "give the other CT, too, or --single-ct, with worse results"
 REMEDY = "put the two CTs into folders image and image_contrast"
 MOST_LISTED = 5
 _REFORMATTED = re.compile(r"MPR|REFORMAT|PROJECTION|MIP|MAXIMUM|MINIMUM|AVERAGE|SCREEN|VOLUME_RENDER")
@@ -102,7 +103,8 @@ def choose(below: Below, alone: bool = False) -> Choice:
         if not candidates and below.damaged:
             raise next(iter(below.damaged.values()))
         why = f"{len(pairs)} studies have a pair" if pairs else why
-        raise _refusal(below, candidates or list(below.series), why)
+        remedy = ALONE if len(candidates) == 1 else REMEDY
+        raise _refusal(below, candidates or list(below.series), why, remedy)
     ct, ce = pairs[0]
     passed = [(one, why) for one, why in reasons.items() if one not in (ct.series, ce.series)]
     line = f"DICOM in {below.folder}: {_in_words(ct)}; {_in_words(ce)}{_passed_over(passed)}"

@@ -25,8 +25,8 @@ from model.images.grid import (
 from model.images.read import Scan, Source, read_scan
 from model.images.tilt import AIR_HU
 
-# How many values a mask or a label map of both structures has; no CT has as few without air, which is below zero.
-MOST_OF_MASK = 3
+# How many values a mask or a label map of both structures has, and how high; no CT has such without air below zero.
+MOST_OF_MASK, HIGHEST_OF_MASK = 3, 255
 # Of the body, as the non-contrast CT shows it: below, the two are not of one place.
 NOTHING_COVERED = 0.02
 
@@ -95,7 +95,7 @@ def _checked(path: Source, scan: Scan, log: Log) -> Scan:
     if lowest == highest:
         log(f"warning: {path}: all voxels are {lowest}")
         return scan
-    if lowest >= 0 and (values := _few_values(scan.array)):
+    if lowest >= 0 and highest <= HIGHEST_OF_MASK and (values := _few_values(scan.array)):
         fact = f"its values are {', '.join(map(str, values))} alone: a mask, or a CT that is not in HU"
         raise InputError(f"{path}", fact, "give the CT in HU")
     if lowest > -200 or highest > 20000:

@@ -192,6 +192,7 @@ def test_options_say_which_two_where_tags_do_not(study, tmp_path, capsys):
         (("--seg", "{0}/none/seg.dcm"), "its folder does not exist"),
         (("--preview", "{0}/study/a/I10"), "would replace another"),
         (("--seg", "{0}"), "a folder"),
+        (("--seg", "{0}/mask.nii.gz"), "mask.nii.gz: the name of an image, but DICOM is written"),
     ],
 )  # fmt: skip
 def test_what_makes_no_sense_is_refused_before_the_work(study, tmp_path, capsys, settings, options, said):

@@ -42,6 +42,23 @@ def test_mistakes_leave_no_file(a_series, write_series, tmp_path, capsys, wrong)
 
 
 @pytest.mark.parametrize("command", ["to-rtstruct", "to-seg"])
+def test_files_in_each_others_places_are_told(a_series, tmp_path, capsys, command):
+    """An image's name for the result, as from-rtstruct has it last; contours for the mask; a mask that is not there."""
+    contours, other = tmp_path / "RTSS.dcm", tmp_path / "other.nii.gz"
+    other.write_bytes(b"somebody's mask")
+    assert main(["to-rtstruct", str(a_series.mask), str(a_series.folder), str(contours)]) == 0
+    for mask, out, said in (
+        (a_series.mask, other, f"{other}: the name of an image, but DICOM is written; give a name such as"),
+        (contours, tmp_path / "o.dcm", f"{contours}: DICOM, but a mask in an image is needed; convert it"),
+        (tmp_path / "none.dcm", tmp_path / "o.dcm", "none.dcm: no such file; give a mask"),
+    ):
+        capsys.readouterr()
+        assert main([command, str(mask), str(a_series.folder), str(out)]) == 2
+        assert said in capsys.readouterr().err
+    assert other.read_bytes() == b"somebody's mask" and not (tmp_path / "o.dcm").exists()
+
+
+@pytest.mark.parametrize("command", ["to-rtstruct", "to-seg"])
 def test_neither_a_slice_nor_the_mask_is_replaced(write_series, tmp_path, capsys, command):
     series = write_series(tmp_path / "ct", "head first supine", size=20)
     for out in (series.folder / "001.dcm", series.mask):

@@ -524,6 +524,21 @@ def test_what_lies_inside_a_layouts_folders_is_named_too(tmp_path, capsys):
     assert "passed over " in capsys.readouterr().out
 
 
+def test_a_patient_with_dicom_keeps_nothing_beside_from_being_named(tmp_path, capsys):
+    for name in ("p1/1/1", "p1/2/1"):
+        write_slice(tmp_path / name, np.zeros((4, 6), np.uint16))
+    make(tmp_path, "p4/deeper/image.nii.gz", "loose.nii.gz")
+    (tmp_path / "p7").mkdir()
+    (tmp_path / "p8").symlink_to("/not/mounted")
+    cases = find_cases(tmp_path, Path("out"), "auto")
+    assert [(case.name, case.fault is None) for case in cases] == [("p1", True), ("p4", False), ("p8", False)]
+    told = capsys.readouterr().out.splitlines()
+    assert [line.rpartition("/")[2] for line in told] == [
+        "loose.nii.gz: not of layout folder",
+        "p7: no image in it",
+    ]
+
+
 def test_folders_without_any_image_are_logged(tmp_path, capsys):
     make(tmp_path, "a/image.mha", "a/image_contrast.mha", "b/study.zip", "c/image.mha.part", "out/a.mha")
     (tmp_path / "d").mkdir()

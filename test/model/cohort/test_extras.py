@@ -78,6 +78,13 @@ def test_what_an_earlier_run_left_is_found_whatever_is_asked_for(tmp_path):
         (tmp_path / name).touch()
     found = Extras(tmp_path, tmp_path).earlier(case_at("a.nii.gz", root=tmp_path))
     assert found == [tmp_path / "preview/a.png", tmp_path / "uncertainty/a.nii.gz"]
+    # Also where this run's are to lie elsewhere: beside the new mask they would be taken for its own.
+    (tmp_path / "more/preview").mkdir(parents=True)
+    (tmp_path / "more/preview/a.png").touch()
+    found = Extras(tmp_path / "more", tmp_path).earlier(case_at("a.nii.gz", root=tmp_path))
+    assert [path.relative_to(tmp_path).as_posix() for path in found] == [
+        "more/preview/a.png", "preview/a.png", "uncertainty/a.nii.gz",
+    ]  # fmt: skip
 
 
 def test_all_that_is_asked_for_has_to_be_listed_and_there(tmp_path):

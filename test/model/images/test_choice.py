@@ -150,7 +150,11 @@ def test_arrangements_give_what_two_clean_folders_give(write, tmp_path, arrange)
 def test_one_series_alone_stands_for_both_where_that_is_asked_for(write, tmp_path):
     write(tmp_path / "study", 1, **PLAIN)
     beside(write, tmp_path / "study")
-    assert "two are needed, a plain and a contrast CT" in refusal(tmp_path / "study")
+    message = refusal(tmp_path / "study")
+    assert (
+        "two are needed, a plain and a contrast CT" in message
+        and "; give the other CT, too, or --single-ct" in message
+    )
     lines: list[str] = []
     pair = read_study(tmp_path / "study", lines.append, alone=True)
     np.testing.assert_array_equal(pair.ct, pair.ce)
