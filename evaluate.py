@@ -110,6 +110,7 @@ def look(options: argparse.Namespace, settings: Settings) -> int:
 
     text, problems = page_to_look_at(find_cases(options.predictions), settings.structures, options.image)
     write(options.report, text.encode())
+    show(f"wrote {options.report}")
     for problem in problems:
         print(problem, file=sys.stderr)
     return 1 if problems else 0

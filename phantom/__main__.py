@@ -64,6 +64,7 @@ def generate(options: argparse.Namespace) -> None:
             write(phantom, unfinished, options, number)
     if options.layout == "nnunet":
         write_nnunet_description(options.out, len(list((options.out / "labelsTr").glob("*.nii.gz"))))
+    log(f"wrote {options.cases} phantoms: {options.out}")
 
 
 def write(phantom: Phantom, folder: Path, options: argparse.Namespace, number: int) -> None:

@@ -37,6 +37,7 @@ def finish(
     log(f"wrote {out}")
     result = FoldResult(fold, out, tensors)
     if held_out:
+        log(f"validate: {len(held_out)} held-out cases, whole")
         scoring = validate(bundle, held_out, device)
         scored = list(progress(scoring, "case", total=len(held_out), words="validate"))
         cases, tables = tuple(case for case, _ in scored), tuple(by_least for _, by_least in scored)

@@ -165,8 +165,10 @@ def inputs_of(case: Case) -> Inputs:
 
 
 def _state(file: Path) -> tuple[int, int, str]:
-    """Size, time of change (ns), and a fingerprint of pieces of it."""
+    """Size, time of change (ns), and a fingerprint of pieces of it; of pipes and devices none, which have no end."""
     found, digest = file.stat(), hashlib.sha256()
+    if not stat.S_ISREG(found.st_mode):
+        return found.st_size, found.st_mtime_ns, ""
     with file.open("rb") as content:
         for k in range(PIECES):
             content.seek(max(0, found.st_size - PIECE_BYTES) * k // (PIECES - 1))

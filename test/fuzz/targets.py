@@ -160,6 +160,9 @@ CONFIGURATION = {
             "strides": PLAN.strides,
             "n_conv_per_stage": [1, 1],
             "n_conv_per_stage_decoder": [1],
+            "conv_bias": True,
+            "norm_op": "torch.nn.modules.instancenorm.InstanceNorm3d",
+            "nonlin": "torch.nn.LeakyReLU",
         },
     },
 }

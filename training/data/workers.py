@@ -13,7 +13,7 @@ from types import FrameType
 from typing import Any, TypeVar
 
 from model.errors import InputError
-from model.terminal import ASKED_TO_END, STOPPED, progress
+from model.terminal import ASKED_TO_END, STOPPED, log, progress
 
 Result = TypeVar("Result")
 # How often a worker looks whether the run is still there.
@@ -32,6 +32,7 @@ def on_workers(
     """
     if not rows:
         return []
+    log(f"{words}: {len(rows)} cases")  # in a log there is no bar, and it may take long
     if not hasattr(os, "fork"):  # Windows
         return [function(*row) for row in progress(rows, "case", words=words)]
     others = set(active_children())

@@ -157,6 +157,13 @@ def test_files_of_one_size_and_time_are_told_apart_by_their_content(tmp_path, at
         assert not is_of_others(case, unknown)
 
 
+def test_a_pipe_among_the_slices_is_not_waited_for(tmp_path):
+    (tmp_path / "1").touch()
+    os.mkfifo(tmp_path / "2")
+    case = Case("p", tmp_path, tmp_path, tmp_path / "p.nii.gz", "label_map", study=True)
+    assert [row[0] for row in inputs_of(case)] == ["1", "2"]
+
+
 def test_voxels_beside_a_header_and_slices_are_inputs_too(tmp_path):
     sitk.WriteImage(sitk.GetImageFromArray(np.zeros((4, 5, 6), np.int16)), str(tmp_path / "ct.mhd"))
     (tmp_path / "series").mkdir()
