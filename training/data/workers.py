@@ -32,7 +32,8 @@ def on_workers(
     """
     if not rows:
         return []
-    log(f"{words}: {len(rows)} cases")  # in a log there is no bar, and it may take long
+    if words:
+        log(f"{words}: {len(rows)} cases")  # in a log there is no bar, and it may take long
     if not hasattr(os, "fork"):  # Windows
         return [function(*row) for row in progress(rows, "case", words=words)]
     others = set(active_children())
