@@ -30,6 +30,7 @@ from model.cohort.manifest import (
     Origin,
     inputs_of,
     is_finished,
+    is_of_others,
 )
 from model.cohort.options import parse_arguments
 from model.cohort.ranks import Rank, this_rank, wait_for_all
@@ -103,7 +104,7 @@ def run(
         share = f"{len(cases)} of {len(all_cases)} cases"
         log(f"this is process {rank.number} of {rank.count} (RANK, WORLD_SIZE): {share} are its")
     if args.ct and manifest:
-        refuse_anothers_result(cases[0], manifest)
+        refuse_anothers_result(all_cases[0], manifest)
     files = [path for case in cases for path in (case.output, *extras.paths(case))]
     with output_folders(files):
         origin = (origin or origin_of(args)) if manifest or args.json else None
@@ -132,13 +133,8 @@ def run(
 
 def refuse_anothers_result(case: Case, manifest: Manifest) -> None:
     """Raises InputError where a result of the same name is of other CTs: of another patient's, as far as is known."""
-    entry = manifest.read().get(case.name)
-    if (
-        entry
-        and entry.get("status") == "done"
-        and case.output.exists()
-        and entry.get("inputs") != inputs_of(case)
-    ):
+    entry = manifest.read().get(case.name, {})
+    if entry.get("status") == "done" and case.output.exists() and is_of_others(case, entry):
         fact = "the result of other CTs has this name"
         raise InputError(case.output, fact, "name the file: --output FOLDER/NAME.nii.gz; or delete that one")
 

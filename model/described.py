@@ -6,7 +6,7 @@ from pathlib import Path
 from model.documents import read_object
 from model.errors import InputError
 from model.images.contrast import role_by_words
-from model.structures import numbered
+from model.structures import numbered, one_word
 
 NAME = "dataset.json"
 # nnU-Net takes the normalisation from a channel's name, so that both are often called CT.
@@ -29,10 +29,10 @@ def channel_kinds(channels: object) -> list[str | None]:
 
 
 def _kind(name: str) -> str | None:
-    one_word = "".join(character for character in name.lower() if character.isalnum())
-    if one_word in _SAYS_NOTHING:
+    word = one_word(name)
+    if word in _SAYS_NOTHING:
         return ""
-    return _ONE_WORD.get(one_word) or _OF_ROLE.get(role_by_words(name) or "")
+    return _ONE_WORD.get(word) or _OF_ROLE.get(role_by_words(name) or "")
 
 
 def check_channels(root: Path, folders: Sequence[str]) -> None:

@@ -1,5 +1,6 @@
 """What lies beside the cases of a layout and may well be a case of another: it is named, not passed over."""
 
+import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -39,10 +40,7 @@ def strangers(
 
 def leads_nowhere(path: Path) -> bool:
     """Whether it is a link to what is not there, or to itself."""
-    try:
-        return path.is_symlink() and not path.exists()
-    except OSError:
-        return True
+    return os.path.islink(path) and not os.path.exists(path)
 
 
 def _below(folder: Path, names: Collection[str], depth: int) -> Iterator[Path]:

@@ -14,8 +14,8 @@ MAP_FOLDERS = (*PROBABILITY_FOLDERS.values(), UNCERTAINTY_FOLDER)
 
 def structure_of(name: str) -> str | None:
     """GTVp or GTVnd, however it is spelled (gtvp, GTV_nd, "GTV-ND"); None for any other name."""
-    plain = _plain(name)
-    return next((structure for structure in STRUCTURES if _plain(structure) == plain), None)
+    plain = one_word(name)
+    return next((structure for structure in STRUCTURES if one_word(structure) == plain), None)
 
 
 def named_labels(labels: object) -> dict[str, int]:
@@ -26,10 +26,10 @@ def named_labels(labels: object) -> dict[str, int]:
     """
     values: dict[str, int] = {}
     for value, name in numbered(labels, "labels").items():
-        structure, background = structure_of(name), _plain(name) == "background"
+        structure, background = structure_of(name), one_word(name) == "background"
         if background if value else structure:
             raise ValueError(f"{name} has label {value}")
-        if not value or _plain(name) == "ignore":
+        if not value or one_word(name) == "ignore":
             continue
         if (structure or name) in values:
             raise ValueError(f"two labels are called {structure or name}")
@@ -39,12 +39,12 @@ def named_labels(labels: object) -> dict[str, int]:
 
 def ignored_value(labels: object) -> int | None:
     """The value of nnU-Net's label "ignore", which marks what is not counted, if there is one. Raises ValueError."""
-    values = [value for value, name in numbered(labels, "labels").items() if _plain(name) == "ignore"]
+    values = [value for value, name in numbered(labels, "labels").items() if one_word(name) == "ignore"]
     return values[0] if values else None
 
 
-def _plain(name: str) -> str:
-    """Without case and separators."""
+def one_word(name: str) -> str:
+    """A name without case and separators."""
     return "".join(c for c in name.lower() if c.isalnum())
 
 

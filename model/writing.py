@@ -1,6 +1,5 @@
 """Files that are there whole or not at all, and folders made for them."""
 
-import contextlib
 import os
 import stat
 import tempfile
@@ -52,7 +51,7 @@ def append_bytes(path: Path, content: bytes) -> None:
             while content:  # a full disk takes a part, and says so at the next
                 content = content[file.write(content) :]
     except OSError:
-        with contextlib.suppress(OSError):
+        with suppress(OSError):
             if before:
                 os.truncate(path, before)
             else:

@@ -638,6 +638,17 @@ def test_another_patients_result_of_the_same_name_is_not_replaced(tmp_path, caps
     assert process.main([*pairs[1], "-o", str(tmp_path / "out/b.nii.gz")]) == 0
 
 
+def test_the_same_cts_copied_anew_are_not_another_patients(tmp_path, monkeypatch):
+    save_segrap(tmp_path, "a")
+    pair = ["--ct", f"{tmp_path}/a/image.nii.gz", "--ce", f"{tmp_path}/a/image_contrast.nii.gz"]
+    assert process.main([*pair, "-o", str(tmp_path / "out")]) == 0
+    os.utime(tmp_path / "a/image.nii.gz", ns=(1, 1))
+    assert process.main([*pair, "-o", str(tmp_path / "out")]) == 0
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")  # whose share of one case is none
+    assert process.main([*pair, "-o", str(tmp_path / "out")]) == 0
+
+
 def test_a_patients_own_folder_into_a_file(tmp_path, capsys):
     save_segrap(tmp_path / "in", "p7")
     mask = tmp_path / "out/mask.nrrd"

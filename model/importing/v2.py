@@ -177,10 +177,9 @@ def check_supported(path: Path, plans: dict[str, Any], configuration: dict[str, 
 
 def check_resampling(path: Path, configuration: dict[str, Any], key: str, order: int) -> None:
     """Raise InputError where it is not as nnU-Net's planner has it. Plans that name neither are taken as its own."""
-    asked = RESAMPLING_DEFAULTS | (configuration.get(f"{key}_kwargs") or {})
-    if key not in configuration and f"{key}_kwargs" not in configuration:
-        asked |= {"order": order, "force_separate_z": None}
     usual = RESAMPLING_DEFAULTS | {"order": order, "force_separate_z": None}
+    unsaid = not {key, f"{key}_kwargs"} & configuration.keys()
+    asked = usual if unsaid else RESAMPLING_DEFAULTS | (configuration.get(f"{key}_kwargs") or {})
     name = configuration.get(key, "resample_data_or_seg_to_shape")
     if name != "resample_data_or_seg_to_shape":
         raise InputError(path, f"{key} is {quoted(name)}", "only the default resampling is supported")

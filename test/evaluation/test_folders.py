@@ -4,15 +4,10 @@ import os
 import subprocess
 
 import pytest
+from empty_files import touch
 
 import evaluation.folders as folders
 from evaluation.folders import image_files, stem
-
-
-def touch(*paths) -> None:
-    for path in paths:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
 
 
 def found(root, left_out=()) -> tuple[list[str], list[str]]:

@@ -3,6 +3,7 @@
 import unicodedata
 
 import pytest
+from empty_files import touch_below
 
 from evaluation.cases import Found, find_cases
 from evaluation.matching import across_cohorts, match_cases
@@ -15,7 +16,7 @@ def match(tmp_path):
     def matched(predictions: tuple[str, ...], references: tuple[str, ...], below=("p", "r")):
         found = []
         for folder, names in zip(below, (predictions, references), strict=True):
-            touch(tmp_path / folder, *(f"{name}.mha" for name in names))
+            touch_below(tmp_path / folder, *(f"{name}.mha" for name in names))
             found.append(find_cases(tmp_path / folder))
         cases, extra = match_cases(*found)
         pairs = {
@@ -28,15 +29,8 @@ def match(tmp_path):
     return matched
 
 
-def touch(root, *names: str) -> None:
-    for name in names:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-
-
 def test_cases_are_matched_by_name_or_by_being_alone(tmp_path):
-    touch(tmp_path, "p/a.mha", "p/x.mha", "r/a.mha", "r/b.mha")
+    touch_below(tmp_path, "p/a.mha", "p/x.mha", "r/a.mha", "r/b.mha")
     predictions, references = find_cases(tmp_path / "p"), find_cases(tmp_path / "r")
     matched, extra = match_cases(predictions, references)
     assert [(case.name, case.prediction is not None) for case in matched] == [("a", True), ("b", False)]
@@ -47,7 +41,7 @@ def test_cases_are_matched_by_name_or_by_being_alone(tmp_path):
 
 
 def test_where_something_is_unclear_one_case_on_each_side_is_not_enough(tmp_path):
-    touch(tmp_path, "p/x.mha", "p/GTV1_y.mha", "r/y.mha")
+    touch_below(tmp_path, "p/x.mha", "p/GTV1_y.mha", "r/y.mha")
     ((only,), extra) = match_cases(find_cases(tmp_path / "p"), find_cases(tmp_path / "r"))
     assert only.prediction is None and extra == ["x"]
 

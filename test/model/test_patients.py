@@ -2,17 +2,12 @@
 
 import numpy as np
 import pytest
+from empty_files import touch
 from faults.slices import write_slice
 
 from model.patients import folders, holds_dicom, is_one_patient, is_patient, scans
 
 STORED = np.zeros((4, 6), np.uint16)
-
-
-def touch(*paths):
-    for path in paths:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
 
 
 def test_scans_are_images_and_the_two_folders(tmp_path):

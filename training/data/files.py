@@ -15,7 +15,8 @@ def files_below(root: Path) -> Iterator[Path]:
     """All files below a folder, each folder's sorted; hidden ones, and those of hidden folders, left out.
 
     A folder that is reached in several ways (a link leads to it, or back to one above) is looked at once, by its own
-    name where that lies below root. Raises InputError where a folder cannot be listed: cases would be left out.
+    name where that lies below root: cases are called after their folders. A patient's folder is walked elsewhere, with
+    bounds (model/images/series_files.py). Raises InputError where a folder cannot be listed: cases would be left out.
     """
     to_look_at, seen = [root], set()
     for start in to_look_at:  # grows by the links that are met

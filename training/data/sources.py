@@ -129,7 +129,7 @@ def _find_segrap(root: Path) -> list[TrainingCase]:
             twice += [folder.name] if elsewhere else []
         elif only := _only_labels(folder.name, elsewhere):
             masks = _masks(only) if only.is_dir() else {"": only}
-            ignored = _one_ignored(ignored, masks.pop(IGNORED_MASK, None))
+            ignored = _only([path for path in (ignored, masks.pop(IGNORED_MASK, None)) if path])
         cases.append(TrainingCase(folder.name, ct, ce, masks, ignored))
     if twice:
         what = f"{len(twice)} cases have masks of their own and labels elsewhere, such as {twice[0]}"
@@ -193,10 +193,6 @@ def _masks(folder: Path) -> dict[str, Path]:
                 raise InputError(f"{masks[name]} and {path}", f"two masks of {name}", "leave one")
             masks[name] = path
     return masks
-
-
-def _one_ignored(one: Path | None, other: Path | None) -> Path | None:
-    return _only([path for path in (one, other) if path])
 
 
 def _only(paths: list[Path]) -> Path | None:

@@ -89,8 +89,8 @@ def begin(
 ) -> State:
     """A fresh state, with the weights of `start` if given; or, to resume, the checkpoint's if there is one.
 
-    Raises InputError where a run may not begin (see admit), where the
-    checkpoint to resume is of a run that differs, and where the weights to start from do not fit the plan.
+    Raises InputError where a run may not begin (see admit), where the checkpoint to resume is of a run that differs,
+    and where the weights to start from do not fit the plan.
     """
     path = folder / CHECKPOINT
     content = read(path, team.device) if path.exists() else None
