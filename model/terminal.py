@@ -3,10 +3,13 @@
 import os
 import signal
 import sys
+import time
+from _thread import interrupt_main, start_new_thread
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum
+from threading import main_thread
 from types import FrameType
 from typing import TypeVar
 
@@ -15,6 +18,8 @@ from model.errors import one_line
 ASKED_TO_END = (signal.SIGTERM, signal.SIGINT)
 # Exit code of a program that was asked to end.
 STOPPED = 130
+# Seconds until a stop that was lost is tried again.
+AGAIN_S = 0.05
 # Characters of a progress bar.
 BAR = 30
 Item = TypeVar("Item")
@@ -145,7 +150,8 @@ def report(error: Exception) -> None:
 def stoppable(numbers: tuple[signal.Signals, ...] = ASKED_TO_END) -> Iterator[None]:
     """SIGTERM and Ctrl-C raise KeyboardInterrupt within, so that what was begun is taken back; once alone.
 
-    What is taken back is not stopped by further ones.
+    What is taken back is not stopped by further ones. A signal that arrives while Python runs a destructor or the like
+    would be lost, since nothing that is raised there gets out: then it is raised again a moment later.
     """
 
     def stop(signum: int, frame: FrameType | None) -> None:
@@ -153,9 +159,34 @@ def stoppable(numbers: tuple[signal.Signals, ...] = ASKED_TO_END) -> Iterator[No
             signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 
+    def hear(lost: "sys.UnraisableHookArgs") -> None:
+        if lost.exc_type is KeyboardInterrupt and within:
+            signal.signal(numbers[0], stop)
+            start_new_thread(try_again, ())  # threading's own would wait here, and might hold a lock
+        else:
+            hook_before(lost)
+
+    def try_again() -> None:
+        time.sleep(AGAIN_S)
+        if within:
+            _interrupt(numbers[0])
+
+    within = [True]
+    hook_before = sys.unraisablehook
     before = {number: signal.signal(number, stop) for number in numbers}
+    sys.unraisablehook = hear
     try:
         yield
     finally:
+        within.clear()
+        sys.unraisablehook = hook_before
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _interrupt(number: signal.Signals) -> None:
+    """Have the main thread handle a signal. What it waits for is interrupted, where the system can do that."""
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(main_thread().ident or 0, number)
+    else:
+        interrupt_main(number)

@@ -41,6 +41,32 @@ def test_being_asked_to_end_is_an_exception_that_comes_once(number):
     assert cleaned and signal.getsignal(number) is before
 
 
+class EndsSlowly:
+    """What arrives while a destructor runs is raised there, where Python swallows it."""
+
+    def __del__(self) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_being_asked_to_end_within_a_destructor_is_not_lost(times, capsys):
+    before = signal.getsignal(signal.SIGTERM), sys.unraisablehook
+    with pytest.raises(KeyboardInterrupt), stoppable():
+        for _ in range(times):
+            EndsSlowly()
+        time.sleep(5)
+        pytest.fail("not stopped")
+    assert capsys.readouterr().err == ""
+    assert before == (signal.getsignal(signal.SIGTERM), sys.unraisablehook)
+
+
+def test_work_that_ends_before_the_second_try_is_not_stopped():
+    with stoppable():
+        EndsSlowly()
+    time.sleep(0.2)
+
+
 def run(root, code: str, **options) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, "-c", code], cwd=root, text=True, timeout=60, **options)
 
