@@ -10,6 +10,9 @@ from scipy import fft, ndimage
 # The coarse copy's voxels, and the fewest it needs along each axis for its figures to mean anything.
 COARSE_MM, FEWEST = 3.0, 12
 BODY_HU, AIR_HU, BONE_HU = -400, -800, 300
+SAME_IMAGE = "both CTs are the same image: what contrast would show is missing"
+# Of all voxels: so many have the HU 0 only where registration put it, as it does where it has no data.
+LEAST_PADDING = 0.02
 # Of the body: how much of it may have no tissue in the contrast CT.
 LEAST_COVERED, LEAST_COMPARED = 0.8, 0.4
 # Of the body: how much of it is soft tissue; of what is air: how much has the HU of air.
@@ -48,7 +51,7 @@ def findings(ct: np.ndarray, ce: np.ndarray, spacing_zyx: tuple[float, float, fl
     found += [*_metal(coarse_ct, spacing), *_field_of_view(coarse_ct, spacing)]
     found += _jumps(ct[:, steps[1] // 2 :: steps[1], steps[2] // 2 :: steps[2]])
     if np.array_equal(coarse_ct, coarse_ce) and np.array_equal(ct, ce):
-        return [*found, "both CTs are the same image: what contrast would show is missing"]
+        return [*found, SAME_IMAGE]
     if (covered := covered_share(coarse_ct, coarse_ce)) < LEAST_COVERED:
         found.append(f"the contrast CT shows only {covered:.0%} of the body")
     else:
@@ -65,9 +68,17 @@ def covered_share(ct: np.ndarray, ce: np.ndarray) -> float:
 
 
 def _inside(array: np.ndarray) -> np.ndarray:
-    """A copy with air where columns have one value in all slices: outside a scanner's circle there may be any."""
+    """A copy with air where there are no data.
+
+    Columns of one value in all slices lie outside a scanner's circle. Whole regions of 0 are what registration leaves.
+    """
     result = array.copy()
     result[:, (array == array[0]).all(0)] = -1000
+    zero = array == 0
+    if np.mean(zero) >= LEAST_PADDING:
+        result[
+            ndimage.binary_opening(np.pad(zero, 1, "edge"), np.ones((3, 3, 3), bool))[1:-1, 1:-1, 1:-1]
+        ] = -1000
     return result
 
 

@@ -51,6 +51,18 @@ def test_odd_values_are_a_warning(ct_image, save, tmp_path, values, warned):
     assert not warned or ("ct.mha" in warnings[0] and "ce.mha" in warnings[1])
 
 
+def test_one_file_given_for_both_is_not_told_to_be_the_same_image(ct_image, save, tmp_path):
+    array = np.random.default_rng(0).normal(40, 20, (80, 80, 80)).astype(np.int16)
+    array[:, :, :30] = -1000
+    ct, copy = (save(ct_image(array), tmp_path / name) for name in ("ct.mha", "copy.mha"))
+    told = []
+    for other in (ct, copy):
+        lines: list[str] = []
+        read_pair(ct, other, lines.append)
+        told.append(any("the same image" in line for line in lines))
+    assert told == [False, True]
+
+
 @pytest.mark.parametrize("values", [[0, 1], [0, 1, 2], [0, 255], [1, 2]])
 def test_a_mask_is_no_ct(ct_image, save, tmp_path, values):
     """As where image_mask.nii.gz is all that is called as the CT; and no CT that was scaled to 0 to 1."""

@@ -76,6 +76,11 @@ def test_the_part_without_data_is_measured():
     assert f"shows only {share:.0%} of the body" in found(CT, ce)
     body = CT > -400
     assert abs(share - body[50:].sum() / body.sum()) < 0.03
+    for edge in (np.s_[:50], np.s_[:, :, :70]):  # registration leaves 0 where it has no data
+        gone = np.zeros(SHAPE, bool)
+        gone[edge] = True
+        air, zero = (np.where(gone, value, CE) for value in (-1024, 0))
+        assert found(CT, zero) == found(CT, air) and "of the body" in found(CT, air)
 
 
 @pytest.mark.parametrize(
