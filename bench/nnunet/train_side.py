@@ -8,6 +8,7 @@ last checkpoint when it is started again.
 
 import argparse
 import json
+import math
 import os
 import shutil
 import signal
@@ -20,6 +21,11 @@ from typing import Any
 import torch
 
 CONFIGURATION, PLANS = "3d_fullres", "nnUNetPlans"
+# Of what is done with our plan: what was prepared or trained by another way is done anew.
+FORMAT = 2
+# Of the median image's voxels, as nnU-Net has it (its lowres_creation_threshold): patches of less see so little of a
+# case that Dice is taken over the batch.
+BATCH_DICE_BELOW = 0.25
 # Of nnU-Net's polynomial decay.
 POWER = 0.9
 # Between checkpoints.
@@ -42,13 +48,13 @@ def prepare(work: Path) -> None:
     )
     from nnunetv2.paths import nnUNet_preprocessed
 
-    like, done = (work / "like.json").read_text(), work / "prepared.json"
+    like, done = wanted_plan(work), work / "prepared.json"
     if not done.exists() or done.read_text() != like:
         done.unlink(missing_ok=True)
         extract_fingerprints([1], num_processes=2)
         plan_experiments([1])
         folder = next(Path(str(nnUNet_preprocessed)).glob("Dataset001_*"))
-        if wanted := json.loads(like):
+        if wanted := json.loads((work / "like.json").read_text()):
             plans = json.loads((folder / f"{PLANS}.json").read_text())
             (folder / f"{PLANS}.json").write_text(json.dumps(matched(plans, wanted), indent=1))
         preprocess([1], configurations=[CONFIGURATION], num_processes=[2])
@@ -57,11 +63,26 @@ def prepare(work: Path) -> None:
     shutil.copy(work / "split.json", folder / "splits_final.json")
 
 
+def wanted_plan(work: Path) -> str:
+    """What was prepared and trained belongs to: our plan, and how it is carried over."""
+    return f"{(work / 'like.json').read_text()}\n{FORMAT}"
+
+
 def matched(plans: dict[str, Any], like: dict[str, Any]) -> dict[str, Any]:
-    """nnU-Net's plans with spacing, patch, batch and network of a plan.json of ours; changed in place too."""
+    """nnU-Net's plans with spacing, patch, batch and network of a plan.json of ours; changed in place too.
+
+    Axes are ours, (z, y, x): nnU-Net puts the coarsest first, and would take our figures for those of its own order.
+    Dice is taken over the batch where it does so itself: where a patch is a small part of the median image.
+    """
+    if like.get("residual"):
+        raise SystemExit("error: --config: a residual network; nnU-Net's default has none; give a plain one")
     configuration = plans["configurations"][CONFIGURATION]
+    voxels = math.prod(configuration["median_image_size_in_voxels"]) * math.prod(configuration["spacing"])
+    median = voxels / math.prod(like["spacing_zyx"])
+    plans["transpose_forward"], plans["transpose_backward"] = [0, 1, 2], [0, 1, 2]
     stages = len(like["features"])
     configuration |= {
+        "batch_dice": math.prod(like["patch_zyx"]) < BATCH_DICE_BELOW * median,
         "spacing": like["spacing_zyx"],
         "patch_size": like["patch_zyx"],
         "batch_size": like["batch"],
@@ -84,7 +105,7 @@ def train(args: argparse.Namespace) -> int:
     trainer = get_trainer_from_args("1", CONFIGURATION, 0, device=torch.device(args.device))
     trainer.on_train_start()
     checkpoint = args.work / "checkpoint.pt"
-    of = json.dumps([args.minutes, args.iterations, (args.work / "like.json").read_text()])
+    of = json.dumps([args.minutes, args.iterations, wanted_plan(args.work)])
     iterations, before = load(trainer, checkpoint, of, args.device)
     if iterations:
         print(f"goes on after {iterations} iterations, {before:.0f} s", flush=True)
@@ -171,6 +192,7 @@ def finish(trainer: Any, work: Path, iterations: int, seconds: float) -> None:
         "batch": trainer.batch_size,
         "patch": [int(n) for n in trainer.configuration_manager.patch_size],
         "folder": trainer.output_folder_base,
+        "format": FORMAT,
     }
     (work / "figures.json").write_text(json.dumps(figures))
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import SimpleITK as sitk
 
+from bench.nnunet.train_side import FORMAT
 from bench.runs import run_once
 from model.errors import InputError
 from model.images.write import write_label_map
@@ -41,6 +42,8 @@ def train_theirs(
         write_bytes(work / "like.json", json.dumps(like).encode())
         length = ["--minutes", args.minutes] if args.minutes else ["--iterations", args.iterations]
         command = [args.nnunet_python, Path(__file__).parent / "train_side.py", work, *length]
+        if result.exists() and json.loads(result.read_bytes()).get("format") != FORMAT:
+            result.unlink()
         run_once([str(part) for part in (*command, "--device", args.device)], result, environment(work, args))
     if not result.exists():
         raise InputError(result, "no such file", "train first, without --evaluate-only")

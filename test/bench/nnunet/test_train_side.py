@@ -26,13 +26,24 @@ def test_its_plan_takes_what_ours_has_and_keeps_the_rest():
     scheme = Normalisation(-150.0, 250.0, 40.0, 60.0)
     before = configuration_of(Bundle(network, (8, 8, 8), (1.0,) * 3, (scheme,) * 2, (), {}, ()))
     rest = {key: value for key, value in before.items() if key.startswith(("resampling", "normalization"))}
-    after = matched({"configurations": {CONFIGURATION: before}}, LIKE)["configurations"][CONFIGURATION]
+    before["median_image_size_in_voxels"] = [40, 60, 60]
+    plans = {"configurations": {CONFIGURATION: before}, "transpose_forward": [1, 0, 2]}
+    after = matched(plans, LIKE)["configurations"][CONFIGURATION]
+    assert (
+        plans["transpose_forward"] == plans["transpose_backward"] == [0, 1, 2]
+    )  # else patch and kernels turn with it
     assert (after["spacing"], after["patch_size"], after["batch_size"]) == ([3, 2, 2], [16, 32, 32], 3)
     of_network = after["architecture"]["arch_kwargs"]
     assert of_network["features_per_stage"] == [8, 16, 32] and of_network["n_stages"] == 3
     assert of_network["n_conv_per_stage"] == [2, 2, 2] and of_network["n_conv_per_stage_decoder"] == [2, 2]
     assert of_network["kernel_sizes"] == LIKE["kernels"] and of_network["conv_bias"] is True
     assert rest.items() <= after.items()
+    for size, batch_dice in (([20, 50, 50], False), ([40, 60, 60], True)):
+        own = before | {"median_image_size_in_voxels": size, "spacing": [3.0, 2.0, 2.0]}
+        after = matched({"configurations": {CONFIGURATION: own}}, LIKE)["configurations"][CONFIGURATION]
+        assert after["batch_dice"] is batch_dice
+    with pytest.raises(SystemExit, match="residual"):
+        matched(plans, LIKE | {"residual": True})
 
 
 def test_the_share_is_of_minutes_or_of_iterations():
