@@ -39,7 +39,7 @@ from model.cohort.segmenting import Outcome, segment_all
 from model.errors import InputError, reason
 from model.installed import remarks, sha256_of, version_lines
 from model.network.memory import ask_for_huge_pages, import_torch
-from model.one_patient import into_one_file, is_one_file, one_patient, with_single_cts
+from model.one_patient import into_one_file, is_named, is_one_file, one_patient, with_single_cts
 from model.terminal import (
     STOPPED,
     Loudness,
@@ -86,7 +86,11 @@ def run(
     origin: what results depend on, where the weights were loaded before; else as the weights file is now.
     """
     rank = Rank() if args.serve else this_rank()
-    all_cases = cases_of(args)
+    try:
+        all_cases = cases_of(args)
+    except OSError as error:  # a name that is too long, or a folder that may not be entered
+        remedy = "give another name, or make it accessible"
+        raise InputError(error.filename or "process.py", reason(error), remedy) from None
     # A file that is named itself stands alone, and may lie among others' results.
     alone = all_cases[0].kind == "channels" or all_cases[0].output == args.output
     manifest = None if alone else Manifest(args.output)
@@ -103,7 +107,8 @@ def run(
     if rank.count > 1:
         share = f"{len(cases)} of {len(all_cases)} cases"
         log(f"this is process {rank.number} of {rank.count} (RANK, WORLD_SIZE): {share} are its")
-    if args.ct and manifest:
+    one_by_one = bool(args.ct) or is_named(all_cases, args.input)
+    if one_by_one and manifest:
         refuse_anothers_result(all_cases[0], manifest)
     files = [path for case in cases for path in (case.output, *extras.paths(case))]
     with output_folders(files):
@@ -117,7 +122,7 @@ def run(
             predictor = None if all(case.fault for case in cases) else predictor_of()
             remove_earlier(cases, extras, manifest)
             # Patients named one by one may follow each other into one folder.
-            if manifest and not resume and rank.count == 1 and not args.ct:
+            if manifest and not resume and rank.count == 1 and not one_by_one:
                 manifest.start_anew()
             if manifest:
                 manifest.check()

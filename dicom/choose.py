@@ -10,10 +10,8 @@ from model.errors import InputError, one_line
 from model.structures import STRUCTURES
 
 # What several parts of one structure are told apart by: numbers, sides, levels of the neck.
-PART = re.compile(
-    r"[\W_]*(?:\d{1,2}[a-c]?|[a-c]|l|r|li|re|lt|rt|left|right|links|rechts|(?:iv|v|v?i{1,3})[ab]?)?[\W_]*",
-    re.I,
-)
+_TOKEN = r"(?:\d{1,2}[a-c]?|[a-c]|l|r|li|re|lt|rt|left|right|links|rechts|(?:iv|v|v?i{1,3})[ab]?|rp|retropharyngeal)"
+PART = re.compile(rf"[\W_]*(?:{_TOKEN}(?:[\W_]+{_TOKEN})*)?[\W_]*", re.I)
 ALONE = re.compile(r"gtvs?", re.I)
 MOST_NAMED = 30
 HOW = "python -m dicom from-rtstruct (or from-seg) with --gtvp NAME and --gtvnd NAME chooses"
@@ -48,6 +46,14 @@ def choose(path: Path, rois: Sequence[One], asked: dict[str, list[str]]) -> dict
     if not chosen:
         raise _unclear(path, "no ROI with contours is named as a GTVp or GTVnd", rois)
     return {structure: chosen[structure] for structure in STRUCTURES if structure in chosen}
+
+
+def left_by_name(rois: Sequence[One], chosen: dict[str, list[One]], asked: Iterable[str] = ()) -> list[str]:
+    """Names of what is drawn and named as a structure that was chosen by name, but was not taken: for a warning."""
+    taken = {id(roi) for parts in chosen.values() for roi in parts}
+    by_name = set(chosen) - set(asked)
+    left = [roi for roi in rois if roi.drawn and id(roi) not in taken]
+    return [one_line(roi.name) for roi in left if what_name_says(roi.name).structure in by_name]
 
 
 def said_to_be(rois: Sequence[One], chosen: dict[str, list[One]]) -> list[One]:
@@ -87,8 +93,8 @@ def _by_name(path: Path, rois: list[One], structure: str) -> list[One]:
     whole = [roi for roi in parts if not _rest(said[id(roi)].rest) or ALONE.fullmatch(roi.name.strip(" _-"))]
     if len(set(names)) < len(names) or len(whole) > 1 or (whole and len(parts) > 1):
         raise _unclear(path, f"several ROIs may be {structure}", parts)
-    if not parts and unclear:
-        raise _unclear(path, f"not clear which ROI is {structure}", unclear)
+    if unclear and not whole:
+        raise _unclear(path, f"not clear which ROI is {structure}", [*parts, *unclear])
     return parts
 
 

@@ -4,11 +4,12 @@ ROIs are chosen by their names: GTV, GTVp, GTV-T, GTVn, GTV_LN and the like; whe
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from dicom.choose import choose, said_to_be
+from dicom.choose import One, choose, left_by_name, said_to_be
 from dicom.masks import Masks, label_map
 from dicom.rois import Roi, check_reference, mask_of, misplaced, not_closed, read_structure_set
 from dicom.series import Reference, read_reference
@@ -43,6 +44,15 @@ def names_asked(options: argparse.Namespace) -> dict[str, list[str]]:
     return {name: getattr(options, name.lower()) for name in STRUCTURES}
 
 
+def tell_of_left(
+    path: Path, rois: Sequence[One], chosen: dict[str, list[One]], options: argparse.Namespace
+) -> None:
+    """Print what is named as a structure that was chosen by name, but was not taken."""
+    asked = [structure for structure, names in names_asked(options).items() if names]
+    if left := left_by_name(rois, chosen, asked):
+        log(f"warning: {path}: not taken: {', '.join(left)}")
+
+
 def run(options: argparse.Namespace) -> int:
     """Returns the exit code. Raises InputError."""
     check_one_file(options.out)
@@ -51,6 +61,7 @@ def run(options: argparse.Namespace) -> int:
     reference = read_reference(options.ct)
     if odd := check_reference(structures, reference, [roi for rois in chosen.values() for roi in rois]):
         log(f"warning: {options.rtstruct}: {odd}")
+    tell_of_left(options.rtstruct, structures.rois, chosen, options)
     for odd in not_closed(said_to_be(structures.rois, chosen), options.rtstruct):
         log(f"warning: {odd}")
     masks = {

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from dicom.choose import choose
-from dicom.from_rtstruct import add_names, names_asked, tell_of_both
+from dicom.from_rtstruct import add_names, names_asked, tell_of_both, tell_of_left
 from dicom.masks import label_map
 from dicom.segments import mask_on, read_segments
 from dicom.series import read_reference
@@ -32,7 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Returns the exit code. Raises InputError."""
     check_one_file(options.out)
-    chosen = choose(options.seg, read_segments(options.seg), names_asked(options))
+    found = read_segments(options.seg)
+    chosen = choose(options.seg, found, names_asked(options))
+    tell_of_left(options.seg, found, chosen, options)
     reference = read_reference(options.ct)
     masks = {}
     for structure, segments in chosen.items():

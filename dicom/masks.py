@@ -9,11 +9,11 @@ import numpy as np
 
 from dicom.series import Reference
 from evaluation.cases import CaseFiles
-from evaluation.names import what_name_says
+from evaluation.names import Said, what_name_says
 from evaluation.reading import read_masks
 from model.errors import InputError
 from model.images.grid import Grid, difference, orientation, to_canonical, to_input_grid
-from model.images.read import image_stem
+from model.images.read import image_stem, read_label_map
 from model.structures import LABELS, STRUCTURES
 
 Masks = dict[str, np.ndarray]
@@ -25,7 +25,10 @@ def read_on_series(paths: list[Path], reference: Reference) -> Masks:
     One for all is a label map or has GTVp and GTVnd as channels; otherwise names say the structure. Raises InputError
     where names are unclear, and for masks that cannot be read or lie on another grid than the series.
     """
-    said = {path: what_name_says(image_stem(path)).structure for path in paths}
+    names = {path: what_name_says(image_stem(path)) for path in paths}
+    said = {path: name.structure for path, name in names.items()}
+    if len(paths) == 1:
+        _check_name(paths[0], names[paths[0]])
     if len(paths) == 1 and not said[paths[0]]:
         case, structures = CaseFiles(paths[0].name, paths[0], {}), STRUCTURES
     else:
@@ -42,6 +45,25 @@ def read_on_series(paths: list[Path], reference: Reference) -> Masks:
     masks = read_masks(case, structures)
     _check_grid(masks.path, masks.grid, reference)
     return {structure: _along(array, masks.grid, reference) for structure, array in masks.arrays.items()}
+
+
+def _check_name(path: Path, said: Said) -> None:
+    """Raises InputError where a file's name speaks against what its one label says. With both it is a label map."""
+    try:
+        labels, _ = read_label_map(path, max(LABELS.values()), channels=len(STRUCTURES))
+    except InputError:
+        return  # it is refused where it is read, or holds one structure as another value
+    both = labels.ndim == 4 or all((labels == label).any() for label in LABELS.values())
+    name = next((name for name, label in LABELS.items() if (labels == label).any()), None)
+    if both or not name:
+        return
+    if said.structure == "GTVp" and name != "GTVp":
+        fact = f"its name says GTVp, but its values are those of a label map with {name} alone"
+    elif said.other or said.fault or said.hint not in (None, name):
+        fact = f"{said.fault or 'its name says another structure'}, and its only label is {name}'s"
+    else:
+        return
+    raise InputError(path, fact, "give it a name such as GTVp or GTVnd, or that of the case for a label map")
 
 
 def labels_on_series(labels: np.ndarray, grid: Grid, reference: Reference) -> Masks:

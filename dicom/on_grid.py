@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dicom.choose import Named, choose, said_to_be
+from dicom.choose import Named, choose, left_by_name, said_to_be
 from dicom.rois import MOST_ELEMENTS, Roi, mask_of, not_closed, read_structure_set
 from dicom.segments import mask_on, read_segments
 from evaluation.names import what_name_says
@@ -51,13 +51,16 @@ def read_on_grid(path: Path, grid: Grid) -> tuple[dict[str, np.ndarray], list[st
     elements, odd = read_elements(path, MOST_ELEMENTS), list[str]()
     if elements is not None and elements.text("SOPClassUID") in SEGMENTATIONS:
         segments = read_segments(path)
+        picked = choose(path, segments, {})
+        odd += _left(path, left_by_name(segments, picked))
         of = {
             structure: [_told(mask_on(segment, grid, path), path, odd) for segment in parts]
-            for structure, parts in choose(path, segments, {}).items()
+            for structure, parts in picked.items()
         }
         return _united(of) | _empty(segments, of, grid), odd
     structures = read_structure_set(path)
     chosen = choose(path, structures.rois, {})
+    odd += _left(path, left_by_name(structures.rois, chosen))
     drawn = {
         structure: [_rasterised(roi, grid, path, odd) for roi in rois] for structure, rois in chosen.items()
     }
@@ -69,6 +72,10 @@ def _told(found: tuple[np.ndarray, list[str]], path: Path, odd: list[str]) -> np
     """The mask alone; what is odd about it is added to the rest."""
     odd += [f"{path}: {one}" for one in found[1]]
     return found[0]
+
+
+def _left(path: Path, names: list[str]) -> list[str]:
+    return [f"{path}: not taken: {', '.join(names)}"] if names else []
 
 
 def _united(parts: dict[str, list[np.ndarray]]) -> dict[str, np.ndarray]:

@@ -1,5 +1,6 @@
 """One patient whose CTs are named one by one, a result that is named itself, and patients with one CT alone."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +27,14 @@ def one_patient(ct: Path, ce: Path, output: Path) -> Case:
 def is_one_file(output: Path) -> bool:
     """Whether results are to go into a file of that name, not into a folder."""
     return bool(image_suffix(output)) and not output.is_dir()
+
+
+def is_named(cases: list[Case], root: Path) -> bool:
+    """Whether the only case is the one whose own folder was given, after which it is called."""
+    if len(cases) != 1 or cases[0].name != Path(os.path.abspath(root)).name:
+        return False
+    case = cases[0]
+    return os.path.realpath(case.ct if case.study else case.ct.parent) == os.path.realpath(root)
 
 
 def into_one_file(cases: list[Case], output: Path) -> list[Case]:
@@ -60,4 +69,5 @@ def _lacks_contrast(case: Case) -> bool:
     """Also where a fault says no more than that: the platform's folder for it is empty, or not there."""
     folder = case.ce.parent
     empty = case.kind == "channels" and not (folder.is_dir() and visible(folder))
-    return not case.ce.exists() and (empty or case.fault is None)
+    # A link that leads nowhere says that there is one.
+    return not os.path.lexists(case.ce) and (empty or case.fault is None)

@@ -638,6 +638,38 @@ def test_another_patients_result_of_the_same_name_is_not_replaced(tmp_path, caps
     assert process.main([*pairs[1], "-o", str(tmp_path / "out/b.nii.gz")]) == 0
 
 
+def test_the_same_patient_with_a_contrast_ct_at_last_is_not_another(tmp_path):
+    save_segrap(tmp_path, "a")
+    ct, ce = f"{tmp_path}/a/image.nii.gz", f"{tmp_path}/a/image_contrast.nii.gz"
+    assert process.main(["--ct", ct, "--single-ct", "-o", str(tmp_path / "out")]) == 0
+    assert process.main(["--ct", ct, "--ce", ce, "-o", str(tmp_path / "out")]) == 0
+
+
+def test_patients_own_folders_of_one_name_do_not_replace_each_others_result(tmp_path, capsys):
+    for name, value in (("A", 1500), ("B", 1501)):
+        save_segrap(tmp_path / name, "CT")
+        sitk.WriteImage(ct_image(PRIMARY, value), str(tmp_path / name / "CT/image.nii.gz"))
+    save_segrap(tmp_path / "A", "other")
+    for source in ("A/CT", "A/other", "A/CT"):
+        assert call(tmp_path, source=source) == 0
+    assert [line["case"] for line in lines_of(tmp_path / "out")] == ["CT", "other", "CT"]
+    before = (tmp_path / "out/CT.nii.gz").read_bytes()
+    capsys.readouterr()
+    assert call(tmp_path, source="B/CT") == 2
+    assert "CT.nii.gz: the result of other CTs has this name" in one_error(capsys)
+    assert (tmp_path / "out/CT.nii.gz").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "options", [["--ct", "x" * 300, "--ce", "x"], ["--output", "x" * 300 + ".nii.gz"]], ids=str
+)
+def test_a_name_too_long_for_the_system_is_one_line(tmp_path, capsys, options):
+    save_segrap(tmp_path / "in", "a")
+    given = ["-o", str(tmp_path / "out")] if "--ct" in options else ["-i", str(tmp_path / "in")]
+    assert process.main([*given, *options]) == 2
+    assert "too long" in one_error(capsys)
+
+
 def test_the_same_cts_copied_anew_are_not_another_patients(tmp_path, monkeypatch):
     save_segrap(tmp_path, "a")
     pair = ["--ct", f"{tmp_path}/a/image.nii.gz", "--ce", f"{tmp_path}/a/image_contrast.nii.gz"]

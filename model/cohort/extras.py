@@ -15,7 +15,7 @@ from model.cases import Case
 from model.errors import InputError
 from model.images.grid import Grid, to_input_grid
 from model.images.pair import Log
-from model.images.read import image_stem, image_suffix
+from model.images.read import IMAGE_SUFFIXES, image_stem, image_suffix
 from model.images.write import write_image
 from model.structures import MAP_FOLDERS, PROBABILITY_FOLDERS, UNCERTAINTY_FOLDER
 from model.writing import save
@@ -57,9 +57,19 @@ class Extras:
         return [self.path(case, kind) for kind in self.kinds]
 
     def earlier(self, case: Case) -> list[Path]:
-        """Files of all kinds, asked for or not, that an earlier run left of the case, there or beside the masks."""
+        """Files of all kinds, asked for or not, that an earlier run left of the case, there or beside the masks.
+
+        Of any suffix: the CTs may have had another one.
+        """
         places = {replace(self, folder=folder) for folder in (self.folder, self.masks)}
         paths = {place.path(case, kind) for place in places for kind in (PREVIEW_FOLDER, *MAP_FOLDERS)}
+        stem = image_stem(case.output)
+        paths |= {
+            path.with_name(stem + suffix)
+            for path in paths
+            if path.suffix != ".png"
+            for suffix in IMAGE_SUFFIXES
+        }
         return sorted(path for path in paths if os.path.lexists(path))
 
     def names(self, case: Case) -> list[str]:

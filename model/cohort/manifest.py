@@ -13,6 +13,7 @@ from typing import Any
 
 from model.cases import Case
 from model.errors import InputError, reason
+from model.images.choice import SINGLE
 from model.images.read import open_header
 from model.images.series_files import files_below
 from model.installed import sha256_of
@@ -139,6 +140,9 @@ def is_finished(case: Case, entry: dict[str, Any] | None, origin: Origin) -> boo
     same = all(entry.get(name) == value for name, value in asdict(origin).items())
     if not same or entry.get("inputs") != inputs_of(case):
         return False
+    # Of a study the CTs' files do not tell whether it was allowed to have one CT alone.
+    if case.study and not case.single and any(SINGLE in str(one) for one in entry.get("warnings") or []):
+        return False
     try:
         return sha256_of(case.output) == entry.get("sha256")
     except OSError:
@@ -146,13 +150,18 @@ def is_finished(case: Case, entry: dict[str, Any] | None, origin: Origin) -> boo
 
 
 def is_of_others(case: Case, entry: dict[str, Any] | None) -> bool:
-    """Whether the entry is of CTs with other content, whatever their names and times. Not where it does not tell."""
+    """Whether the entry is of another non-contrast CT, by content. Not where it does not tell.
+
+    The first file is that CT's, or its first slice; of a study, where others may lie before it, any file tells.
+    """
     try:
-        theirs = sorted(row[3] for row in entry["inputs"]) if entry else []
+        theirs = [row[3] for row in entry["inputs"]] if entry else []
     except (KeyError, IndexError, TypeError):
         return False  # of an older version
-    ours = sorted(row[3] for row in inputs_of(case))
-    return bool(theirs and ours and theirs != ours)
+    ours = [row[3] for row in inputs_of(case)]
+    if case.study:
+        return bool(theirs and ours) and set(theirs).isdisjoint(ours)
+    return bool(theirs and ours) and theirs[0] != ours[0]
 
 
 def inputs_of(case: Case) -> Inputs:

@@ -34,6 +34,9 @@ _SHARP_WORDS = re.compile(
 )
 _SHARP_KERNEL = re.compile(r"(bone|lung|edge|fc[358]\d|[a-z]{1,2}[6-9]\d)", re.IGNORECASE)
 SINGLE = "the contrast CT is missing: the non-contrast CT stands for both, and results are worse"
+FRAME = "FrameOfReferenceUID"
+BOTH = "both a plain and a contrast CT"
+MANY_FRAMES, NO_PLACES = "many frames in one file", "without positions"
 NO_AGENT = "by having no ContrastBolusAgent"
 NAMES: dict[Role, str] = {"plain": "non-contrast", "contrast": "contrast"}
 
@@ -83,6 +86,7 @@ def choose(below: Below, alone: bool = False) -> Choice:
     candidates = [one for one, why in reasons.items() if not why]
     if alone and len(candidates) == 1:
         only = candidates[0]
+        _check_nothing_unread(below, reasons)
         return Choice(only, only, f"DICOM in {below.folder}: one CT alone ({only.described()})", (SINGLE,))
     studies: dict[str, list[SeriesFiles]] = {}
     for one in candidates:
@@ -94,11 +98,7 @@ def choose(below: Below, alone: bool = False) -> Choice:
         try:
             pairs.append(_of_study(series))
         except _Unclear as unclear:
-            why = (
-                str(unclear)
-                if len(studies) == 1
-                else "none of its studies has both a plain and a contrast CT"
-            )
+            why = str(unclear) if len(studies) == 1 else f"none of its studies has {BOTH}"
     if len(pairs) != 1:
         if not candidates and below.damaged:
             raise next(iter(below.damaged.values()))
@@ -108,10 +108,18 @@ def choose(below: Below, alone: bool = False) -> Choice:
     ct, ce = pairs[0]
     passed = [(one, why) for one, why in reasons.items() if one not in (ct.series, ce.series)]
     line = f"DICOM in {below.folder}: {_in_words(ct)}; {_in_words(ce)}{_passed_over(passed)}"
-    oddities = []
-    if ct.series.acquired and ce.series.acquired and _seconds(ct.series, ce.series) < 0:
-        oddities.append("the contrast CT was taken before the non-contrast CT")
-    return Choice(ct.series, ce.series, line, tuple(oddities))
+    before = ct.series.acquired and ce.series.acquired and _seconds(ct.series, ce.series) < 0
+    odd = ("the contrast CT was taken before the non-contrast CT",) if before else ()
+    return Choice(ct.series, ce.series, line, odd)
+
+
+def _check_nothing_unread(below: Below, reasons: dict[SeriesFiles, str]) -> None:
+    """Raises InputError where the missing CT may be among what cannot be read."""
+    if below.damaged:
+        raise next(iter(below.damaged.values()))
+    if unread := [one for one, why in reasons.items() if why in (MANY_FRAMES, NO_PLACES)]:
+        why = "one that is not read here may be the contrast CT"
+        raise _refusal(below, unread, why, "write it as single slices, or take it away")
 
 
 def left_out(series: SeriesFiles) -> str:
@@ -123,10 +131,10 @@ def left_out(series: SeriesFiles) -> str:
     if (kind := series.text("SOPClassUID")) and not kind.startswith(CT_IMAGE):
         return "no images of a CT scanner"
     if (series.text("NumberOfFrames") or "1") != "1":
-        return "many frames in one file"
+        return MANY_FRAMES
     normal, places = series.places()
     if not len(places):
-        return "without positions"
+        return NO_PLACES
     if abs(normal[2]) < MOST_OBLIQUE:
         return "not axial"
     if (count := 1 + int(np.count_nonzero(np.diff(places) > 0.01))) < LEAST_SLICES:
@@ -145,13 +153,10 @@ def _of_study(series: list[SeriesFiles]) -> tuple[_Told, _Told]:
     if not all(of_role.values()):
         missing = [f"no {NAMES[role]} CT" for role, ones in of_role.items() if not ones]
         raise _Unclear(f"{' and '.join(missing)} by description or ContrastBolusAgent")
-    frames = {
-        role: {one.series.text("FrameOfReferenceUID") for one in ones} for role, ones in of_role.items()
-    }
-    if shared := (frames["plain"] & frames["contrast"]) - {""}:
+    frames = [{one.series.text(FRAME) for one in ones} for ones in of_role.values()]
+    if shared := set.intersection(*frames) - {""}:
         of_role = {
-            role: [one for one in ones if one.series.text("FrameOfReferenceUID") in shared]
-            for role, ones in of_role.items()
+            r: [one for one in ones if one.series.text(FRAME) in shared] for r, ones in of_role.items()
         }
     ct = _best(of_role["plain"], "plain", lambda one: ())
     return ct, _best(of_role["contrast"], "contrast", lambda one: (_grid(one) != _grid(ct.series),))
@@ -197,15 +202,15 @@ def _by_elimination(told: list[_Told]) -> list[_Told]:
     """Where one acquisition is left of which nothing is said, and all others are of one role, it is the other's."""
     roles = {one.role for one in told if one.role}
     unknown = [one for one in told if one.role is None]
-    together = (
-        all(_same_acquisition(unknown[0].series, one.series) for one in unknown[1:]) if unknown else False
-    )
+    together = bool(unknown) and all(_same_acquisition(unknown[0].series, one.series) for one in unknown[1:])
     apart = len(told) == 2 or all(
         one.series.acquired and other.series.acquired for one in unknown for other in told
     )
     if len(roles) != 1 or not together or not apart:
         return told
     other: Role = "plain" if roles == {"contrast"} else "contrast"
+    if other == "plain" and any(is_agent(one.series.text("ContrastBolusAgent")) for one in unknown):
+        return told  # that all have one tells nothing of which is which, but speaks against this
     return [_Told(one.series, other, "since the other is not") if one in unknown else one for one in told]
 
 
@@ -227,20 +232,23 @@ def _best(ones: list[_Told], role: Role, first: Callable[[SeriesFiles], tuple[bo
 
     sure = [one.series for one in ones if one.sure]
     ones = [one for one in ones if any(_same_acquisition(one.series, other) for other in sure)] or ones
+    timed = [one.series for one in ones if one.series.acquired]
+    apart = not all(_same_acquisition(timed[0], one) for one in timed[1:])
+    several = _Unclear(f"{len(ones)} may be the {NAMES[role]} CT")
     least = min(rank(one)[:2] for one in ones)
     ones = [one for one in ones if rank(one)[:2] == least]
-    if not all(_same_acquisition(ones[0].series, one.series) for one in ones[1:]):
-        raise _Unclear(f"{len(ones)} may be the {NAMES[role]} CT")
+    if apart or not all(_same_acquisition(ones[0].series, one.series) for one in ones[1:]):
+        raise several
     ones = sorted(ones, key=rank)
     if len(ones) > 1 and rank(ones[0]) == rank(ones[1]):
-        raise _Unclear(f"{len(ones)} may be the {NAMES[role]} CT")
+        raise several
     return ones[0]
 
 
 def _same_acquisition(one: SeriesFiles, other: SeriesFiles) -> bool:
     if one is other:
         return True
-    frames = one.text("FrameOfReferenceUID"), other.text("FrameOfReferenceUID")
+    frames = one.text(FRAME), other.text(FRAME)
     known = one.acquired and other.acquired and frames[0] == frames[1]
     return bool(known) and abs(_seconds(one, other)) <= SAME_ACQUISITION_S
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dicom.choose import choose
+from dicom.choose import choose, left_by_name
 from dicom.rois import Roi
 from model.errors import InputError
 
@@ -30,6 +30,8 @@ OTHERS = ["BODY", "Parotid_L", "CTVp", "PTV_n 70", "SpinalCord", "CTV GTVp+5mm"]
         (["GTV T", "GTVn1", "GTVn2", "GTVn 3"], {"GTVp": ["GTV T"], "GTVnd": ["GTVn1", "GTVn2", "GTVn 3"]}),
         (["GTVn left", "GTVn_R"], {"GTVnd": ["GTVn left", "GTVn_R"]}),
         (["GTVn IIa", "GTVn III"], {"GTVnd": ["GTVn IIa", "GTVn III"]}),
+        (["GTVn1", "GTVn_L_3", "GTVn II left"], {"GTVnd": ["GTVn1", "GTVn_L_3", "GTVn II left"]}),
+        (["GTVn1", "GTVn_retropharyngeal"], {"GTVnd": ["GTVn1", "GTVn_retropharyngeal"]}),
         (["GTVp", "GTVp_PET"], {"GTVp": ["GTVp"]}),
         (["Primary tumour", "Lymph nodes"], {"GTVp": ["Primary tumour"], "GTVnd": ["Lymph nodes"]}),
     ],
@@ -50,6 +52,7 @@ def test_by_name(tmp_path, names, expected):
         (["GTVn", "GTVn1", "GTVn2"], r"several ROIs may be GTVnd \(ROIs: GTVn, GTVn1, GTVn2\)"),
         (["GTVp", "GTVp"], r"several ROIs may be GTVp \(ROIs: GTVp, GTVp\)"),
         (["gtv", "GTVs"], r"several ROIs may be GTVp \(ROIs: gtv, GTVs\)"),
+        (["GTVn1", "GTVn2", "GTVn old"], r"not clear which ROI is GTVnd \(ROIs: GTVn1, GTVn2, GTVn old\)"),
         (["GTVp_PET", "GTVp_MR"], r"not clear which ROI is GTVp \(ROIs: GTVp_PET, GTVp_MR\)"),
     ],
 )
@@ -63,6 +66,13 @@ def test_many_names_are_cut_and_control_characters_escaped(tmp_path):
         chosen(tmp_path, [f"ring\n{k}" for k in range(99)])
     message = str(caught.value)
     assert "\n" not in message and "ring\\n29, ..." in message and "ring\\n30" not in message
+
+
+def test_what_is_left_beside_a_whole_name_is_told(tmp_path):
+    rois = [Roi(name, CONTOUR) for name in ("GTVp", "GTVp_PET", "GTVn", "GTVn old", "CTV")]
+    found = choose(tmp_path / "rtss.dcm", rois, {})
+    assert left_by_name(rois, found) == ["GTVp_PET", "GTVn old"]
+    assert left_by_name(rois, found, ["GTVnd"]) == ["GTVp_PET"]
 
 
 def test_as_the_user_says(tmp_path):

@@ -90,3 +90,30 @@ def canonical_with_size(grid):
 def test_several_files_must_say_what_they_are(a_series, tmp_path, names, fact):
     with pytest.raises(InputError, match=fact):
         read_on_series([tmp_path / name for name in names], a_series.reference)
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "fact"),
+    [
+        ("primary_07", (2,), "its name says GTVp, but its values are those of a label map with GTVnd alone"),
+        ("CTVp", (1,), "its name says another structure, and its only label is GTVp's"),
+        ("parotid_L", (1,), "its name says another structure, and its only label is GTVp's"),
+        ("gtv1", (1,), "its name says GTV, but not which, and its only label is GTVp's"),
+        ("N", (1,), "its name says another structure, and its only label is GTVp's"),
+        ("N", (2,), None),
+        ("GTVnd", (1,), None),
+        ("GTVp", (1,), None),
+        ("patient_07", (2,), None),
+        ("parotid_L", (1, 2), None),
+    ],
+)
+def test_a_name_that_speaks_against_the_only_label_is_refused(a_series, tmp_path, name, labels, fact):
+    path = tmp_path / f"{name}.nii.gz"
+    array = np.where(np.isin(a_series.labels, labels), a_series.labels, 0).astype(np.uint8)
+    write_image(path, array, a_series.grid)
+    if fact:
+        with pytest.raises(InputError, match=f"{name}.nii.gz: {fact}; give it a name"):
+            read_on_series([path], a_series.reference)
+    else:
+        masks = read_on_series([path], a_series.reference)
+        assert sum(mask.any() for mask in masks.values()) == len(labels)

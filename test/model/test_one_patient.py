@@ -82,6 +82,13 @@ def test_one_ct_stands_for_both_only_where_the_other_is_missing(tmp_path):
     assert [case.ct for case in with_single_cts(cases)] == [case.ct for case in cases]
 
 
+def test_a_contrast_ct_behind_a_link_that_leads_nowhere_is_not_missing(tmp_path):
+    (ct,) = touch(tmp_path, "ct.mha")
+    (tmp_path / "ce.mha").symlink_to(tmp_path / "not mounted")
+    (case,) = with_single_cts([Case("a", ct, tmp_path / "ce.mha", Path("x"), "label_map")])
+    assert not case.single and case.ce == tmp_path / "ce.mha"
+
+
 @pytest.mark.parametrize(
     ("files", "single"), [(None, True), ((), True), (("a.mha", "b.mha"), False), (("a.mha",), False)]
 )

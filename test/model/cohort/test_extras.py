@@ -87,6 +87,19 @@ def test_what_an_earlier_run_left_is_found_whatever_is_asked_for(tmp_path):
     ]  # fmt: skip
 
 
+def test_maps_of_an_earlier_run_are_found_whatever_suffix_the_cts_had(tmp_path):
+    for name in (
+        "uncertainty/a.nrrd",
+        "probability_GTVp/a.nii.gz",
+        "preview/a.nii.gz",
+        "uncertainty/ab.nrrd",
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    found = Extras(tmp_path, tmp_path).earlier(case_at("a.mha", root=tmp_path))
+    assert found == [tmp_path / "probability_GTVp/a.nii.gz", tmp_path / "uncertainty/a.nrrd"]
+
+
 def test_all_that_is_asked_for_has_to_be_listed_and_there(tmp_path):
     extras, case = Extras(tmp_path, tmp_path, preview=True), case_at("a.nii.gz", root=tmp_path)
     listed = {"extras": ["preview/a.png", "uncertainty/a.nii.gz"]}

@@ -12,6 +12,7 @@ import SimpleITK as sitk
 from model.cases import Case
 from model.cohort.manifest import Entry, Manifest, Origin, inputs_of, is_finished, is_of_others
 from model.errors import InputError
+from model.images.choice import SINGLE
 from model.installed import sha256_of
 
 ORIGIN = Origin("1.0", "abc", {"tta": True})
@@ -104,6 +105,14 @@ def test_a_finished_case_is_known(finished):
     case, line = finished
     assert is_finished(case, line, ORIGIN)
     assert not is_finished(case, None, ORIGIN)
+
+
+def test_a_study_that_was_allowed_to_have_one_ct_is_not_finished_without_that(finished):
+    case, line = finished
+    line["warnings"] = [f"{case.ct.parent}: {SINGLE}"]
+    study = replace(case, study=True)
+    assert is_finished(case, line, ORIGIN) and not is_finished(study, line, ORIGIN)
+    assert is_finished(replace(study, single=True), line, ORIGIN)
 
 
 @pytest.mark.parametrize("status", ["failed", "empty", "", None])

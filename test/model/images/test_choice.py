@@ -164,6 +164,18 @@ def test_one_series_alone_stands_for_both_where_that_is_asked_for(write, tmp_pat
     assert choice.ct is not choice.ce and not choice.oddities
 
 
+def test_a_contrast_ct_that_cannot_be_read_is_not_missing(write, tmp_path):
+    write(tmp_path / "one", 1, **PLAIN)
+    write(tmp_path / "two", 2, **CE, NumberOfFrames="6")
+    with pytest.raises(InputError, match="one that is not read here may be the contrast CT: .*many frames"):
+        choose_pair(tmp_path, alone=True)
+    (tmp_path / "two").rename(tmp_path / "kept")
+    for path in (tmp_path / "kept").iterdir():
+        path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(InputError, match="kept"):
+        choose_pair(tmp_path, alone=True)
+
+
 def test_what_was_left_out_is_said(write, tmp_path):
     with_others_beside(write, tmp_path)
     why = choose_pair(tmp_path).why
@@ -222,6 +234,9 @@ UNCLEAR: list[tuple[list[Change], str]] = [
     ([PLAIN, CE, CE], "2 may be the contrast CT"),
     ([PLAIN, {**PLAIN, **times(9)}, CE], "2 may be the non-contrast CT"),
     ([{**PLAIN, "ContrastBolusAgent": "X"}, {"SeriesDescription": "KM"}], "has a ContrastBolusAgent but is without"),
+    ([{**PLAIN, "ConvolutionKernel": "B70f"}, {**PLAIN, **times(9)}, CE], "2 may be the non-contrast CT"),
+    ([{"ContrastBolusAgent": "X", **tags} for tags in (CE, {"SeriesDescription": "NECK 1.0 B60s", **times(9)})],
+     "no non-contrast CT"),
     ([PLAIN, {**CE, "StudyInstanceUID": "1.2.9"}], "none of its studies"),
     ([PLAIN, CE, *({**tags, "StudyInstanceUID": "1.2.9"} for tags in (PLAIN, CE))], "2 studies have a pair"),
     ([PLAIN, {**CE, "PatientID": "S3cret"}], "several patients"),
