@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dicom.choose import Named, choose, left_by_name, said_to_be
+from dicom.choose import ALONE, Named, One, choose, left_by_name, said_to_be
 from dicom.rois import MOST_ELEMENTS, Roi, mask_of, not_closed, read_structure_set
 from dicom.segments import mask_on, read_segments
 from evaluation.names import what_name_says
@@ -51,7 +51,7 @@ def read_on_grid(path: Path, grid: Grid) -> tuple[dict[str, np.ndarray], list[st
     elements, odd = read_elements(path, MOST_ELEMENTS), list[str]()
     if elements is not None and elements.text("SOPClassUID") in SEGMENTATIONS:
         segments = read_segments(path)
-        picked = choose(path, segments, {})
+        picked = _chosen(path, segments)
         odd += _left(path, left_by_name(segments, picked))
         of = {
             structure: [_told(mask_on(segment, grid, path), path, odd) for segment in parts]
@@ -59,13 +59,20 @@ def read_on_grid(path: Path, grid: Grid) -> tuple[dict[str, np.ndarray], list[st
         }
         return _united(of) | _empty(segments, of, grid), odd
     structures = read_structure_set(path)
-    chosen = choose(path, structures.rois, {})
+    chosen = _chosen(path, structures.rois)
     odd += _left(path, left_by_name(structures.rois, chosen))
     drawn = {
         structure: [_rasterised(roi, grid, path, odd) for roi in rois] for structure, rois in chosen.items()
     }
     odd += not_closed(said_to_be(structures.rois, chosen), path)
     return _united(drawn) | _empty(structures.rois, drawn, grid), odd
+
+
+def _chosen(path: Path, found: Sequence[One]) -> dict[str, list[One]]:
+    """By their names; none where a structure is named, but of what is drawn nothing is. Raises InputError as choose."""
+    named = [one for one in found if what_name_says(one.name).structure]
+    alone = any(one.drawn and ALONE.fullmatch(one.name.strip(" _-")) for one in found)
+    return {} if named and not alone and not any(one.drawn for one in named) else choose(path, found, {})
 
 
 def _told(found: tuple[np.ndarray, list[str]], path: Path, odd: list[str]) -> np.ndarray:

@@ -23,6 +23,8 @@ CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR", "CLOSED_PLANAR_XOR", "INTERPOLATE
 MOST_OFF_MM, ONE_PLANE_MM = 0.5, 0.05
 # Of the distance between slices: contours nearer to each other lie in one plane.
 ONE_PLANE = 0.1
+# Of all steps between contours' heights: where so many are so small, they were drawn on finer slices.
+MOST = 0.75
 # Of a voxel: how far a point may lie beyond the rim of the outermost ones.
 MOST_BEYOND = 1.0
 # A hundred structures on three hundred slices, several contours on each.
@@ -266,12 +268,19 @@ def _named_slices(roi: Roi, planes: Planes, at: np.ndarray) -> list[int]:
     return [k if k >= 0 and abs(at[one] - heights[k]) <= most else -1 for one, k in enumerate(named)]
 
 
+def _one_plane_mm(at: np.ndarray, spacing_mm: float) -> float:
+    """How far from each other contours of one plane may lie: not so far where most are so near, on finer slices."""
+    apart = max(ONE_PLANE_MM, ONE_PLANE * spacing_mm)
+    steps = np.diff(np.unique(np.rint(at / ONE_PLANE_MM) * ONE_PLANE_MM))
+    return ONE_PLANE_MM if len(steps) > 2 and np.quantile(steps, MOST) <= apart else apart
+
+
 def _of_slices(planes: Planes, at: np.ndarray, named: list[int]) -> dict[int, dict[float, list[int]]]:
     """The numbers of the contours by their slice, and there by their plane: the height in mm of its lowest contour.
 
     at: the heights of the contours in mm; named: the slices that they name, -1 where they name none.
     """
-    heights, apart = planes.heights_mm, max(ONE_PLANE_MM, ONE_PLANE * planes.grid.spacing_zyx[0])
+    heights, apart = planes.heights_mm, _one_plane_mm(at, planes.grid.spacing_zyx[0])
     found: dict[int, dict[float, list[int]]] = {}
     plane = -np.inf
     for one in np.argsort(at, kind="stable"):

@@ -36,13 +36,15 @@ class Frame:
 class Segment:
     """One structure by its label. frame_uid: of the frame of reference, empty where the file names none.
 
-    apart_mm: how far the slices are apart that the file is drawn on, 0 where it does not say it.
+    apart_mm: how far the slices are apart that the file is drawn on, 0 where it does not say it. series: UIDs of the
+    series that it says it was drawn on.
     """
 
     name: str
     frames: tuple[Frame, ...]
     frame_uid: str = ""
     apart_mm: float = 0.0
+    series: frozenset[str] = frozenset()
 
     @property
     def drawn(self) -> bool:
@@ -58,10 +60,15 @@ def read_segments(path: Path) -> list[Segment]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # values that break a rule of the standard, as many do
             dataset = pydicom.dcmread(path, force=True)
+            if (modality := str(dataset.get("Modality", ""))) != "SEG":
+                fact = f"{modality or 'a file'}, no SEG"
+                raise InputError(path, fact, "give the file with the segmentation")
             frames = list(_frames(dataset, path))
             numbers = [int(one.SegmentNumber) for one in dataset.SegmentSequence]
             if len(set(numbers)) < len(numbers) or not {number for number, _ in frames} <= set(numbers):
                 raise ValueError("its frames belong to no segment, or to two")
+            series = dataset.get("ReferencedSeriesSequence") or []
+            uids = frozenset(str(one.get("SeriesInstanceUID", "")) for one in series) - {""}
             frame_uid, apart_mm = str(dataset.get("FrameOfReferenceUID", "")), _apart_mm(dataset)
             return [
                 Segment(
@@ -69,6 +76,7 @@ def read_segments(path: Path) -> list[Segment]:
                     tuple(frame for of, frame in frames if of == number),
                     frame_uid,
                     apart_mm,
+                    uids,
                 )
                 for item, number in zip(dataset.SegmentSequence, numbers, strict=True)
             ]

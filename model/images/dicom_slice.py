@@ -133,6 +133,9 @@ def _check_voxels(one: Slice) -> None:
     syntax = elements.text("TransferSyntaxUID")
     if syntax not in (*NATIVE, *COMPRESSED):
         raise InputError(one.path, f"compressed in a way not read here ({syntax})", UNCOMPRESS)
+    if syntax in COMPRESSED and elements.text("PhotometricInterpretation") == "MONOCHROME1":
+        # The decoder would invert the values, which this says of how they are shown alone.
+        raise InputError(one.path, "compressed, to be shown inverted (MONOCHROME1)", UNCOMPRESS)
     if elements.pixels is None:
         raise InputError(one.path, "no voxels in it", "replace the file")
     _, length = elements.pixels

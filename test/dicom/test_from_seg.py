@@ -40,6 +40,24 @@ def test_another_frame_of_reference_and_numbers_that_are_not_clear_are_refused(
     assert not out.exists()
 
 
+def test_another_series_is_told_and_a_file_that_names_none_is_refused(
+    a_series, write_series, tmp_path, capsys
+):
+    seg, out = tmp_path / "seg.dcm", tmp_path / "back.nii.gz"
+    assert main(["to-seg", str(a_series.mask), str(a_series.folder), str(seg)]) == 0
+    dataset = pydicom.dcmread(seg)
+    dataset.ReferencedSeriesSequence[0].SeriesInstanceUID = "1.2.3.77"
+    dataset.save_as(seg)
+    assert main(["from-seg", str(seg), str(a_series.folder), str(out)]) == 0
+    assert "drawn on another series in the same frame of reference" in capsys.readouterr().out
+    del dataset.ReferencedSeriesSequence, dataset.FrameOfReferenceUID
+    dataset.save_as(seg)
+    assert main(["from-seg", str(seg), str(a_series.folder), str(out)]) == 2
+    assert "names neither the series in" in capsys.readouterr().err
+    assert main(["from-seg", str(a_series.folder / "001.dcm"), str(a_series.folder), str(out)]) == 2
+    assert "CT, no SEG; give the file with the segmentation" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("positions", ["rounded", "tilted"])
 def test_our_own_files_come_back_where_slices_lie_off_the_straight_grid(
     positions, all_series, write_series, tmp_path

@@ -84,6 +84,25 @@ def test_what_is_named_but_not_drawn_is_empty_and_what_is_not_named_is_missing(a
     dataset.StructureSetROISequence[1].ROIName = "Parotid"
     dataset.save_as(tmp_path / "rtss.dcm")
     assert set(read_on_grid(tmp_path / "rtss.dcm", a_series.grid)[0]) == {"GTVp"}
+    del dataset.ROIContourSequence[0].ContourSequence
+    dataset.save_as(tmp_path / "rtss.dcm")
+    found, odd = read_on_grid(tmp_path / "rtss.dcm", a_series.grid)
+    assert set(found) == {"GTVp"} and not found["GTVp"].any() and not odd
+    dataset.StructureSetROISequence[0].ROIName = "Body"
+    dataset.save_as(tmp_path / "rtss.dcm")
+    with pytest.raises(InputError, match="no ROI with contours is named"):
+        read_on_grid(tmp_path / "rtss.dcm", a_series.grid)
+
+
+def test_what_is_left_by_its_name_is_told(a_series, tmp_path):
+    masks = labels_on_series(a_series.labels, a_series.grid, a_series.reference)
+    write_rtstruct(tmp_path / "rtss.dcm", masks, a_series.reference)
+    dataset = pydicom.dcmread(tmp_path / "rtss.dcm")
+    dataset.StructureSetROISequence[1].ROIName = "GTVp_PET"
+    dataset.save_as(tmp_path / "rtss.dcm")
+    found, odd = read_on_grid(tmp_path / "rtss.dcm", a_series.grid)
+    np.testing.assert_array_equal(found["GTVp"], masks["GTVp"])
+    assert odd == [f"{tmp_path / 'rtss.dcm'}: not taken: GTVp_PET"]
 
 
 def test_contours_that_are_not_closed_are_told(a_series, tmp_path):

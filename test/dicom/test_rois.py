@@ -63,6 +63,19 @@ def test_slices_without_contours_between_others_are_counted(a_series):
     assert mask_of(apart, a_series.reference, a_series.mask)[1] == []
 
 
+def test_contours_of_much_finer_slices_are_not_every_second_one(a_series):
+    """Those within a tenth of the slices' distance are one plane, unless all are so near to each other."""
+    step = a_series.reference.grid.spacing_zyx[0] / 20
+    growing = Roi("GTV", tuple(square(400 + k * step, -8 - k / 4, 8 + k / 4) for k in range(20)))
+    mask, odd = mask_of(growing, a_series.reference, a_series.mask)
+    whole, _ = mask_of(Roi("GTV", (square(400),)), a_series.reference, a_series.mask)
+    middle = np.argwhere(whole).mean(0).round().astype(int)
+    assert mask[tuple(middle)] and "lie between the slices: left out" in odd[0]
+    ring = Roi("GTV", (square(400), square(400 + step, -4, 4)))  # a hole, a little off
+    mask, odd = mask_of(ring, a_series.reference, a_series.mask)
+    assert not mask[tuple(middle)] and mask.any() and not odd
+
+
 @pytest.mark.parametrize(
     ("contours", "fact"),
     [

@@ -24,6 +24,15 @@ def refusal(path) -> str:
     return str(caught.value)
 
 
+def test_values_to_be_shown_inverted_are_hu_all_the_same(tmp_path, dicom_slice):
+    """MONOCHROME1 says how they are shown; ITK's decoder inverts them."""
+    stored = RANDOM.integers(0, 4096, (15, 16)).astype(np.uint16)
+    tags = {"PhotometricInterpretation": "MONOCHROME1"}
+    np.testing.assert_array_equal(hu_of(dicom_slice(tmp_path / "a.dcm", stored, **tags)), stored - 1024.0)
+    path = dicom_slice(tmp_path / "b.dcm", stored, syntax=RLELossless, **tags)
+    assert "compressed, to be shown inverted (MONOCHROME1); " in refusal(path)
+
+
 @pytest.mark.parametrize(
     "syntax",
     [ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian, RLELossless],
