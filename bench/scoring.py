@@ -15,7 +15,7 @@ from model.inference.shortcuts import Shortcuts
 from model.network.bundle import Bundle
 from model.structures import LABELS
 from model.writing import write_bytes
-from training.data.sources import TrainingCase, read_training_case
+from training.data.sources import IGNORED, TrainingCase, read_training_case
 
 
 def scored(
@@ -42,6 +42,8 @@ def scored(
             continue
         pair, label = read_training_case(case)
         labels = predictor.segment(pair).labels
+        unknown = label == IGNORED  # background in both, as in training.validate
+        labels[unknown] = label[unknown] = 0
         scores = {
             name: score(
                 labels == LABELS[name], label == LABELS[name], pair.spacing_zyx, settings.tolerances_mm

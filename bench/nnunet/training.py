@@ -6,18 +6,17 @@ import os
 from pathlib import Path
 from typing import Any
 
-import SimpleITK as sitk
-
 from bench.nnunet.train_side import FORMAT
 from bench.runs import run_once
 from model.errors import InputError
-from model.images.write import write_label_map
+from model.images.grid import to_input_grid
+from model.images.write import write_image, write_label_map
 from model.importing.convert import to_bundle
 from model.importing.read import read_model
 from model.network.bundle import Bundle
 from model.structures import LABELS
 from model.writing import write_bytes
-from training.data.sources import TrainingCase, read_training_case
+from training.data.sources import IGNORED, TrainingCase, read_training_case
 
 DATASET = "Dataset001_Compared"
 
@@ -61,17 +60,22 @@ def environment(work: Path, args: argparse.Namespace) -> dict[str, str]:
 
 
 def write_raw(folder: Path, cases: dict[str, TrainingCase], second: str) -> None:
-    """All cases as nnU-Net wants them; the label map is what our own training reads."""
+    """All cases as our own training reads them: both CTs on one grid, and the label map, with what is not counted."""
+    ignored = len(LABELS) + 1
     for kind in ("imagesTr", "labelsTr"):
         (folder / kind).mkdir(parents=True, exist_ok=True)
+    any_ignored = False
     for name, case in cases.items():
-        for channel, path in enumerate((case.ct, case.ce)):
-            sitk.WriteImage(sitk.ReadImage(path), folder / "imagesTr" / f"{name}_{channel:04d}.nii.gz")
         pair, label = read_training_case(case)
+        for channel, hu in enumerate((pair.ct, pair.ce)):
+            path = folder / "imagesTr" / f"{name}_{channel:04d}.nii.gz"
+            write_image(path, to_input_grid(hu, pair.grid), pair.grid)
+        any_ignored |= bool((label == IGNORED).any())
+        label[label == IGNORED] = ignored
         write_label_map(folder / "labelsTr" / f"{name}.nii.gz", label, pair.grid)
     description = {
         "channel_names": {"0": "CT", "1": second},
-        "labels": {"background": 0} | LABELS,
+        "labels": {"background": 0} | LABELS | ({"ignore": ignored} if any_ignored else {}),
         "numTraining": len(cases),
         "file_ending": ".nii.gz",
     }
