@@ -31,7 +31,9 @@ from training.data.survey import Survey
 SOURCE = "source.json"
 # To be raised by whatever makes other arrays of the same files: reading, cropping, resampling, how they are kept.
 # Else a folder that an earlier version filled would be taken for this one's.
-FORMAT = 1
+FORMAT = 2
+# Of a label: pieces of less are specks that drawing and resampling leave, not tumours, if there are others.
+SPECK_CM3 = 0.05
 # Two channels in 16 bit and the label.
 BYTES_PER_VOXEL = 5
 
@@ -135,7 +137,7 @@ def cache_case(
     tumours = {
         f"{value}_{k}": voxels
         for value in LABELS.values()
-        for k, voxels in enumerate(_tumours(resampled == value))
+        for k, voxels in enumerate(_tumours(resampled == value, float(np.prod(spacing_zyx)) / 1000))
     }
     with whole_file(folder / "tumours.npz") as temporary:
         np.savez(temporary, **tumours)  # type: ignore[arg-type]
@@ -195,10 +197,14 @@ def _not_whole(folder: Path, error: Exception) -> InputError:
     return InputError(folder, fact, "run again with --resume: it is made anew")
 
 
-def _tumours(mask: np.ndarray) -> list[np.ndarray]:
-    """The voxel coordinates of each piece, int32 (n, 3)."""
-    components, _ = ndimage.label(mask)
-    return [
+def _tumours(mask: np.ndarray, voxel_cm3: float) -> list[np.ndarray]:
+    """The voxel coordinates of each piece that counts as a tumour, int32 (n, 3); voxels hang together by corners, too.
+
+    Patches are drawn from each as often: were a speck one, it would be seen as often as the tumour that it lies beside.
+    """
+    components, _ = ndimage.label(mask, np.ones((3, 3, 3)))
+    pieces = [
         (np.argwhere(components[box] == k) + [axis.start for axis in box]).astype(np.int32)
         for k, box in enumerate(ndimage.find_objects(components), 1)
     ]
+    return [piece for piece in pieces if len(piece) * voxel_cm3 >= SPECK_CM3] or pieces

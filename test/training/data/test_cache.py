@@ -14,6 +14,7 @@ from model.network.bundle import Normalisation
 from phantom import make_phantom
 from phantom.write import write_folder
 from training.data.cache import (
+    _tumours,
     cache_folder,
     cache_from_files,
     cache_gb,
@@ -168,3 +169,13 @@ def test_too_many_open_files_are_told_as_what_they_are(tmp_path, monkeypatch):
     monkeypatch.setattr(np, "load", refused)
     with pytest.raises(InputError, match=r"more files are open at a time .*Too many open files\); raise the"):
         load_case(tmp_path)
+
+
+def test_specks_beside_tumours_are_none_and_pieces_that_meet_at_a_corner_are_one():
+    mask = np.zeros((20, 20, 20), bool)
+    mask[2:6, 2:6, 2:6] = mask[6:8, 6:8, 6:8] = True  # 0.5 cm³, with a corner
+    mask[15, 15, 15] = mask[18, 2, 2] = True
+    (tumour,) = _tumours(mask, 0.007)
+    assert len(tumour) == 64 + 8 and tumour.dtype == np.int32
+    mask[:10] = False
+    assert [len(piece) for piece in _tumours(mask, 0.007)] == [1, 1]  # nothing else is there
