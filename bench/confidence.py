@@ -55,17 +55,22 @@ from model.terminal import report, take_any_text
 # Of the reliability curve, in each about as many cases.
 BINS = 6
 FEWEST = 10
-Line = tuple[float, float]
+# What `calibrated` takes.
+Line = tuple[float, ...]
+NUMBERS = ("offset", "slope", "by volume", "nothing drawn")
+# Cases in which nothing is drawn, for a number of their own.
+FEWEST_EMPTY = 3
 
 
 @dataclasses.dataclass(frozen=True)
 class Known:
-    """Of a structure in cases that have a reference, one value each: what was expected, the confidence, the true DSC.
+    """Of a structure in cases that have a reference, one value each: what was expected, drawn, sure of, and came.
 
-    confidence: None where the weights had no calibration.
+    confidence: None where the weights had no calibration. dsc: the true one.
     """
 
     expected: np.ndarray
+    volume_cm3: np.ndarray
     confidence: np.ndarray | None
     dsc: np.ndarray
 
@@ -75,13 +80,16 @@ def main(arguments: list[str] | None = None) -> int:
     args = parse_arguments(arguments)
     try:
         known, weights = read(args.predictions, args.references, args.jobs)
-        lines = {name: calibrate(values.expected, values.dsc) for name, values in known.items()}
+        lines = {name: calibrate(values) for name, values in known.items()}
         for name, values in known.items():
             print("\n".join(table(name, values, anew=bool(args.write))))
         if args.write:
             write(args.write, tuple(lines.values()), weights, f"{len(values.dsc)} cases: {args.data}")
-            for name, (offset, slope) in lines.items():
-                print(f"{args.write}: {name}: offset {offset:.3f}, slope {slope:.3f}")
+            for name, line in lines.items():
+                numbers = ", ".join(
+                    f"{what} {number:.3f}" for what, number in zip(NUMBERS, line, strict=False)
+                )
+                print(f"{args.write}: {name}: {numbers}")
     except InputError as error:
         report(error)
         return 2
@@ -108,6 +116,7 @@ def read(predictions: Path, references: Path, jobs: int) -> tuple[dict[str, Know
         confidences = [(entry.get("confidence") or {}).get(name) for entry, _ in rows]
         known[name] = Known(
             np.array([entry["expected_dsc"][name] for entry, _ in rows], float),
+            np.array([entry[f"{name.lower()}_cm3"] for entry, _ in rows], float),
             None if None in confidences else np.array(confidences, float),
             np.array([scores[name].dsc for _, scores in rows]),
         )
@@ -121,36 +130,47 @@ def is_usable(entry: dict[str, Any]) -> bool:
         entry.get("status") == "done"
         and isinstance(expected, dict)
         and all(isinstance(expected.get(name), float) for name in LABELS)
+        and all(isinstance(entry.get(f"{name.lower()}_cm3"), (int, float)) for name in LABELS)
     )
 
 
-def calibrate(expected: np.ndarray, dsc: np.ndarray) -> Line:
-    """Offset and slope, not below 0, of the line of log-odds whose confidences have the least mean square error."""
+def calibrate(known: Known) -> Line:
+    """The numbers of `calibrated` whose confidences have the least mean square error; the slope is not below 0."""
+    drawn = known.volume_cm3 > 0
 
     def loss(line: np.ndarray) -> float:
+        confidence = calibrated(known.expected[drawn], known.volume_cm3[drawn], *line)
         # A little against extremes, as with few cases all alike.
-        return float(np.mean((calibrated(expected, *line) - dsc) ** 2) + 1e-4 * np.sum((line - [0, 1]) ** 2))
+        return float(np.mean((confidence - known.dsc[drawn]) ** 2) + 1e-4 * np.sum((line - [0, 1, 0]) ** 2))
 
-    bounds = [(-MOST_CALIBRATION, MOST_CALIBRATION), (0, MOST_CALIBRATION)]
-    offset, slope = minimize(loss, [0.0, 1.0], bounds=bounds).x
-    return float(offset), float(slope)
+    most = (-MOST_CALIBRATION, MOST_CALIBRATION)
+    line = (
+        minimize(loss, [0.0, 1.0, 0.0], bounds=[most, (0, MOST_CALIBRATION), most]).x
+        if drawn.any()
+        else (0, 1, 0)
+    )
+    empty = known.dsc[~drawn]
+    # As if there were one case more, as good as all are in the mean.
+    of_nothing = [(empty.sum() + known.dsc.mean()) / (len(empty) + 1)] if len(empty) >= FEWEST_EMPTY else []
+    return tuple(float(number) for number in (*line, *of_nothing))
 
 
-def by_the_others(expected: np.ndarray, dsc: np.ndarray) -> np.ndarray:
+def by_the_others(known: Known) -> np.ndarray:
     """The confidence of each case, by a calibration on all others."""
-    others = ~np.eye(len(dsc), dtype=bool)
-    lines = [calibrate(expected[rest], dsc[rest]) for rest in others]
-    return np.array([calibrated(value, *line) for value, line in zip(expected, lines, strict=True)])
+    confidence = np.empty(len(known.dsc))
+    for one in range(len(known.dsc)):
+        rest = np.arange(len(known.dsc)) != one
+        line = calibrate(Known(known.expected[rest], known.volume_cm3[rest], None, known.dsc[rest]))
+        confidence[one] = calibrated(known.expected[one], known.volume_cm3[one], *line)
+    return confidence
 
 
 def table(name: str, known: Known, *, anew: bool) -> list[str]:
     """What is known of a structure, in words."""
     anew = anew or known.confidence is None
-    confidence = by_the_others(known.expected, known.dsc) if anew else known.confidence
+    confidence = by_the_others(known) if anew else known.confidence
     assert confidence is not None
     what = "calibrated on the other cases" if anew else "as the weights say"
-    # Ranks are the same whatever the calibration; with one that leaves a case out they are not quite.
-    ranked = known.expected if anew else confidence
     curve = reliability(confidence, known.dsc)
     lines = [f"{name}, {len(known.dsc)} cases, confidence {what}", "  cases  confidence    DSC"]
     lines += [f"  {count:5d}  {mean:10.3f}  {dsc:5.3f}" for count, mean, dsc in curve]
@@ -158,7 +178,7 @@ def table(name: str, known: Known, *, anew: bool) -> list[str]:
         *lines,
         f"  expected calibration error {calibration_error(curve):.3f} (uncalibrated"
         f" {calibration_error(reliability(known.expected, known.dsc)):.3f})",
-        f"  rank correlation with the DSC {rank_correlation(ranked, known.dsc):.2f}",
+        f"  rank correlation with the DSC {rank_correlation(confidence, known.dsc):.2f}",
     ]
 
 

@@ -58,7 +58,8 @@ class Bundle:
 
     states: the weights of each network, one or an ensemble. channels: which CT each input channel is; normalisation has
     the same order. least_cm3: for each label, the volume below which a separate piece is left out (0: none).
-    confidence: for each label, offset and slope of its calibration, see model/inference/confidence.py; None: none.
+    confidence: for each label the numbers of its calibration, what `calibrated` in model/inference/confidence.py takes
+    (offset and slope alone in older files); None: none.
     """
 
     network: NetworkPlan
@@ -71,7 +72,7 @@ class Bundle:
     pipeline: str = PIPELINE_NAMES[0]
     channels: tuple[str, ...] = CHANNELS
     least_cm3: tuple[float, ...] = (0.0,) * len(LABELS)
-    confidence: tuple[tuple[float, float], ...] | None = None
+    confidence: tuple[tuple[float, ...], ...] | None = None
 
     def build_networks(self) -> list[UNet]:
         """The networks in evaluation mode with these weights, float32 on the CPU.
@@ -230,16 +231,20 @@ def _check_names(bundle: Bundle) -> None:
         raise ValueError(f"provenance is {quoted(bundle.provenance)}")
 
 
-def _check_confidence(calibration: tuple[tuple[float, float], ...] | None) -> None:
+def _check_confidence(calibration: tuple[tuple[float, ...], ...] | None) -> None:
     if calibration is None:
         return
     if not isinstance(calibration, tuple) or len(calibration) != len(LABELS):
-        raise ValueError(f"confidence is {quoted(calibration)}, expected {len(LABELS)} pairs")
-    for pair in calibration:
-        if not isinstance(pair, tuple) or len(pair) != 2:
-            raise ValueError(f"confidence has {quoted(pair)}, expected offset and slope")
-        check_number("offset of a confidence", pair[0], -MOST_CALIBRATION, MOST_CALIBRATION)
-        check_number("slope of a confidence", pair[1], 0, MOST_CALIBRATION)
+        raise ValueError(f"confidence is {quoted(calibration)}, expected numbers for {len(LABELS)}")
+    for line in calibration:
+        if not isinstance(line, tuple) or len(line) not in (2, 3, 4):
+            raise ValueError(f"confidence has {quoted(line)}, expected two to four numbers")
+        check_number("offset of a confidence", line[0], -MOST_CALIBRATION, MOST_CALIBRATION)
+        check_number("slope of a confidence", line[1], 0, MOST_CALIBRATION)
+        for number in line[2:3]:
+            check_number("slope by volume of a confidence", number, -MOST_CALIBRATION, MOST_CALIBRATION)
+        for number in line[3:]:
+            check_number("confidence in an empty mask", number, 0, 1)
 
 
 def _check_numbers(bundle: Bundle) -> None:

@@ -8,6 +8,7 @@ import pytest
 import SimpleITK as sitk
 
 from bench.confidence import (
+    Known,
     by_the_others,
     calibrate,
     calibration_error,
@@ -34,30 +35,45 @@ def weights(tmp_path):
     return tmp_path / "w.pt"
 
 
+LINE = (-1.0, 0.7, 0.4, 0.8)
+
+
 @pytest.fixture
-def known() -> tuple[np.ndarray, np.ndarray]:
-    """Expected and true DSC of many cases: too sure, by a known line, with some noise."""
+def known() -> Known:
+    """Many cases: too sure, by a known line, with some noise; in some nothing is drawn."""
     rng = np.random.default_rng(4)
-    expected = rng.uniform(0.6, 0.99, 200)
-    return expected, (calibrated(expected, -1.0, 0.7) + rng.normal(0, 0.05, 200)).clip(0, 1)
+    expected, volume = rng.uniform(0.6, 0.99, 200), np.exp(rng.uniform(-1, 4, 200))
+    volume[::10] = 0
+    dsc = (calibrated(expected, volume, *LINE) + rng.normal(0, 0.05, 200)).clip(0, 1)
+    return Known(expected, volume, None, dsc)
+
+
+def part(known: Known, cases: slice) -> Known:
+    return Known(known.expected[cases], known.volume_cm3[cases], None, known.dsc[cases])
 
 
 def test_the_line_is_found_again(known):
-    offset, slope = calibrate(*known)
-    values = np.linspace(0.6, 0.99, 9)
-    np.testing.assert_allclose(calibrated(values, offset, slope), calibrated(values, -1.0, 0.7), atol=0.02)
+    values, volumes = np.linspace(0.6, 0.99, 9), np.array([0, *np.geomspace(0.5, 50, 8)])
+    found = calibrated(values, volumes, *calibrate(known))
+    np.testing.assert_allclose(found, calibrated(values, volumes, *LINE), atol=0.03)
 
 
 def test_more_trust_is_never_less_confidence(known):
-    expected, dsc = known
-    assert calibrate(expected, 1 - dsc)[1] == 0
+    assert calibrate(replace(known, dsc=1 - known.dsc))[1] == 0
+
+
+def test_where_nothing_or_something_is_drawn_in_all_cases_there_is_a_line(known):
+    nothing = replace(known, volume_cm3=0 * known.volume_cm3)
+    assert calibrate(nothing) == (0, 1, 0, pytest.approx(known.dsc.mean()))
+    always = replace(known, volume_cm3=known.volume_cm3 + 1)
+    assert len(calibrate(always)) == 3  # of nothing that was never seen, it is as of very little
 
 
 def test_calibration_mends_the_error(known):
-    expected, dsc = known
-    before = calibration_error(reliability(expected, dsc))
-    after = calibration_error(reliability(by_the_others(expected[:60], dsc[:60]), dsc[:60]))
-    assert before > 0.2
+    first = part(known, slice(60))
+    before = calibration_error(reliability(first.expected, first.dsc))
+    after = calibration_error(reliability(by_the_others(first), first.dsc))
+    assert before > 0.1
     assert after < 0.04
 
 
@@ -89,6 +105,8 @@ def write_cases(folder, weights, count=12, confidence=None) -> None:
             "status": "done",
             "weights": sha256_of(weights),
             "expected_dsc": expected,
+            "gtvp_cm3": (30 - 2 * k) / 1000,
+            "gtvnd_cm3": 0.01,
         }
         lines.append(json.dumps(told | {"confidence": confidence}))
     (folder / "masks/manifest.jsonl").write_text("\n".join(lines))
@@ -107,8 +125,8 @@ def test_one_run_is_enough_to_calibrate_weights(tmp_path, weights, capsys):
     before = load_bundle(weights)
     assert main([*folders, "--write", str(weights), "--data", "bars"]) == 0
     after = load_bundle(weights)
-    (offset, slope), _ = after.confidence
-    assert calibrated(np.array([0.99, 0.88]), offset, slope) == pytest.approx([1, 16 / 38], abs=0.2)
+    found = calibrated(np.array([0.99, 0.88]), np.array([0.03, 0.008]), *after.confidence[0])
+    assert found == pytest.approx([1, 16 / 38], abs=0.2)
     assert after.provenance["confidence"]["data"] == "12 cases: bars"
     assert after.fingerprint_of_tensors == before.fingerprint_of_tensors
     assert main([*folders, "--write", str(weights)]) == 0  # again, with the same predictions

@@ -306,6 +306,9 @@ def test_a_calibration_is_kept_and_a_file_need_not_have_one(bundle, tmp_path):
     calibrated = replace(bundle, confidence=((-1.5, 0.75), (0.0, 1.0)))
     save_bundle(calibrated, tmp_path / "w.pt")
     assert load_bundle(tmp_path / "w.pt").confidence == ((-1.5, 0.75), (0.0, 1.0))
+    longer = ((-1.5, 0.75, 0.5, 0.9), (0.0, 1.0, 0.0))
+    save_bundle(replace(bundle, confidence=longer), tmp_path / "w.pt")
+    assert load_bundle(tmp_path / "w.pt").confidence == longer
     assert calibrated.fingerprint != without
     assert calibrated.fingerprint_of_tensors == bundle.fingerprint_of_tensors
 
@@ -317,6 +320,9 @@ def test_a_calibration_is_kept_and_a_file_need_not_have_one(bundle, tmp_path):
         1,
         ((0.0, 1.0),),
         ((0.0, 1.0), (0.0,)),
+        ((0.0, 1.0, 0.0, 0.5, 0.5), (0.0, 1.0)),
+        ((0.0, 1.0, 0.0, 1.5), (0.0, 1.0)),
+        ((0.0, 1.0, 1e9, 0.5), (0.0, 1.0)),
         ((0.0, -1.0), (0.0, 1.0)),
         ((float("nan"), 1.0), (0.0, 1.0)),
     ],
