@@ -10,7 +10,7 @@ from pathlib import Path
 from evaluation.cases import find_cases
 from evaluation.run import Settings
 from evaluation.submission import METRICS, as_text, match_jobs, metrics, read_jobs
-from model.errors import InputError
+from model.errors import InputError, reason
 from model.options import MOST_JOBS, Parser, whole
 from model.structures import STRUCTURES
 from model.terminal import STOPPED, log, own_stderr, report, stoppable, take_any_text
@@ -77,6 +77,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse_arguments(arguments)
     try:
         (serve if options.serve else judge)(options)
+    except OSError as error:
+        report(InputError(error.filename or "evaluate_submission.py", reason(error), "make it readable"))
+        return 2
     except InputError as error:
         report(error)
         return 2

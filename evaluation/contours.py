@@ -4,6 +4,7 @@ That room lies above this one and is loaded by its name, if a file asks for it: 
 """
 
 import importlib
+from collections.abc import Iterable
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -57,6 +58,12 @@ def unreadable(path: Path, kind: str) -> InputError:
 def has_slices(folder: Path) -> bool:
     """Whether DICOM files that are neither lie in it. Raises OSError."""
     return any(path.suffix.lower() == SUFFIX and not kind_of(path) for path in sorted(folder.iterdir()))
+
+
+def slices_beside(paths: Iterable[Path]) -> Path | None:
+    """The folder of contours where slices lie beside them; None without those or these. Raises OSError."""
+    drawn = next((path for path in paths if path.suffix.lower() == SUFFIX), None)
+    return drawn.parent if drawn and has_slices(drawn.parent) else None
 
 
 def read_contours(path: Path, grid: Grid | None) -> tuple[dict[str, np.ndarray], list[str]]:

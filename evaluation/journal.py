@@ -36,9 +36,14 @@ class Journal:
             self.remove()
 
     def known(self, team: str, cases: Iterable[MatchedCase]) -> dict[str, CaseResult]:
-        """Results by case that were scored before by this version, from the same files with the same settings."""
+        """Results by case that were scored before by this version, from the same files with the same settings.
+
+        None of a case with a fault, which came up since: as where a second file could be the same case.
+        """
         found = {}
         for case in cases:
+            if any(side.fault for side in (case.reference, case.prediction) if side):
+                continue
             entry = self._entries.get((team, case.name), {})
             same = entry.get("version") == VERSION and entry.get("settings") == self._settings
             if same and (files := _files(case)) and entry.get("files") == files:

@@ -57,8 +57,9 @@ def summary_csv_text(found: Findings) -> str:
     for s in found.statistics:
         columns: dict[str, object] = asdict(s)
         del columns["quartiles"], columns["ci95"]
-        columns |= {"quartile1": s.quartiles[0], "quartile3": s.quartiles[1]}
-        rows.append(columns | {"ci95_low": s.ci95[0], "ci95_high": s.ci95[1]})
+        (low, high), (first, third) = s.ci95 or (None, None), s.quartiles or (None, None)
+        columns |= {"quartile1": first, "quartile3": third}
+        rows.append(columns | {"ci95_low": low, "ci95_high": high})
     return _lines(rows, titles=True)
 
 

@@ -22,13 +22,12 @@ from evaluation.cases import MatchedCase, find_ct
 from evaluation.metrics import Score
 from evaluation.run import CaseResult, Settings
 from evaluation.scene import Scene, read_scene
-from evaluation.targets import Errors, Voxel, middle
+from evaluation.targets import Errors, Voxel, bins, bounds_mm, middle
 from model.errors import InputError
 
 # Of reference and prediction.
 COLOURS = {"GTVp": ("#ffd000", "#ff4fd8"), "GTVnd": ("#4dff7c", "#38c6ff")}
-# Of the prediction's outline by its distance: up to the tolerance, up to these mm, and beyond.
-DISTANCES_MM = (3.0, 5.0, 10.0)
+# Of the prediction's outline by its distance: up to the tolerance, up to each of DISTANCES_MM, and beyond.
 DISTANCE_COLOURS = ("#45c8ff", "#7ff08a", "#ffe14d", "#ff9a3c", "#ff3d5a")
 REFERENCE_COLOUR = "#ffffff"
 WINDOW_HU = (-135.0, 215.0)
@@ -91,6 +90,7 @@ def _coloured(
     axes: Axes, mask: np.ndarray, distances_mm: np.ndarray, spacing: tuple[float, float], tolerance_mm: float
 ) -> None:
     """The outline in the colours of its distances; a vertex lies between two voxels, of which the inner one has it."""
+    colours = [colour for colour, _ in legend(tolerance_mm)]
     for line in _contours(mask, spacing):
         columns, rows = (line / (spacing[1], spacing[0]) - 0.5).T
         low, high = (
@@ -98,10 +98,17 @@ def _coloured(
             for rounded in (np.floor, np.ceil)
         )
         at_vertex = np.maximum(low, high)
-        bins = np.searchsorted((tolerance_mm, *DISTANCES_MM), np.maximum(at_vertex[1:], at_vertex[:-1]))
         segments = np.stack([line[:-1], line[1:]], axis=1)
-        colours = [DISTANCE_COLOURS[k] for k in bins]
-        axes.add_collection(LineCollection(list(segments), colors=colours, linewidths=1.8, capstyle="round"))
+        numbers = bins(np.maximum(at_vertex[1:], at_vertex[:-1]), tolerance_mm)
+        drawn = [colours[k] for k in numbers]
+        axes.add_collection(LineCollection(list(segments), colors=drawn, linewidths=1.8, capstyle="round"))
+
+
+def legend(tolerance_mm: float) -> list[tuple[str, str]]:
+    """Of each bin of distances the colour and what it means; a bound has its colour whatever the tolerance."""
+    bounds = bounds_mm(tolerance_mm)
+    words = [f"to {mm:g} mm" for mm in bounds] + [f"beyond {bounds[-1]:g} mm"]
+    return list(zip((DISTANCE_COLOURS[0], *DISTANCE_COLOURS[-len(bounds) :]), words, strict=True))
 
 
 def _contours(mask: np.ndarray, spacing: tuple[float, float]) -> list[np.ndarray]:
@@ -185,8 +192,11 @@ def overlay(scene: Scene, name: str, scores: dict[str, Score], tolerance_mm: flo
 
 
 def scene_of(case: MatchedCase, result: CaseResult, settings: Settings, cts: Path | None) -> Scene:
-    """Of a scored case; a prediction that could not be scored is left out. Raises InputError."""
-    ct = find_ct(cts, case.name) if cts else None
+    """Of a scored case; a prediction that could not be scored is left out. Raises InputError.
+
+    cts: where its CT is, else the one that its reference was drawn on, if any.
+    """
+    ct = find_ct(cts, case.name) if cts else case.ct
     try:
         return read_scene(ct, case.reference, case.prediction, settings.structures)
     except InputError:

@@ -16,6 +16,7 @@ from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 from evaluation.agreement import Agreement
 from evaluation.ranking import Ranking
 from evaluation.run import CaseResult, Settings
+from evaluation.shown import MOST_CASES
 
 # Stand-ins, which become colours of the page, light or dark.
 INK, MUTED, GRID = "#000001", "#000002", "#000005"
@@ -70,7 +71,7 @@ class Plot:
             self.axes.patch.set_alpha(0)
 
     def dots(self, dots: Sequence[Dot], colour: str) -> None:
-        """Each a link to its case."""
+        """Each a link to its case, if the page shows it."""
         if dots:
             placed = self.axes.scatter(
                 [d.x for d in dots],
@@ -105,11 +106,12 @@ class Plot:
         text = re.sub(r' xmlns(:xlink)?="[^"]*"| width="[\d.]+pt"| height="[\d.]+pt"', "", text)
         for stand_in, variable in VARIABLES.items():
             text = text.replace(stand_in, f"var({variable})")
-        text = re.sub(r'<a xlink:href="#(case-\d+)--(\d+)"[^>]*>', self._link, text)
+        text = re.sub(r'<a xlink:href="#case-(\d+)--(\d+)"[^>]*>', self._link, text)
         return text.replace("<svg", f'<svg role="img" aria-label="{html.escape(title)}"', 1)
 
     def _link(self, found: re.Match[str]) -> str:
-        return f'<a href="#{found[1]}"><title>{html.escape(self.words[int(found[2])])}</title>'
+        place = f' href="#case-{found[1]}"' if int(found[1]) < MOST_CASES else ""
+        return f"<a{place}><title>{html.escape(self.words[int(found[2])])}</title>"
 
 
 Value = Callable[[str, CaseResult], float]

@@ -64,7 +64,8 @@ def find_maps(root: Path, others: Collection[Path] = ()) -> list[CaseFiles]:
 def _check_no_masks(root: Path, structure: str, paths: list[Path]) -> None:
     """Raises InputError where 0 and 1 are all that they hold. A single map may, of a case where hardly anything is.
 
-    The first map that goes above 1 settles it. What cannot be read is left to those who score its case.
+    The first map that goes above 1, or between in fractions, settles it. What cannot be read is left to those who score
+    its case.
     """
     highest = 0
     for path in paths:
@@ -73,7 +74,7 @@ def _check_no_masks(root: Path, structure: str, paths: list[Path]) -> None:
         except UNUSABLE:
             continue
         highest = max(highest, int(array.max()))
-        if highest > 1 or array.dtype.kind == "f":
+        if highest > 1 or (array.dtype.kind == "f" and ((array > 0) & (array < 1)).any()):
             return
     if highest == 1:
         fact = f"no value but 0 and 1 in the maps of {structure}, as in masks"

@@ -117,9 +117,9 @@ def _table(results: list[CaseResult], settings: Settings) -> np.ndarray:
 
 
 def _groups(cohorts: list[str]) -> dict[str, np.ndarray]:
-    """Numbers of the cases of each cohort."""
+    """Numbers of the cases of each cohort; beside two or more, those that lie in none are one more."""
     found = dict.fromkeys(cohorts)
-    if len(found) < 2:
+    if sum(map(bool, found)) < 2:
         return {ALL: np.arange(len(cohorts))}
     return {name or "no cohort": np.flatnonzero(np.array(cohorts) == name) for name in found}
 

@@ -13,16 +13,19 @@ from evaluation import pictures, slices
 from evaluation.agreement import agreement_table
 from evaluation.cases import Found, MatchedCase, find_ct
 from evaluation.charts import charts, comparison_charts, largest_changes, ranking_charts
+from evaluation.contours import SUFFIX, slices_beside
 from evaluation.detection import detection_table
 from evaluation.findings import Findings
 from evaluation.ranking import ALL
+from evaluation.reading import Masks, read_masks
 from evaluation.rows import row
 from evaluation.run import CaseResult, Settings
 from evaluation.scene import Scene, read_scene
 from evaluation.sentences import case_value, score_card, sentences, worst_cases
-from evaluation.shown import MOST_CASES, ShownCase, show_case
+from evaluation.shown import MOST_CASES, ShownCase, measure_case, show_case
 from evaluation.summary import average_score, measures
 from model.errors import InputError
+from model.images.read import read_grid
 from model.terminal import progress
 
 Readers = list[tuple[str, Callable[[], Scene]]]
@@ -92,17 +95,29 @@ def page_to_look_at(found: Found, structures: tuple[str, ...], cts: Path | None)
     """
     settings = Settings(structures, (1.0,))
 
+    def ct_of(name: str) -> Path | None:
+        return find_ct(cts, name) if cts else slices_beside(found.cases[name].paths)
+
     def read(name: str) -> Scene:
-        return read_scene(find_ct(cts, name) if cts else None, None, found.cases[name], structures)
+        return read_scene(ct_of(name), None, found.cases[name], structures)
+
+    def masks(name: str) -> Masks:
+        drawn = any(path.suffix.lower() == SUFFIX for path in found.cases[name].paths)
+        ct = ct_of(name) if drawn else None
+        return read_masks(found.cases[name], structures, read_grid(ct) if ct else None)
 
     readers: Readers = [(name, partial(read, name)) for name in found.cases]
-    shown = _show(readers, settings)
+    shown, names = _show(readers, settings), list(found.cases)
+    further = range(len(shown), len(names))
+    measuring = (measure_case(k, names[k], partial(masks, names[k])) for k in further)
+    measured = [*shown, *progress(measuring, "case", total=len(further), leave=False)]
     problems = [str(problem) for problem in found.problems]
-    problems += [f"{case.name}: {case.problem}" for case in shown if case.problem]
+    problems += [f"{case.name}: {case.problem}" for case in measured if case.problem]
     if not any(case.slices for case in shown):
         raise InputError("PREDICTIONS", f"nothing to show ({problems[0]})", "give masks, and --image for CTs")
     title = "GTVp and GTVnd: contours to look at"
-    return _page(settings, shown, len(readers), title=title, found=None, problems=problems), problems
+    content = {"found": None, "measured": measured, "problems": problems}
+    return _page(settings, shown, len(readers), title=title, **content), problems
 
 
 def _show(readers: Readers, settings: Settings) -> list[ShownCase]:
@@ -124,7 +139,7 @@ def _page(settings: Settings, shown: list[ShownCase], total: int, **values: Any)
         tolerances=settings.tolerances_mm,
         files=files,
         viewer=_for_the_viewer(settings),
-        legend=_legend(settings.tolerances_mm[0]),
+        legend=pictures.legend(settings.tolerances_mm[0]),
         **values,
     )
 
@@ -161,7 +176,6 @@ def _for_the_viewer(settings: Settings) -> dict[str, Any]:
     return {
         "hu": slices.HU,
         "levels": slices.LEVELS,
-        "step": slices.STEP_MM,
         "windows": WINDOWS_HU,
         "outlines": [
             {
@@ -173,15 +187,7 @@ def _for_the_viewer(settings: Settings) -> dict[str, Any]:
             for (side, structure), bit in slices.BITS.items()
             if structure in settings.structures
         ],
-        "bins": [settings.tolerances_mm[0], *pictures.DISTANCES_MM],
-        "colours": pictures.DISTANCE_COLOURS,
+        "legend": pictures.legend(settings.tolerances_mm[0]),
         "referenceColour": pictures.REFERENCE_COLOUR,
         "bars": pictures.SCALE_BARS_MM,
     }
-
-
-def _legend(tolerance_mm: float) -> list[tuple[str, str]]:
-    """Colours of the prediction's outline, and what they mean."""
-    bounds = (tolerance_mm, *pictures.DISTANCES_MM)
-    words = [f"to {mm:g} mm" for mm in bounds] + [f"beyond {bounds[-1]:g} mm"]
-    return list(zip(pictures.DISTANCE_COLOURS, words, strict=True))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from evaluation.cases import CaseFiles, Found, MatchedCase, find_cases, find_ct
-from evaluation.contours import SUFFIX, has_slices
+from evaluation.contours import SUFFIX, slices_beside
 from evaluation.journal import Journal
 from evaluation.matching import across_cohorts, match_cases, partners
 from evaluation.names import meant
@@ -108,13 +108,11 @@ def _with_maps(cases: list[MatchedCase], maps: list[CaseFiles] | None) -> list[M
 
 def _with_ct(case: MatchedCase, cts: Path | None) -> MatchedCase:
     """Where the reference is contours in DICOM: on the CT given, or the one whose slices lie beside."""
-    drawn = next((path for path in case.reference.paths if path.suffix.lower() == SUFFIX), None)
-    if drawn is None:
+    paths = case.reference.paths
+    if not any(path.suffix.lower() == SUFFIX for path in paths):
         return case
     try:
-        if cts:
-            return replace(case, ct=find_ct(cts, case.name))
-        return replace(case, ct=drawn.parent if has_slices(drawn.parent) else None)
+        return replace(case, ct=find_ct(cts, case.name) if cts else slices_beside(paths))
     except InputError as error:
         return replace(case, reference=replace(case.reference, fault=error))
 

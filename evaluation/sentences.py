@@ -107,7 +107,7 @@ def _false(structure: str, results: list[CaseResult]) -> str:
 
 def _volume(structure: str, found: Findings) -> str:
     chosen = [s for s in found.statistics if (s.measure, s.structure) == ("difference_percent", structure)]
-    if not chosen or chosen[0].count < 2:
+    if not chosen or chosen[0].count < 2 or chosen[0].mean is None or chosen[0].ci95 is None:
         return ""
     mean, (low, high) = chosen[0].mean, chosen[0].ci95
     interval = f"95 % interval {low:+.0f} to {high:+.0f} %"
@@ -194,7 +194,8 @@ def score_card(found: Findings) -> list[Card]:
     for s in found.statistics:
         if s.measure == "hd95_mm":
             undefined = f"; undefined in {s.undefined}" if s.undefined else ""
-            cards.append(Card(f"{s.structure} HD95", f"{s.median:.1f} mm", f"median of {s.count}{undefined}"))
+            median = "–" if s.median is None else f"{s.median:.1f} mm"
+            cards.append(Card(f"{s.structure} HD95", median, f"median of {s.count}{undefined}"))
     for d in found.lesions:
         at = d.thresholds[0]
         if at.sensitivity is not None:

@@ -6,12 +6,15 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
+import numpy as np
+
 from evaluation.lesions import components
+from evaluation.metrics import Spacing
 from evaluation.pictures import position, strip
+from evaluation.reading import UNUSABLE, Masks
 from evaluation.scene import Scene
 from evaluation.slices import encode
 from evaluation.targets import Target, look, middle
-from model.errors import InputError
 
 # Of the page, and of one case however few there are.
 MOST_BYTES, MOST_BYTES_A_CASE = 14_000_000, 3_000_000
@@ -52,8 +55,8 @@ def show_case(
     """Reads and draws one of so many cases; one that cannot be read says why."""
     try:
         scene = read()
-    except (InputError, OSError, MemoryError) as error:
-        return ShownCase(number, name, str(error) or "more memory is needed than there is")
+    except UNUSABLE as error:
+        return ShownCase(number, name, _problem(error))
     errors, targets, left_out = look(scene)
     most_bytes = min(MOST_BYTES_A_CASE, MOST_BYTES // max(1, cases))
     pictures: list[Picture] = []
@@ -67,15 +70,28 @@ def show_case(
     used = sum(len(picture.url) for picture in pictures)
     further = [target.words for target in targets[len(pictures) :]]
     further += [f"{left_out} smaller lesion{'s' * (left_out > 1)}"] if left_out else []
-    slices = encode(scene, errors, most_bytes - used)
+    slices = encode(scene, errors, most_bytes - used, tolerance_mm)
     return ShownCase(
         number,
         name,
         pictures=pictures,
         further=further,
         slices=slices | {"name": name, "targets": [_as_values(t, slices["blocks"]) for t in targets]},
-        volumes=_volumes(scene),
+        volumes=_volumes(scene.prediction, scene.spacing_zyx),
     )
+
+
+def measure_case(number: int, name: str, read: Callable[[], Masks]) -> ShownCase:
+    """Of a case that the page has no room to show, the volumes alone; or why it cannot be read."""
+    try:
+        masks = read()
+    except UNUSABLE as error:
+        return ShownCase(number, name, _problem(error))
+    return ShownCase(number, name, volumes=_volumes(masks.arrays, masks.grid.spacing_zyx))
+
+
+def _problem(error: BaseException) -> str:
+    return str(error) or "more memory is needed than there is"
 
 
 def _middles(scene: Scene) -> list[Target]:
@@ -93,6 +109,6 @@ def _as_values(target: Target, blocks: list[int]) -> dict[str, Any]:
     return {"words": target.words, "at": [i // b for i, b in zip(target.at, blocks, strict=True)]}
 
 
-def _volumes(scene: Scene) -> dict[str, tuple[float, int]]:
-    voxel_cm3 = prod(scene.spacing_zyx) / 1000
-    return {s: (int(m.sum()) * voxel_cm3, int(components(m).max())) for s, m in scene.prediction.items()}
+def _volumes(masks: dict[str, np.ndarray], spacing_zyx: Spacing) -> dict[str, tuple[float, int]]:
+    voxel_cm3 = prod(spacing_zyx) / 1000
+    return {s: (int(m.sum()) * voxel_cm3, int(components(m).max())) for s, m in masks.items()}

@@ -3,7 +3,7 @@
 import numpy as np
 
 ALPHA = 0.05
-# Values that differ by less are equal: what is left of rounding in a mean.
+# Values that differ by less are equal: what is left of rounding in a mean or a difference.
 TIE = 1e-9
 # Cases that differ; beyond, the normal approximation is as good.
 MOST_EXACT = 50
@@ -12,21 +12,32 @@ MOST_EXACT = 50
 def signed_rank_p(change: np.ndarray, alternative: str = "two-sided") -> float:
     """p of Wilcoxon's signed-rank test of differences (cases,), nan for cases that were not scored; 1 if none differs.
 
-    Cases that are equal leave the test (Wilcoxon, Biometrics Bulletin 1945). alternative: or "greater". Few cases are
-    tested exactly, also where differences are of one size, which scipy tests as its version has it.
+    Cases that are equal leave the test (Wilcoxon, Biometrics Bulletin 1945); differences of one size share a rank.
+    alternative: or "greater". Few cases are tested exactly, also with shared ranks, which scipy tests as its version
+    has it.
     """
     from scipy.stats import rankdata, wilcoxon  # half a second: for this alone
 
     differing = change[np.abs(change) > TIE]  # which nan is not
+    sizes = _without_rounding(np.abs(differing))
     if len(differing) > MOST_EXACT:
-        return float(wilcoxon(differing, alternative=alternative, correction=False).pvalue)
-    twice = np.rint(2 * rankdata(np.abs(differing))).astype(int)  # shared ranks may be halves
+        signed = np.copysign(sizes, differing)
+        return float(wilcoxon(signed, alternative=alternative, correction=False).pvalue)
+    twice = np.rint(2 * rankdata(sizes)).astype(int)  # shared ranks may be halves
     chance = np.ones(1)  # of each sum of ranks, where each case's sign is a coin's
     for rank in twice:
         chance = (np.pad(chance, (0, rank)) + np.pad(chance, (rank, 0))) / 2
     found = int(twice[differing > 0].sum())
     greater, less = float(chance[found:].sum()), float(chance[: found + 1].sum())
     return min(1.0, greater if alternative == "greater" else 2 * min(greater, less))
+
+
+def _without_rounding(sizes: np.ndarray) -> np.ndarray:
+    """Whole numbers from 1 in the order of these sizes (cases,), the same for those that rounding alone parts."""
+    order = np.argsort(sizes)
+    numbers = np.empty(len(sizes))
+    numbers[order] = np.cumsum(np.diff(sizes[order], prepend=-np.inf) > TIE)
+    return numbers
 
 
 def p_values(scores: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from PIL import Image
 from scipy.ndimage import label
 
 from evaluation.scene import Scene
-from evaluation.targets import Errors
+from evaluation.targets import Errors, bins
 
 # HU, and the level out of 0 to 255 that it gets; linear between.
 HU = (-1000, -250, 300, 2000)
@@ -27,7 +27,6 @@ SIZES_MM = tuple(0.4 * 1.2**k for k in range(18))
 # The least voxels that are encoded in so many bytes, as a first guess.
 VOXELS_PER_BYTE = 6.0
 LARGEST_VOXELS = 12_000_000
-STEP_MM = 0.1  # of distances: level 1 is 0 mm, 255 is 25.4 mm and more
 # In one byte of the masks.
 BITS = {
     ("reference", "GTVp"): 1,
@@ -37,14 +36,15 @@ BITS = {
 }
 
 
-def encode(scene: Scene, errors: Errors, most_bytes: int) -> dict[str, Any]:
+def encode(scene: Scene, errors: Errors, most_bytes: int, tolerance_mm: float) -> dict[str, Any]:
     """Plain values for JSON, of no more than so many bytes, or of as few as it can be.
 
-    Masks and distances keep their voxels (but of very large scenes); the CTs get what they leave, and have the finest
-    blocks that fit: each is so many of the masks' (z, y, x) as "ratio" says.
+    Masks and distances keep their voxels (but of very large scenes); of distances there are the bins, 1 the first one
+    and 0 without any. The CTs get what they leave, and have the finest blocks that fit: each is so many of the masks'
+    (z, y, x) as "ratio" says.
     """
     blocks = next(b for b in _sizes(scene.spacing_zyx) if np.prod(_shape(scene, b)) <= LARGEST_VOXELS)
-    encoded = _encode_masks(scene, errors, blocks)
+    encoded = _encode_masks(scene, errors, blocks, tolerance_mm)
     room = most_bytes - len(encoded["masks"]) - len(encoded["errors"])
     most_voxels = VOXELS_PER_BYTE * room / max(1, len(scene.cts))
     ratios = _sizes(encoded["spacing"])
@@ -69,7 +69,9 @@ def _shape(scene: Scene, blocks: tuple[int, ...]) -> list[int]:
     return [ceil(n / b) for n, b in zip(scene.shape, blocks, strict=True)]
 
 
-def _encode_masks(scene: Scene, errors: Errors, blocks: tuple[int, ...]) -> dict[str, Any]:
+def _encode_masks(
+    scene: Scene, errors: Errors, blocks: tuple[int, ...], tolerance_mm: float
+) -> dict[str, Any]:
     """All but the CTs."""
     sides = {"reference": scene.reference, "prediction": scene.prediction}
     masks = np.zeros(_shape(scene, blocks), np.uint8)
@@ -77,7 +79,7 @@ def _encode_masks(scene: Scene, errors: Errors, blocks: tuple[int, ...]) -> dict
         if structure in sides[side]:
             masks[in_blocks(sides[side][structure], blocks)] |= bit
     both = (errors.prediction_mm, errors.reference_mm)
-    levels = [_levels(blocked(mm, blocks, -1).max(axis=(1, 3, 5))) for mm in both]
+    numbers = [1 + bins(blocked(mm, blocks, -1).max(axis=(1, 3, 5)), tolerance_mm) for mm in both]
     shift = (np.array(blocks) - 1) / 2  # a block's middle, from its first voxel's
     return {
         "shape": list(masks.shape),
@@ -86,7 +88,7 @@ def _encode_masks(scene: Scene, errors: Errors, blocks: tuple[int, ...]) -> dict
         "place": (scene.place_xyz + shift @ scene.steps_mm).tolist(),
         "steps": (scene.steps_mm * np.array(blocks)[:, None]).tolist(),
         "masks": _packed(masks),
-        "errors": _packed(np.stack(levels)) if scene.reference else "",
+        "errors": _packed(np.stack(numbers).astype(np.uint8)) if scene.reference else "",
         "ratio": (1, 1, 1),
         "cts": {},
     }
@@ -124,10 +126,6 @@ def _webp(parts: np.ndarray, quality: int) -> str:
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "webp", quality=quality, method=4)
     return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
-
-
-def _levels(mm: np.ndarray) -> np.ndarray:
-    return np.where(mm < 0, 0, 1 + np.minimum(254, np.round(mm / STEP_MM))).astype(np.uint8)
 
 
 def _packed(array: np.ndarray) -> str:

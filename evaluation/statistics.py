@@ -13,6 +13,7 @@ from evaluation.metrics import Score
 from evaluation.rows import DISTANCES, row, unit
 from evaluation.run import CaseResult, Settings
 from evaluation.summary import bootstrap_ci95, measures
+from model.structures import LABELS
 
 # Below, a percentile interval is too narrow as a rule.
 FEWEST_CASES = 10
@@ -25,7 +26,8 @@ class Statistics:
     """Of one measure and structure, in the measure's unit, over the cases where it is defined.
 
     quartiles: first and third. ci95: bootstrap interval of the mean. undefined: of how many scored cases it is not
-    defined. penalised_mean: of distances, with 0 mm for those if both masks are empty, else the grid's diagonal.
+    defined; where that is all of them, means, median and so on are None. penalised_mean: of distances, with 0 mm for
+    those if both masks are empty, else the grid's diagonal.
     """
 
     measure: str
@@ -33,16 +35,19 @@ class Statistics:
     unit: str
     count: int
     undefined: int
-    mean: float
-    sd: float
-    median: float
-    quartiles: tuple[float, float]
-    ci95: tuple[float, float]
+    mean: float | None
+    sd: float | None
+    median: float | None
+    quartiles: tuple[float, float] | None
+    ci95: tuple[float, float] | None
     penalised_mean: float | None
 
 
 def statistics(results: list[CaseResult], settings: Settings) -> list[Statistics]:
-    """Of every measure and structure that is defined in some case; of counts of lesions there are none here."""
+    """Of every measure and structure that is defined in some case, and of all distances, which have a penalty.
+
+    Of counts of lesions there are none here.
+    """
     found = []
     for structure in settings.structures:
         scores = [r.scores[structure] for r in results if structure in r.scores]
@@ -50,25 +55,29 @@ def statistics(results: list[CaseResult], settings: Settings) -> list[Statistics
         names = [name for name in (rows[0] if rows else ()) if not name.startswith("lesions_")]
         for name in names:
             defined = [value for of in rows if (value := of[name]) is not None]
-            if defined:
+            if defined or name in DISTANCES:
                 found.append(_statistics(name, structure, np.array(defined, float), scores))
     return found
 
 
 def _statistics(measure: str, structure: str, values: np.ndarray, scores: list[Score]) -> Statistics:
+    count, undefined, penalised = len(values), len(scores) - len(values), _penalised_mean(measure, scores)
+    if not count:
+        nothing = (None,) * 5
+        return Statistics(measure, structure, unit(measure), count, undefined, *nothing, penalised)
     low, high = np.percentile(values, [25, 75])
     return Statistics(
         measure,
         structure,
         unit(measure),
-        len(values),
-        len(scores) - len(values),
+        count,
+        undefined,
         float(values.mean()),
         float(values.std()),
         float(np.median(values)),
         (float(low), float(high)),
         bootstrap_ci95(values),
-        _penalised_mean(measure, scores),
+        penalised,
     )
 
 
@@ -80,14 +89,27 @@ def _penalised_mean(measure: str, scores: list[Score]) -> float | None:
 
 
 def caveats(results: list[CaseResult], settings: Settings) -> list[str]:
-    """What is to be said of intervals that rest on few cases."""
-    lines = []
+    """What is to be said of structures that nobody has, and of intervals that rest on few cases."""
+    lines = without_voxels(results, settings)
     for structure in settings.structures:
         count = sum(structure in r.scores for r in results)
         if 0 < count < FEWEST_CASES:
             draws = comb(2 * count - 1, count)
             cases = f"{count} case{'s' * (count > 1)} with {draws} different draw{'s' * (draws > 1)}"
             lines.append(f"{structure}: its 95 % intervals rest on {cases}; they are too narrow as a rule")
+    return lines
+
+
+def without_voxels(results: list[CaseResult], settings: Settings) -> list[str]:
+    """A line for each structure that neither side has a voxel of: perhaps the files are not what they were read as."""
+    labels = ", ".join(f"{label} {structure}" for structure, label in LABELS.items())
+    lines = []
+    for structure in settings.structures:
+        scores = [r.scores[structure] for r in results if structure in r.scores]
+        if scores and not any(score.reference_cm3 or score.prediction_cm3 for score in scores):
+            fact = "no reference and no prediction has a voxel of it, and both empty count 100 %"
+            read = f"files whose names say no structure are read as label maps ({labels})"
+            lines.append(f"{structure}: {fact}; {read}")
     return lines
 
 
@@ -98,8 +120,10 @@ def statistics_table(found: Iterable[Statistics], settings: Settings) -> str:
     for s in found:
         if s.measure in measures(settings) or s.measure not in _SHOWN:
             continue
-        spread = f"{_shown(s.mean)} ± {_shown(s.sd)}"
-        quartiles, interval = (f"{_shown(low)} to {_shown(high)}" for low, high in (s.quartiles, s.ci95))
+        spread = "–" if s.mean is None else f"{_shown(s.mean)} ± {_shown(s.sd)}"
+        quartiles, interval = (
+            " to ".join(map(_shown, limits)) if limits else "–" for limits in (s.quartiles, s.ci95)
+        )
         penalised = "" if s.penalised_mean is None else _shown(s.penalised_mean)
         lines.append(
             f"{s.structure:10}{s.measure:20}{s.count:>5}{spread:>18}{_shown(s.median):>9}{quartiles:>18}{interval:>20}"
@@ -108,6 +132,8 @@ def statistics_table(found: Iterable[Statistics], settings: Settings) -> str:
     return "\n".join(lines)
 
 
-def _shown(value: float) -> str:
+def _shown(value: float | None) -> str:
     """Large ones, as millimetres of a contour, without decimals, so that they stay in their column."""
+    if value is None:
+        return "–"
     return f"{value:.2f}" if abs(value) < 1000 else f"{value:.0f}"

@@ -15,7 +15,7 @@ from evaluation.names import meant, one_form
 from evaluation.processes import evaluate_cases
 from evaluation.rows import row
 from evaluation.run import CaseResult, Settings
-from evaluation.statistics import statistics
+from evaluation.statistics import statistics, without_voxels
 from evaluation.summary import average_score, summarise
 from model.documents import read_json
 from model.errors import InputError, one_line, reason
@@ -28,11 +28,14 @@ _AS_WRITTEN = "give predictions.json as grand-challenge writes it"
 
 @dataclass(frozen=True)
 class Job:
-    """One run of the algorithm: its primary key, the name of its CT without suffix, and the folder of its result."""
+    """One run of the algorithm: its primary key, the name of its CT without suffix, and the folder of its result.
+
+    result: None where it has no segmentation among its outputs, as one that failed.
+    """
 
     pk: str
     ct: str
-    result: Path
+    result: Path | None
 
 
 def read_jobs(folder: Path) -> list[Job]:
@@ -40,7 +43,9 @@ def read_jobs(folder: Path) -> list[Job]:
     path = folder / PREDICTIONS
     content = read_json(path, _AS_WRITTEN)
     try:
-        jobs = [_job(entry, folder) for entry in content]
+        written = [value for entry in content for value in entry.get("outputs", ())]
+        named = bool(_images(written, RESULT_SOCKET))
+        jobs = [_job(entry, folder, named) for entry in content]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         fact = f"not what the platform writes ({type(error).__name__}: {str(error)[:80]})"
         raise InputError(path, fact, _AS_WRITTEN) from None
@@ -49,24 +54,36 @@ def read_jobs(folder: Path) -> list[Job]:
     return jobs
 
 
-def _job(entry: dict[str, Any], folder: Path) -> Job:
-    """Raises KeyError, TypeError, ValueError or AttributeError."""
+def _job(entry: dict[str, Any], folder: Path, named: bool) -> Job:
+    """named: whether some job has the result's socket; then no other image is taken for a result.
+
+    Raises KeyError, TypeError, ValueError or AttributeError.
+    """
     pk = str(entry["pk"])
     if Path(pk).name != pk or pk in ("", "..") or not pk.isprintable():  # not a folder's name
         raise ValueError(f"pk {pk}")
-    given, written = _value(entry["inputs"], CT_SOCKET), _value(entry["outputs"], RESULT_SOCKET)
-    name, place = str(given["image"]["name"]), Path(_socket(written)["relative_path"])
+    inputs, outputs = entry["inputs"], entry["outputs"]
+    given = _only(_images(inputs, CT_SOCKET) or _images(inputs), CT_SOCKET)
+    name = str(given["image"]["name"])
+    stem = image_stem(Path(name)) if image_suffix(Path(name)) else name
+    if not (written := _images(outputs, RESULT_SOCKET) if named else _images(outputs)):
+        return Job(pk, stem, None)
+    place = Path(_socket(_only(written, RESULT_SOCKET))["relative_path"])
     if place.is_absolute() or ".." in place.parts:
         raise ValueError(f"relative_path {place}")
-    stem = image_stem(Path(name)) if image_suffix(Path(name)) else name
     return Job(pk, stem, folder / pk / "output" / place)
 
 
-def _value(values: list[dict[str, Any]], relative_path: str) -> dict[str, Any]:
-    """That of the socket with this path, or else the only image."""
+def _images(values: list[dict[str, Any]], relative_path: str | None = None) -> list[dict[str, Any]]:
+    """All images, or those of the socket with this path."""
     images = [value for value in values if _socket(value).get("is_image_kind", value.get("image"))]
-    named = [value for value in images if _socket(value)["relative_path"] == relative_path]
-    if len(found := named or images) != 1:
+    if relative_path is None:
+        return images
+    return [value for value in images if _socket(value)["relative_path"] == relative_path]
+
+
+def _only(found: list[dict[str, Any]], relative_path: str) -> dict[str, Any]:
+    if len(found) != 1:
         raise ValueError(f"{len(found)} images where {relative_path} should be")
     return found[0]
 
@@ -105,6 +122,8 @@ def match_jobs(jobs: list[Job], references: Found, root: Path) -> list[tuple[Mat
 
 def _prediction(name: str, job: Job) -> CaseFiles | None:
     """The one image in the folder of its result; None without any."""
+    if job.result is None:
+        return None
     try:
         files, problems = image_files(job.result) if job.result.is_dir() else ([], [])
     except (OSError, ValueError) as error:  # such as a path too long, or of another's folder
@@ -132,6 +151,7 @@ def metrics(
             fact = f"the ground truth cannot be used: {'; '.join(result.problems)}"
             raise InputError(result.name, fact, "correct the ground truth")
     problems = [problem for result in results for problem in result.problems]
+    problems += without_voxels(results, settings)
     per_case = [_per_case(found[case.name], pk, settings) for case, pk in cases]
     return {"results": per_case, "aggregates": _aggregates(results, settings), "problems": problems}, problems
 

@@ -5,11 +5,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from evaluation.lesions import components, without_pair
-from evaluation.metrics import around_both, border, nearest_mm
+from evaluation.metrics import SLACK, around_both, border, nearest_mm
 from evaluation.scene import Scene
 
 # Of each kind and structure, the largest ones; specks beyond are counted.
 MOST_LESIONS = 12
+
+# Bounds of distances that are shown apart, above the tolerance.
+DISTANCES_MM = (3.0, 5.0, 10.0)
 
 Voxel = tuple[int, int, int]
 
@@ -48,6 +51,22 @@ class Errors:
 
     prediction_mm: np.ndarray
     reference_mm: np.ndarray
+
+
+def bounds_mm(tolerance_mm: float) -> tuple[float, ...]:
+    """Of the bins of distances, rising: the tolerance, and those of the others that are above it."""
+    return (tolerance_mm, *(mm for mm in DISTANCES_MM if mm > tolerance_mm))
+
+
+def bins(distances_mm: np.ndarray, tolerance_mm: float) -> np.ndarray:
+    """Number of each distance's bin, int8 of the same shape; beyond the last bound it is their count, below 0 mm -1.
+
+    A distance of a bound is within it, with the slack that the NSD has.
+    """
+    upper = np.array(bounds_mm(tolerance_mm)) * (1 + SLACK)
+    numbers, known = np.full(distances_mm.shape, -1, np.int8), distances_mm >= 0
+    numbers[known] = np.searchsorted(upper, distances_mm[known])
+    return numbers
 
 
 def look(scene: Scene) -> tuple[Errors, list[Target], int]:

@@ -645,3 +645,68 @@ def test_the_first_case_with_scores_is_drawn_and_the_report_written_where_none_c
     (tmp_path / "no cts").mkdir()
     assert main([*files, *drawing, "--image", str(tmp_path / "no cts")]) == 1
     assert outputs[1].exists() and "(not drawn)" in capsys.readouterr().err
+
+
+def test_masks_that_were_taken_for_label_maps_get_a_note_where_a_structure_has_no_voxel(tmp_path, capsys):
+    for side in "pr":
+        for name in "ab":
+            write((labels(0) > 0).astype(np.uint8), tmp_path / side / f"{name}.mha")
+    outputs = ["--json", str(tmp_path / "s.json"), "--report", str(tmp_path / "s.html")]
+    assert main([str(tmp_path / "p"), str(tmp_path / "r"), "--structures", "GTVnd", *outputs]) == 0
+    said = "GTVnd: no reference and no prediction has a voxel of it"
+    out, err = capsys.readouterr()
+    assert "AVG score 100.00" in out and out.count(said) == 1 and not err
+    content = json.loads((tmp_path / "s.json").read_text())
+    assert sum(note.startswith(said) for note in content["notes"]) == 1 and not content["problems"]
+    assert said in (tmp_path / "s.html").read_text(encoding="utf-8")
+
+
+def test_distances_that_no_case_has_are_in_every_result(tmp_path, capsys):
+    for name in "ab":
+        write(labels(0), tmp_path / "r" / f"{name}.mha")
+        write(0 * labels(0), tmp_path / "p" / f"{name}.mha")
+    kinds = {"--json": "s.json", "--summary-csv": "s.csv", "--report": "s.html"}
+    outputs = [word for option, name in kinds.items() for word in (option, str(tmp_path / name))]
+    assert main([str(tmp_path / "p"), str(tmp_path / "r"), *outputs]) == 0
+    assert " hd95_mm " in capsys.readouterr().out
+    measures = json.loads((tmp_path / "s.json").read_text())["measures"]
+    (found,) = [m for m in measures if (m["measure"], m["structure"]) == ("hd95_mm", "GTVnd")]
+    diagonal = np.linalg.norm(np.multiply((24, 20, 12), SPACING_XYZ))
+    assert (found["count"], found["undefined"], found["mean"], found["ci95"]) == (0, 2, None, None)
+    assert found["penalised_mean"] == pytest.approx(diagonal)
+    with (tmp_path / "s.csv").open() as file:
+        rows = {(row["measure"], row["structure"]): row for row in csv.DictReader(file)}
+    row = rows["hd95_mm", "GTVp"]
+    assert (row["count"], row["mean"], row["quartile1"], row["ci95_high"]) == ("0", "", "", "")
+    page = (tmp_path / "s.html").read_text(encoding="utf-8")
+    assert f"<td>2</td><td>{diagonal:.3f}</td>" in page and "None" not in page.split('id="measures"')[1]
+
+
+def test_a_second_file_that_could_be_the_case_is_seen_by_a_run_that_goes_on(tmp_path, capsys, monkeypatch):
+    for side in "pr":
+        for name in "ab":
+            write(labels(0), tmp_path / side / f"{name}.mha")
+    arguments = [str(tmp_path / "p"), str(tmp_path / "r"), "--csv", str(tmp_path / "s.csv")]
+
+    def stop_at_b(case, settings):
+        if case.name == "b":
+            raise KeyboardInterrupt
+        return evaluate_case(case, settings)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(processes, "evaluate_case", stop_at_b)
+        assert main(arguments) == 130
+    write(labels(1), tmp_path / "p" / "a.nii.gz")
+    capsys.readouterr()
+    assert main([*arguments, "--resume"]) == 1
+    assert "a.mha, a.nii.gz could all be a" in capsys.readouterr().err
+    assert scores(tmp_path / "s.csv")["a", "GTVp"]["dsc"] == "0.0"
+
+
+def test_masks_as_fractions_are_no_maps_of_probability(tmp_path, capsys):
+    write((labels(0) > 0).astype(np.uint8), tmp_path / "r" / "a.mha")
+    for structure in ("GTVp", "GTVnd"):
+        write((labels(0) > 0).astype(np.float32), tmp_path / "m" / f"probability_{structure}" / "a.mha")
+    arguments = [str(tmp_path / "r"), str(tmp_path / "r"), "--probabilities", str(tmp_path / "m")]
+    assert main(arguments) == 2
+    assert "no value but 0 and 1 in the maps of GTVp, as in masks; give" in capsys.readouterr().err

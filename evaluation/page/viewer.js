@@ -112,11 +112,11 @@ function layOut() {
   const lines = planes.length > 1 ? cts.map(() => planes) : [cts.map(() => planes[0])];
   shown.scale = scaleFor(innerWidth < 600 ? lines.flat().map(plane => [plane]) : lines);
   const legend = make("ul", {className: "legend"});
-  if (shown.errors && state.distance) settings.colours.forEach((colour, i) => {
+  if (shown.errors && state.distance) for (const [colour, words] of settings.legend) {
     const swatch = make("span");
     swatch.style.background = colour;
-    legend.append(make("li", {}, swatch, i < settings.bins.length ? `to ${settings.bins[i]} mm` : `beyond ${settings.bins[i - 1]} mm`));
-  });
+    legend.append(make("li", {}, swatch, words));
+  }
   else for (const o of settings.outlines) if (shown.errors || o.side === "prediction") {
     const swatch = make("span");
     swatch.style.background = o.colour;
@@ -278,10 +278,9 @@ function drawOutline(context, {side, bit, colour}, {height, width, at}, pixel, r
     if (!lines.length) continue;
     let drawn = coloured && side === "reference" ? settings.referenceColour : colour;
     if (coloured && side === "prediction") {
-      let level = 0;
-      [[r, c], [r, c + 1], [r + 1, c + 1], [r + 1, c]].forEach(([y, x], i) => { if (corners[i]) level = Math.max(level, errors[offset + at(y, x)]); });
-      const mm = (level - 1) * settings.step, found = settings.bins.findIndex(b => mm <= b + 1e-6);
-      if (level) drawn = settings.colours[found < 0 ? settings.colours.length - 1 : found];
+      let bin = 0;
+      [[r, c], [r, c + 1], [r + 1, c + 1], [r + 1, c]].forEach(([y, x], i) => { if (corners[i]) bin = Math.max(bin, errors[offset + at(y, x)]); });
+      if (bin) drawn = settings.legend[bin - 1][0];
     }
     const point = {t: [c + 1, r + 0.5], b: [c + 1, r + 1.5], l: [c + 0.5, r + 1], r: [c + 1.5, r + 1]};
     if (!paths.has(drawn)) paths.set(drawn, new Path2D());

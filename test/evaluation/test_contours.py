@@ -3,7 +3,7 @@
 import pytest
 
 import evaluation.contours as contours
-from evaluation.contours import has_slices, kind_of, read_contours
+from evaluation.contours import has_slices, kind_of, read_contours, slices_beside
 from model.errors import InputError
 
 
@@ -29,3 +29,11 @@ def test_without_a_grid_or_the_packages_nothing_is_read(save_head, tmp_path, mon
         InputError, match="a DICOM Segmentation, .*; python -m pip install -r dicom/requirements"
     ):
         read_contours(path, None)
+
+
+def test_the_slices_beside_contours_are_their_ct(save_head, tmp_path):
+    (drawn,) = contours_alone = [save_head(tmp_path / "one" / "rs.dcm", "481.3")]
+    assert slices_beside(contours_alone) is None
+    save_head(tmp_path / "one" / "1.dcm", "2")
+    assert slices_beside([drawn]) == tmp_path / "one"
+    assert slices_beside([tmp_path / "one" / "mask.nii.gz"]) is None

@@ -51,6 +51,14 @@ def test_of_changed_files_other_settings_or_another_team_nothing_is_known(case, 
     assert not known(case, tmp_path)
 
 
+@pytest.mark.parametrize("side", ["prediction", "reference"])
+def test_what_has_a_fault_by_now_is_not_known(case, kept, tmp_path, side):
+    """As where a second file came that could be the same case: the first one is as it was."""
+    fault = InputError(tmp_path, "p.mha, p.nii could all be a", "leave one")
+    assert known(case, tmp_path)
+    assert not known(replace(case, **{side: replace(getattr(case, side), fault=fault)}), tmp_path)
+
+
 def test_voxels_beside_a_header_count_too(case, label_map, tmp_path):
     sitk.WriteImage(sitk.GetImageFromArray(label_map), str(tmp_path / "h.mhd"))
     case = replace(case, reference=CaseFiles("a", tmp_path / "h.mhd", {}))

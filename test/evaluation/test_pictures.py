@@ -1,6 +1,7 @@
 """Pictures of cases, however they lie and whatever is missing."""
 
 import io
+from dataclasses import replace
 
 import matplotlib.image
 import numpy as np
@@ -10,7 +11,7 @@ from PIL import Image
 from scipy.spatial.transform import Rotation
 
 from evaluation.cases import CaseFiles, MatchedCase
-from evaluation.pictures import DISTANCE_COLOURS, picture, position, strip
+from evaluation.pictures import DISTANCE_COLOURS, legend, picture, position, scene_of, strip
 from evaluation.run import CaseResult, Settings, evaluate_case
 from evaluation.scene import Scene, read_scene
 from evaluation.targets import look
@@ -86,6 +87,36 @@ def test_the_outline_has_the_colour_of_its_distance(shift, worst):
     scene = shifted_boxes(shift)
     found = colours_in(strip(scene, look(scene)[0], (20, 30, 30), 1.0))
     assert max(found) == worst and 0 in found
+
+
+@pytest.mark.parametrize("shift, tolerance, worst", [(4, 5.0, 0), (8, 5.0, 3), (13, 5.0, 4), (13, 20.0, 0)])
+def test_a_large_tolerance_takes_the_place_of_the_bounds_below_it(shift, tolerance, worst):
+    scene = shifted_boxes(shift)
+    found = colours_in(strip(scene, look(scene)[0], (20, 30, 30), tolerance))
+    assert found <= {0, 3, 4} and max(found) == worst and 0 in found
+
+
+def test_the_legend_has_the_colours_and_bounds_of_the_bins():
+    blue, green, yellow, orange, red = DISTANCE_COLOURS
+    assert legend(1.0) == [
+        (blue, "to 1 mm"),
+        (green, "to 3 mm"),
+        (yellow, "to 5 mm"),
+        (orange, "to 10 mm"),
+        (red, "beyond 10 mm"),
+    ]
+    assert legend(5.0) == [(blue, "to 5 mm"), (orange, "to 10 mm"), (red, "beyond 10 mm")]
+    assert legend(12.5) == [(blue, "to 12.5 mm"), (red, "beyond 12.5 mm")]
+
+
+def test_a_reference_with_a_ct_of_its_own_is_shown_on_it(save, label_map, tmp_path):
+    """As one in DICOM beside its slices is; what is named with --image goes before."""
+    reference = CaseFiles("a", save(label_map, tmp_path / "a.mha"), {})
+    cts = [save(np.full_like(label_map, hu, np.int16), tmp_path / f"ct{hu}.mha") for hu in (40, 50)]
+    case = MatchedCase("a", reference, reference, ct=cts[0])
+    result = evaluate_case(replace(case, ct=None), SETTINGS)
+    for named, hu in ((None, 40), (cts[1], 50)):
+        assert (scene_of(case, result, SETTINGS, named).cts["CT"] == hu).all()
 
 
 def test_a_position_is_the_patients(save, label_map, tmp_path):

@@ -11,6 +11,7 @@ from evaluation.metrics import score
 from evaluation.plots import Dot, bland_altman, blobs, distribution, dots_of, paired, size_against, teams
 from evaluation.ranking import ranking
 from evaluation.run import CaseResult, Settings
+from evaluation.shown import MOST_CASES
 
 SETTINGS = Settings(("GTVp", "GTVnd"), (1.0,))
 NAME = 'a<b>&"$x^{$'
@@ -45,6 +46,16 @@ def test_every_dot_is_a_link_with_its_words(count):
         links = re.findall(r'<a href="#case-(\d+)"><title>([^<]*)</title>', svg)
         assert {int(number) for number, _ in links} == set(range(count))
         assert {words for _, words in links} == {f"a&lt;b&gt;&amp;&quot;$x^{{$ {k}" for k in range(count)}
+
+
+def test_a_dot_of_a_case_that_the_page_does_not_show_has_words_and_no_link():
+    """What the page has no more room for: it would lead nowhere."""
+    given = [Dot(float(k), 1.0, k, f"case {k}") for k in (MOST_CASES - 1, MOST_CASES)]
+    svg = distribution("DSC [%]", {"GTVp": given})
+    assert re.findall(r"<a([^>]*)><title>case (\d+)</title>", svg) == [
+        (f' href="#case-{MOST_CASES - 1}"', str(MOST_CASES - 1)),
+        ("", str(MOST_CASES)),
+    ]
 
 
 def test_plots_have_the_pages_colours_and_need_nothing_from_outside():

@@ -80,3 +80,15 @@ def test_where_none_says_its_structure_it_is_said(tmp_path, save, levels):
         InputError, match="no file whose name says GTVp or GTVnd; name folders probability_GTVp and"
     ):
         find_maps(tmp_path)
+
+
+def test_masks_as_fractions_are_no_maps_and_a_map_with_certain_voxels_is_one(tmp_path, save, levels):
+    """Fractions that are 0 and 1 alone are masks; one value between settles it, in any map of the structure."""
+    mask = (levels > 0).astype(np.float32)
+    for name in ("a", "b"):
+        save(mask, tmp_path / f"{name}_GTVnd.nii.gz")
+    with pytest.raises(InputError, match="no value but 0 and 1 in the maps of GTVnd, as in masks; give prob"):
+        find_maps(tmp_path)
+    mask[2, 15, 5] = 0.5
+    save(mask, tmp_path / "b_GTVnd.nii.gz")
+    assert {case.name for case in find_maps(tmp_path)} == {"a", "b"}

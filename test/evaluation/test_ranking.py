@@ -72,6 +72,16 @@ def test_each_cohort_is_ranked_by_itself_and_then_averaged():
     assert [(s.team, s.place) for s in alone.teams] == [("B", 1), ("A", 2)]
 
 
+def test_one_cohort_beside_cases_outside_is_no_second_one():
+    """As with all cases in one; beside two cohorts those outside are ranked as one more."""
+    a, b = team([0.9, 0.1, 0.1, 0.1], *[[0.9, 0.1, 0.1, 0.1]] * 3), team(*[[0.5] * 4] * 4)
+    cohorts = {"0": "Cohort1", "1": "", "2": "", "3": ""}
+    found = ranking({"A": a, "B": b}, cohorts, SETTINGS, 20)
+    assert [(s.team, s.place, set(s.ranks)) for s in found.teams] == [("B", 1, {"all"}), ("A", 2, {"all"})]
+    (first, _) = ranking({"A": a, "B": b}, cohorts | {"1": "Cohort2"}, SETTINGS, 20).teams
+    assert set(first.ranks) == {"Cohort1", "Cohort2", "no cohort"}
+
+
 def test_teams_that_do_not_differ_significantly_are_equal_and_stability_is_seen():
     rng = np.random.default_rng(2)
     base = rng.uniform(0.5, 0.8, 40)

@@ -1,6 +1,8 @@
 """The report in a real browser: it opens without network, its table sorts, its slices move."""
 
 import base64
+import json
+import re
 import shutil
 
 import numpy as np
@@ -8,6 +10,10 @@ import pytest
 import SimpleITK as sitk
 
 from evaluate import main
+from evaluation import plots, report
+from evaluation.cases import find_cases
+from evaluation.contours import readable
+from model.errors import InputError
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
 DRIVER = shutil.which("chromedriver")
@@ -103,6 +109,87 @@ def test_without_references_there_is_a_page_to_look_at(folder, capsys):
     assert main([str(folder / "p")]) == 2
     errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: REFERENCES")]
     assert len(errors) == 2
+
+
+@pytest.fixture
+def one_is_shown(monkeypatch):
+    """Pages that have room for a single case."""
+    for module in (report, plots):
+        monkeypatch.setattr(module, "MOST_CASES", 1)
+
+
+def rows_of_cases(text: str) -> list[str]:
+    return re.findall(
+        r'<tr><th scope="row" class="text">(.*)</tr>', text.split('id="cases"')[1].split("</table>")[0]
+    )
+
+
+def test_no_link_leads_to_a_case_that_is_not_shown(folder, one_is_shown):
+    path = folder / "one.html"
+    arguments = [str(folder / "p"), str(folder / "r"), "--report", str(path)]
+    assert main([*arguments, "--compare", str(folder / "q")]) == 0
+    text = path.read_text(encoding="utf-8")
+    assert set(re.findall(r'id="(case-\d+)"', text)) == {"case-0"}
+    assert set(re.findall(r'href="#(case-\d+)"', text)) == {"case-0"}
+    for part in ("worst", "comparison", "cases"):  # their names are there all the same
+        of = text.split(f'id="{part}"')[1]
+        assert 'href="#case-0"' in of and re.search("<(li|th [^>]*)>a<", of), part
+    assert "<a><title>a: GTVp" in text and text.count("</table>") > 2
+
+
+def test_the_page_without_references_has_the_volumes_of_all_cases(folder, one_is_shown):
+    path = folder / "one.html"
+    assert main([str(folder / "p"), "--report", str(path)]) == 0
+    rows = rows_of_cases(path.read_text(encoding="utf-8"))
+    assert [bool(re.match('<a href="#case-0">a</a>', row)) for row in rows] == [True, False, False]
+    volume = 5 * 10 * 10 * 3 / 1000
+    assert all(f'<td data-value="{volume}">{volume:.2f}</td>' in row for row in rows)
+
+
+def test_a_case_that_cannot_be_read_is_named_also_beyond_those_that_are_shown(folder, tmp_path, one_is_shown):
+    shutil.copytree(folder / "p", tmp_path / "p")
+    (tmp_path / "p" / "c.nii.gz").write_bytes(b"rubbish")
+    text, problems = report.page_to_look_at(find_cases(tmp_path / "p"), ("GTVp",), None)
+    (problem,) = problems
+    assert problem.startswith("c: ") and '<td data-value="">–</td>' in rows_of_cases(text)[2]
+
+
+def test_cases_that_were_not_scored_are_not_counted_as_cases_of_the_score(folder, tmp_path):
+    shutil.copytree(folder / "r", tmp_path / "r")
+    path = tmp_path / "s.html"
+    for words in ("3 cases</p>", "2 cases; 1 not scored</p>"):
+        assert main([str(folder / "p"), str(tmp_path / "r"), "--report", str(path)]) == int("not" in words)
+        card = path.read_text(encoding="utf-8").split("AVG score</h3>")[1].split("</div>")[0]
+        assert f"over the structures; {words}" in card
+        (tmp_path / "r" / "c.nii.gz").write_bytes(b"rubbish")
+
+
+def test_page_and_viewer_have_one_legend_and_a_colour_for_each_bin(folder):
+    path = folder / "five.html"
+    arguments = [str(folder / "p"), str(folder / "r"), "--report", str(path), "--tolerance-mm", "5"]
+    assert main(arguments) == 0
+    text = path.read_text(encoding="utf-8")
+    settings = json.loads(re.search('id="settings">(.*?)</script>', text)[1])
+    legend = [["#45c8ff", "to 5 mm"], ["#ff9a3c", "to 10 mm"], ["#ff3d5a", "beyond 10 mm"]]
+    assert settings["legend"] == legend
+    listed = re.findall('<li><span style="background: (#[0-9a-f]*)"></span>([^<]*)</li>', text)
+    assert [list(item) for item in listed] == legend
+
+
+@pytest.mark.skipif(not readable(), reason="the packages of dicom/ are not installed")
+def test_contours_without_references_are_shown_on_the_slices_beside(save_head, tmp_path, monkeypatch):
+    save_head(tmp_path / "a" / "rs.dcm", "481.3")
+    save_head(tmp_path / "a" / "1.dcm", "2")
+    asked = []
+
+    def read(ct, *_):
+        asked.append(ct)
+        raise InputError("a", "not read", "mend it")
+
+    monkeypatch.setattr(report, "read_scene", read)
+    with pytest.raises(InputError, match="nothing to show"):
+        report.page_to_look_at(find_cases(tmp_path), ("GTVp",), None)
+    assert asked == [tmp_path / "a"]
 
 
 @needs_browser

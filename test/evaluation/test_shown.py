@@ -1,11 +1,15 @@
 """A case as the page shows it, within its share of the page's bytes."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from evaluation.reading import Masks
 from evaluation.scene import Scene
-from evaluation.shown import MOST_BYTES, show_case
+from evaluation.shown import MOST_BYTES, measure_case, show_case
 from model.errors import InputError
+from model.images.grid import Grid
 
 
 def scene(specks: bool) -> Scene:
@@ -38,3 +42,16 @@ def test_a_case_that_cannot_be_read_says_why():
 
     shown = show_case(0, "a", read, 1.0, 1)
     assert shown.problem == "a.mha: damaged; mend it" and shown.pictures == [] and shown.slices is None
+
+
+def test_of_a_case_beyond_those_that_are_shown_there_are_the_volumes():
+    masks = scene(True).prediction
+    grid = Grid((60, 60, 16), (1.0, 1.0, 3.0), (0.0, 0.0, 0.0), (1.0, 0, 0, 0, 1.0, 0, 0, 0, 1.0))
+    measured = measure_case(61, "a", lambda: Masks(Path("a.mha"), grid, masks))
+    assert measured.volumes == show_case(0, "a", lambda: scene(True), 1.0, 1).volumes
+    assert (measured.number, measured.slices, measured.pictures) == (61, None, [])
+
+    def read() -> Masks:
+        raise InputError("a.mha", "damaged", "mend it")
+
+    assert measure_case(61, "a", read).problem == "a.mha: damaged; mend it"

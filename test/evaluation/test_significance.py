@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from evaluation.significance import holm, holm_of_pairs, p_values, signed_rank_p
+from evaluation.significance import MOST_EXACT, holm, holm_of_pairs, p_values, signed_rank_p
 
 
 def test_p_values_are_scipys_of_each_pair():
@@ -49,6 +49,33 @@ def test_differences_of_one_size_are_tested_as_signs_are():
     change = np.array([0.25] * 8 + [-0.25] * 2 + [0] * 20)
     expected = stats.binomtest(8, 10, alternative="greater").pvalue
     assert signed_rank_p(change, "greater") == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("count", [6, 13, 30, 60, 90])
+def test_differences_that_rounding_alone_parts_share_a_rank(count):
+    """Steps of 0.1, computed in ways that round otherwise; the oracle is scipy's test of rounded values."""
+    rng = np.random.default_rng(count)
+    steps = rng.choice([-3, -2, -1, 1, 2, 3, 4], count)
+    change = (steps + rng.integers(1, 9, count)) / 10 - rng.integers(1, 9, count) / 10
+    change += rng.uniform(-1e-12, 1e-12, count)
+    rounded = np.round(change, 6)
+    kept = rounded[rounded != 0]
+    assert len(set(np.abs(change))) > len(set(np.abs(kept)))
+    exact = stats.PermutationMethod(n_resamples=np.inf) if len(kept) <= 13 else "approx"
+    for alternative in ("two-sided", "greater"):
+        found = signed_rank_p(change, alternative)
+        assert found == pytest.approx(signed_rank_p(rounded, alternative))
+        if len(kept) <= 13 or len(kept) > MOST_EXACT:
+            expected = stats.wilcoxon(kept, alternative=alternative, method=exact, correction=False)
+            assert found == pytest.approx(expected.pvalue)
+
+
+def test_equal_differences_by_hand():
+    """Six of one size: five of them up are as likely as five heads of six coins, 7 of 64, on either side."""
+    change = np.array([0.3 - 0.2] * 5 + [0.1 - 0.2])
+    assert len(set(np.abs(change))) == 2
+    assert signed_rank_p(change) == pytest.approx(2 * 7 / 64)
+    assert signed_rank_p(change, "greater") == pytest.approx(7 / 64)
 
 
 def test_holm_by_hand():

@@ -11,7 +11,7 @@ from PIL import Image
 from evaluation import slices
 from evaluation.scene import Scene
 from evaluation.slices import HU, LEVELS, columns, encode, in_blocks
-from evaluation.targets import look
+from evaluation.targets import bins, look
 
 
 @pytest.fixture
@@ -32,15 +32,14 @@ def unpacked(text: str, shape) -> np.ndarray:
 
 def test_with_room_voxels_are_kept(scene):
     errors = look(scene)[0]
-    found = encode(scene, errors, 2_000_000)
+    found = encode(scene, errors, 2_000_000, 1.0)
     assert (found["shape"], found["blocks"]) == ([18, 70, 80], [1, 1, 1])
     masks = unpacked(found["masks"], found["shape"])
     np.testing.assert_array_equal(masks & 2 > 0, scene.reference["GTVnd"])
     np.testing.assert_array_equal(masks & 8 > 0, scene.prediction["GTVnd"])
     ours, theirs = unpacked(found["errors"], (2, 18, 70, 80)).astype(int)
-    for levels, mm in ((ours, errors.prediction_mm), (theirs, errors.reference_mm)):
-        np.testing.assert_array_equal(levels == 0, mm < 0)
-        np.testing.assert_allclose((levels[mm >= 0] - 1) / 10, mm[mm >= 0], atol=0.051)
+    for numbers, mm in ((ours, errors.prediction_mm), (theirs, errors.reference_mm)):
+        np.testing.assert_array_equal(numbers - 1, bins(mm, 1.0))
     image = np.asarray(
         Image.open(io.BytesIO(base64.b64decode(found["cts"]["CT"].split(",")[1]))).convert("L")
     )
@@ -54,7 +53,7 @@ def test_with_room_voxels_are_kept(scene):
 
 @pytest.mark.parametrize("most", [6000, 8000, 12000])
 def test_with_little_room_the_ct_is_coarser_and_the_masks_stay(scene, most):
-    found = encode(scene, look(scene)[0], most)
+    found = encode(scene, look(scene)[0], most, 1.0)
     assert len(found["masks"]) + len(found["errors"]) + len(found["cts"]["CT"]) <= most
     assert max(found["ratio"]) > 1 and found["shape"] == [18, 70, 80]
     image = Image.open(io.BytesIO(base64.b64decode(found["cts"]["CT"].split(",")[1])))
@@ -65,12 +64,23 @@ def test_with_little_room_the_ct_is_coarser_and_the_masks_stay(scene, most):
 
 def test_of_a_very_large_scene_masks_are_blocks_that_lie_where_they_lay(scene, monkeypatch):
     monkeypatch.setattr(slices, "LARGEST_VOXELS", 20_000)
-    found = encode(scene, look(scene)[0], 2_000_000)
+    found = encode(scene, look(scene)[0], 2_000_000, 1.0)
     assert found["blocks"] == [1, 3, 3]
     masks = unpacked(found["masks"], found["shape"])
     middle = np.argwhere(masks & 2).mean(axis=0) @ np.array(found["steps"]) + found["place"]
     expected = np.argwhere(scene.reference["GTVnd"]).mean(axis=0) @ scene.steps_mm + scene.place_xyz
     np.testing.assert_allclose(middle, expected, atol=1.0)
+
+
+def test_what_lies_just_beyond_the_tolerance_is_not_shown_as_within():
+    """Voxels of 1.0156 mm, a shift by one of them."""
+    truth = np.zeros((8, 20, 20), bool)
+    truth[2:6, 5:12, 5:12] = True
+    masks = ({"GTVp": truth}, {"GTVp": np.roll(truth, 1, 2)})
+    scene = Scene({}, *masks, (3.0, 1.0156, 1.0156), np.zeros(3), np.diag([3.0, 1.0156, 1.0156])[:, ::-1])
+    for tolerance, most in ((1.0, 2), (1.0156, 1)):
+        found = encode(scene, look(scene)[0], 100_000, tolerance)
+        assert unpacked(found["errors"], (2, 8, 20, 20)).max() == most
 
 
 def test_no_speck_vanishes_in_blocks():

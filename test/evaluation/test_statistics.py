@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from evaluation.metrics import score
+from evaluation.rows import DISTANCES
 from evaluation.run import CaseResult, Settings
-from evaluation.statistics import caveats, statistics, statistics_table
+from evaluation.statistics import caveats, statistics, statistics_table, without_voxels
 
 SETTINGS = Settings(("GTVp",), (1.0,))
 SPACING = (2.0, 1.0, 1.0)
@@ -36,6 +37,33 @@ def test_statistics_are_those_of_the_defined_values():
     assert found["dsc"].count == 6 and found["dsc"].undefined == 0 and found["dsc"].penalised_mean is None
     assert found["difference_cm3"].mean == pytest.approx(-3 * 6 * 6 * 2 / 1000 / 6)
     assert not any(name.startswith("lesions_") for name in found)
+
+
+def test_distances_that_no_case_has_are_there_with_what_they_would_count():
+    """Of two cases nothing is predicted; of a third both masks are empty, which counts 0 mm."""
+    cases = [results(1)[0], replace(results(1)[0], name="1")]
+    empty = score(*np.zeros((2, 6, 12, 16), bool), SPACING)
+    diagonal = np.sqrt(12**2 + 12**2 + 16**2)
+    for more, mean in (([], diagonal), ([CaseResult("2", {"GTVp": empty}, ())], diagonal * 2 / 3)):
+        found = {s.measure: s for s in statistics(cases + more, SETTINGS)}
+        for name in DISTANCES:
+            of = found[name]
+            assert (of.count, of.undefined, of.mean, of.quartiles) == (0, 2 + len(more), None, None)
+            assert of.penalised_mean == pytest.approx(mean)
+        assert "lesion_precision" not in found
+        lines = statistics_table(found.values(), SETTINGS).splitlines()
+        (line,) = [line for line in lines if " hd95_mm " in line]
+        assert line.split()[2:] == ["0", "–", "–", "–", "–", str(2 + len(more)), f"{mean:.2f}"]
+        assert len({len(line) for line in lines}) == 1
+
+
+def test_a_structure_that_nobody_has_a_voxel_of_is_named():
+    empty = score(*np.zeros((2, 6, 12, 16), bool), SPACING)
+    scored = [CaseResult(str(number), {"GTVp": empty}, ()) for number in range(12)]
+    (line,) = without_voxels(scored, SETTINGS)
+    assert line.startswith("GTVp: no reference and no prediction has a voxel of it")
+    assert "label maps (1 GTVp, 2 GTVnd)" in line and caveats(scored, SETTINGS) == [line]
+    assert without_voxels([*scored, results(1)[0]], SETTINGS) == [] == without_voxels([], SETTINGS)
 
 
 def test_few_cases_get_a_caveat():

@@ -92,6 +92,65 @@ def test_what_a_job_did_not_write_counts_zero(platform, save, label_map):
     assert "2 images" in second["problems"][0] and len(metrics(folder)["problems"]) == 2
 
 
+def other_image(name: str) -> dict:
+    """An output of another socket."""
+    return {"socket": socket("heat-map", f"images/{name}"), "image": {"name": "h.mha"}, "value": None}
+
+
+@pytest.mark.parametrize("outputs", [[], [other_image("heat-map")]])
+def test_a_job_without_a_segmentation_counts_zero_and_the_others_are_judged(
+    platform, save, label_map, outputs
+):
+    """Another of its images is none, also where it would be right."""
+    run, folder = platform
+    save(label_map, folder / "input" / "aaa" / "output" / "images" / "heat-map" / "h.mha")
+    failed = job("aaa", "case_1.mha") | {"outputs": outputs, "status": "Failed"}
+    assert run([failed, job("bbb", "case_2.mha")]) == 0
+    first, second = metrics(folder)["results"]
+    assert first["GTVp"]["dsc"] == 0 and second["GTVp"]["dsc"] == 1 and first["pk"] == "aaa"
+    assert metrics(folder)["problems"] == ["case_1: no prediction, scored 0"]
+
+
+def test_where_no_job_has_the_socket_of_that_name_the_only_image_is_meant(platform, save, label_map):
+    run, folder = platform
+    save(label_map, folder / "input" / "bbb" / "output" / "images" / "mask" / "h.mha")
+    jobs = [job("aaa", "case_1.mha") | {"outputs": []}]
+    jobs += [job("bbb", "case_2.mha") | {"outputs": [other_image("mask")]}]
+    assert run(jobs) == 0
+    assert [r["GTVp"]["dsc"] for r in metrics(folder)["results"]] == [0, 1]
+
+
+def test_distances_that_no_case_has_are_in_the_aggregates(platform):
+    run, folder = platform
+    assert run([job("ccc", "case_1.mha"), job("ddd", "case_2.mha")]) == 0
+    found = metrics(folder)["aggregates"]["GTVnd"]["hd95_mm"]
+    assert (found["mean"], found["count"], found["undefined"]) == (None, 0, 2)
+    assert found["penalised_mean"] == pytest.approx(np.linalg.norm([6 * 3, 14 * 1.5, 16]))
+
+
+def test_a_structure_that_nobody_has_is_said(platform, save, label_map, capsys):
+    run, folder = platform
+    save((label_map == 1).astype(np.uint8), folder / "truth" / "case_1.nii.gz")
+    save(0 * label_map, folder / "truth" / "case_2" / "GTVnd.nii.gz")
+    for pk in ("aaa", "bbb"):
+        channels = np.stack([label_map == 1, 0 * label_map]).astype(np.uint8)
+        save(channels, folder / "input" / pk / "output" / RESULT_SOCKET / "0f3e.mha")
+    assert run() == 0
+    (problem,) = metrics(folder)["problems"]
+    assert problem.startswith("GTVnd: no reference and no prediction has a voxel")
+    assert f"warning: {problem}" in capsys.readouterr().out
+
+
+def test_a_ground_truth_of_no_possible_name_is_one_line(platform, capsys):
+    run, folder = platform
+    run()
+    arguments = ["--input", str(folder / "input"), "--output", str(folder / "output")]
+    capsys.readouterr()
+    assert main([*arguments, "--ground-truth", str(folder / ("x" * 300))]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ") and "File name too long" in line and "; " in line
+
+
 def test_a_reference_without_a_job_counts_zero(platform):
     run, folder = platform
     assert run([job("aaa", "case_1.mha")]) == 0

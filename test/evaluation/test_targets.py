@@ -6,7 +6,7 @@ import pytest
 from evaluation.lesions import match_lesions
 from evaluation.metrics import score
 from evaluation.scene import Scene
-from evaluation.targets import MOST_LESIONS, look, middle
+from evaluation.targets import MOST_LESIONS, bins, bounds_mm, look, middle
 
 SPACING = (3.0, 1.0, 1.0)
 
@@ -85,3 +85,27 @@ def test_the_middle_is_that_of_the_largest_lesion():
         11,
     )  # of the prediction where there is no reference
     assert middle(scene_of(empty, empty), "GTVp") is None
+
+
+@pytest.mark.parametrize(
+    "tolerance, bounds",
+    [
+        (0.0, (0, 3, 5, 10)),
+        (1.0, (1, 3, 5, 10)),
+        (3.0, (3, 5, 10)),
+        (5.0, (5, 10)),
+        (10.0, (10,)),
+        (20.0, (20,)),
+    ],
+)
+def test_bounds_rise_from_the_tolerance(tolerance, bounds):
+    assert bounds_mm(tolerance) == bounds
+
+
+def test_bins_are_those_of_exact_distances_with_the_nsds_slack():
+    """1.0156 mm is beyond 1 mm; five steps of 0.2 mm as a float32 are not."""
+    five = 5 * float(np.float32(0.2))
+    mm = np.array([-1, 0, 1, five, 1.00001, 1.0156, 3, 3.01, 5, 10, 10.1, np.inf], np.float32)
+    assert five > 1
+    assert bins(mm, 1.0).tolist() == [-1, 0, 0, 0, 1, 1, 1, 2, 2, 3, 4, 4]
+    assert bins(mm, 5.0).tolist() == [-1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 2]
