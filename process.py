@@ -86,11 +86,7 @@ def run(
     origin: what results depend on, where the weights were loaded before; else as the weights file is now.
     """
     rank = Rank() if args.serve else this_rank()
-    try:
-        all_cases = cases_of(args)
-    except OSError as error:  # a name that is too long, or a folder that may not be entered
-        remedy = "give another name, or make it accessible"
-        raise InputError(error.filename or "process.py", reason(error), remedy) from None
+    all_cases = cases_of(args)
     # A file that is named itself stands alone, and may lie among others' results.
     alone = all_cases[0].kind == "channels" or all_cases[0].output == args.output
     manifest = None if alone else Manifest(args.output)
@@ -145,15 +141,19 @@ def refuse_anothers_result(case: Case, manifest: Manifest) -> None:
 
 
 def cases_of(args: argparse.Namespace) -> list[Case]:
-    """Those that the options name. Raises InputError as find_cases does."""
-    one_file = is_one_file(args.output)
-    folder = args.output.parent if one_file else args.output
-    if args.ct:
-        cases = [one_patient(args.ct, args.ce or args.ct, args.output)]
-    else:
-        cases = find_cases(args.input, folder, args.layout)
-    cases = into_one_file(cases, args.output) if one_file else cases
-    return with_single_cts(cases) if args.single_ct else cases
+    """Those that the options name. Raises InputError as find_cases does, and for names that the system refuses."""
+    try:
+        one_file = is_one_file(args.output)
+        folder = args.output.parent if one_file else args.output
+        if args.ct:
+            cases = [one_patient(args.ct, args.ce or args.ct, args.output)]
+        else:
+            cases = find_cases(args.input, folder, args.layout)
+        cases = into_one_file(cases, args.output) if one_file else cases
+        return with_single_cts(cases) if args.single_ct else cases
+    except OSError as error:  # a name that is too long, or a folder that may not be entered
+        remedy = "give another name, or make it accessible"
+        raise InputError(error.filename or "process.py", reason(error), remedy) from None
 
 
 def unfinished(cases: list[Case], manifest: Manifest, origin: Origin, extras: Extras) -> list[Case]:

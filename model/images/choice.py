@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from model.errors import InputError
-from model.images.contrast import Role, is_agent, role_by_words
+from model.images.contrast import Role, is_agent, is_sharp, role_by_words
 from model.images.series_files import Below, SeriesFiles, check_beside, series_below
 
 # What the kinds of a scanner's own CT images begin with.
@@ -26,17 +26,14 @@ MOST_OBLIQUE = 0.7
 # Reconstructions of one acquisition begin within so many seconds; agent takes longer to arrive.
 SAME_ACQUISITION_S = 5
 ALONE = "give the other CT, too, or --single-ct, with worse results"
+SLICES = "write it as single slices, or take it away"
 REMEDY = "put the two CTs into folders image and image_contrast"
 MOST_LISTED = 5
 _REFORMATTED = re.compile(r"MPR|REFORMAT|PROJECTION|MIP|MAXIMUM|MINIMUM|AVERAGE|SCREEN|VOLUME_RENDER")
-_SHARP_WORDS = re.compile(
-    r"\b(bone|knochen|lung\w*|osseux|hueso|ossea|oseo|osso|sharp|edge)\b", re.IGNORECASE
-)
-_SHARP_KERNEL = re.compile(r"(bone|lung|edge|fc[358]\d|[a-z]{1,2}[6-9]\d)", re.IGNORECASE)
 SINGLE = "the contrast CT is missing: the non-contrast CT stands for both, and results are worse"
 FRAME = "FrameOfReferenceUID"
-BOTH = "both a plain and a contrast CT"
 MANY_FRAMES, NO_PLACES = "many frames in one file", "without positions"
+NO_STUDY = "none of its studies has both a plain and a contrast CT"
 NO_AGENT = "by having no ContrastBolusAgent"
 NAMES: dict[Role, str] = {"plain": "non-contrast", "contrast": "contrast"}
 
@@ -85,9 +82,9 @@ def choose(below: Below, alone: bool = False) -> Choice:
     reasons = {one: left_out(one) for one in below.series}
     candidates = [one for one, why in reasons.items() if not why]
     if alone and len(candidates) == 1:
-        only = candidates[0]
         _check_nothing_unread(below, reasons)
-        return Choice(only, only, f"DICOM in {below.folder}: one CT alone ({only.described()})", (SINGLE,))
+        line = f"DICOM in {below.folder}: one CT alone ({candidates[0].described()})"
+        return Choice(candidates[0], candidates[0], line, (SINGLE,))
     studies: dict[str, list[SeriesFiles]] = {}
     for one in candidates:
         studies.setdefault(one.text("StudyInstanceUID"), []).append(one)
@@ -98,13 +95,14 @@ def choose(below: Below, alone: bool = False) -> Choice:
         try:
             pairs.append(_of_study(series))
         except _Unclear as unclear:
-            why = str(unclear) if len(studies) == 1 else f"none of its studies has {BOTH}"
+            why = str(unclear) if len(studies) == 1 else NO_STUDY
     if len(pairs) != 1:
         if not candidates and below.damaged:
             raise next(iter(below.damaged.values()))
         why = f"{len(pairs)} studies have a pair" if pairs else why
-        remedy = ALONE if len(candidates) == 1 else REMEDY
-        raise _refusal(below, candidates or list(below.series), why, remedy)
+        raise _refusal(
+            below, candidates or list(below.series), why, ALONE if len(candidates) == 1 else REMEDY
+        )
     ct, ce = pairs[0]
     passed = [(one, why) for one, why in reasons.items() if one not in (ct.series, ce.series)]
     line = f"DICOM in {below.folder}: {_in_words(ct)}; {_in_words(ce)}{_passed_over(passed)}"
@@ -118,8 +116,7 @@ def _check_nothing_unread(below: Below, reasons: dict[SeriesFiles, str]) -> None
     if below.damaged:
         raise next(iter(below.damaged.values()))
     if unread := [one for one, why in reasons.items() if why in (MANY_FRAMES, NO_PLACES)]:
-        why = "one that is not read here may be the contrast CT"
-        raise _refusal(below, unread, why, "write it as single slices, or take it away")
+        raise _refusal(below, unread, "one that is not read here may be the contrast CT", SLICES)
 
 
 def left_out(series: SeriesFiles) -> str:
@@ -224,7 +221,7 @@ def _best(ones: list[_Told], role: Role, first: Callable[[SeriesFiles], tuple[bo
     def rank(one: _Told) -> tuple[Any, ...]:
         series = one.series
         return (
-            _is_sharp(series),
+            is_sharp(series.text("ConvolutionKernel"), series.text("SeriesDescription")),
             "DERIVED" in series.text("ImageType").upper(),
             *first(series),
             *_grid(series)[:2],
@@ -270,12 +267,6 @@ def _grid(series: SeriesFiles) -> tuple[float, float, int]:
     except ValueError:
         pixel = 0.0
     return round(float(np.median(np.diff(places))), 2), round(pixel, 4), len(places)
-
-
-def _is_sharp(series: SeriesFiles) -> bool:
-    """Whether its kernel is one for bone or lung."""
-    kernel, text = series.text("ConvolutionKernel"), series.text("SeriesDescription")
-    return bool(_SHARP_KERNEL.match(kernel) or _SHARP_WORDS.search(text.replace("_", " ")))
 
 
 def _in_words(told: _Told) -> str:

@@ -1,4 +1,4 @@
-"""Whether a CT was taken with contrast agent, by the words that people wrote: a series' description, its agent."""
+"""Whether a CT was taken with contrast agent, or for bone, by the words that people wrote: a description, an agent."""
 
 import re
 import unicodedata
@@ -30,6 +30,10 @@ _FILLERS = (
 _MANY_WORDS = rf"(?:{_BETWEEN}+(?!(?:{_WITH}|{_AFTER}|m)\b)\w+){{0,3}}?{_BETWEEN}+"
 # Negations that are not of the medium: of a correction, a gap, a tilt, or in "non-ionic", which is a medium.
 _OF_ELSE = rf"\b{_NO}[ -]*(?:\w{{0,5}}mar|gap|tilt\w*|ioni\w*)\b"
+_SHARP_WORDS = re.compile(
+    r"\b(bone|knochen|lung\w*|osseux|hueso|ossea|oseo|osso|sharp|edge)\b", re.IGNORECASE
+)
+_SHARP_KERNEL = re.compile(r"(bone|lung|edge|fc[358]\d|[a-z]{1,2}[6-9]\d)", re.IGNORECASE)
 _PLAIN = (
     # Without iodine may still be with something else.
     rf"\b(?!non ?-? ?iod){_NO}{_FILLERS}{_BETWEEN}*{_MEDIUM}\b(?:[ -]+(?:enhanc\w*|iv|i v|ev)\b)*",
@@ -107,3 +111,8 @@ def _plainly(text: str) -> str:
     parts = unicodedata.normalize("NFKD", text.casefold())
     parts = "".join(character for character in parts if unicodedata.category(character) != "Mn")
     return re.sub(r"[\s_.,;:()\[\]^\\]+", " ", unicodedata.normalize("NFC", parts))
+
+
+def is_sharp(kernel: str, description: str) -> bool:
+    """Whether a series' convolution kernel is one for bone or lung, by its name or what the description says."""
+    return bool(_SHARP_KERNEL.match(kernel) or _SHARP_WORDS.search(description.replace("_", " ")))

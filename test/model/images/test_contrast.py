@@ -2,7 +2,7 @@
 
 import pytest
 
-from model.images.contrast import is_agent, role_by_words
+from model.images.contrast import is_agent, is_sharp, role_by_words
 
 PLAIN = """CT Neck w/o contrast|NECK WO CONTRAST 3.0 B30f|Non-contrast|noncontrast|H&N C-|Neck -C 2mm|unenhanced
 NECT neck|Hals nativ|Hals ohne KM|HALS_NATIV_2.0_B30f|Schädel o. KM|Cou sans injection|sans contraste
@@ -61,3 +61,17 @@ def test_agents():
     none = none.replace("\n", "|").split("|")
     assert {text for text in given if not is_agent(text)} == set()
     assert {text for text in none if is_agent(text)} == set()
+
+
+def test_kernels_for_bone_and_lung():
+    sharp = [
+        ("B70f", ""),
+        ("BONE", ""),
+        ("Lung", ""),
+        ("FC81", ""),
+        ("", "Neck_bone 1.0"),
+        ("", "Knochen"),
+        ("Br64", ""),
+    ]
+    soft = [("B30f", ""), ("STANDARD", ""), ("FC08", ""), ("", "Neck 3mm"), ("", "Backbone"), ("Br40", "")]
+    assert {one for one in sharp if not is_sharp(*one)} == {one for one in soft if is_sharp(*one)} == set()
