@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import wilcoxon
 
-from evaluation.metrics import Lesions, Score, score
+from evaluation.metrics import Lesions, Score
 from evaluation.run import CaseResult, Settings
 from model.inference.predictor import Predictor
 from model.inference.shortcuts import Shortcuts
 from model.network.bundle import Bundle
-from model.structures import LABELS
 from model.writing import write_bytes
-from training.data.sources import IGNORED, TrainingCase, read_training_case
+from training.data.sources import TrainingCase, read_training_case
+from training.validate import scores_of_counted
 
 
 def scored(
@@ -42,14 +42,7 @@ def scored(
             continue
         pair, label = read_training_case(case)
         labels = predictor.segment(pair).labels
-        unknown = label == IGNORED  # background in both, as in training.validate
-        labels[unknown] = label[unknown] = 0
-        scores = {
-            name: score(
-                labels == LABELS[name], label == LABELS[name], pair.spacing_zyx, settings.tolerances_mm
-            )
-            for name in settings.structures
-        }
+        scores = scores_of_counted(labels, label, pair.spacing_zyx, settings)
         results[case.name] = CaseResult(case.name, scores, ())
         write_results(kept, key, results)
     return [results[case.name] for case in cases]

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from evaluation.metrics import dsc, score
+from evaluation.metrics import Score, dsc, score
 from evaluation.run import CaseResult, Settings
 from model.inference.lesions import drop_small
 from model.inference.predictor import Predictor
@@ -33,13 +33,20 @@ def validate(
     for case in cases:
         pair, label = read_training_case(case)
         labels = predictor.segment(pair).labels
-        unknown = label == IGNORED
-        labels[unknown] = label[unknown] = 0
-        scores = {
-            name: score(labels == value, label == value, pair.spacing_zyx, SETTINGS.tolerances_mm)
-            for name, value in LABELS.items()
-        }
+        scores = scores_of_counted(labels, label, pair.spacing_zyx, SETTINGS)
         yield CaseResult(case.name, scores, ()), dsc_by_least(labels, label, pair.spacing_zyx)
+
+
+def scores_of_counted(
+    labels: np.ndarray, label: np.ndarray, spacing_zyx: tuple[float, float, float], settings: Settings
+) -> dict[str, Score]:
+    """Of a label map against the true one (z, y, x), by structure. Voxels that are not counted become 0 in both."""
+    unknown = label == IGNORED
+    labels[unknown] = label[unknown] = 0
+    return {
+        name: score(labels == LABELS[name], label == LABELS[name], spacing_zyx, settings.tolerances_mm)
+        for name in settings.structures
+    }
 
 
 def dsc_by_least(

@@ -28,7 +28,7 @@ def read(case: Case, log: Log) -> Read:
     start = time.perf_counter()
     if case.fault:
         raise case.fault
-    if (case.single or case.ct == case.ce) and not case.study:
+    if case.ct == case.ce and not case.study:
         log(f"warning: {SINGLE}")
     inputs = inputs_of(case)
     study = case.study
